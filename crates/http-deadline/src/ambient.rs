@@ -1,0 +1,187 @@
+//! The ambient deadline: what the running task works under.
+//!
+//! Covers a value of the thread, entered around each poll by whoever owns the task's future. Does not travel
+//! to other tasks or threads by itself, and does not enforce. Extensions of the request are the base; the
+//! ambient is for code that has no request in its hands.
+
+use std::cell::RefCell;
+use std::marker::PhantomData;
+use std::mem;
+
+use crate::{Deadline, Journey};
+
+std::thread_local! {
+    static AMBIENT: RefCell<Ambient> = const { RefCell::new(Ambient::NONE) };
+}
+
+/// What a task works under: a deadline, and the journey it belongs to.
+#[derive(Clone, Debug, Default)]
+pub struct Ambient {
+    deadline: Option<Deadline>,
+    journey: Option<Journey>,
+}
+
+/// The deadline that the running task works under, if there is one.
+///
+/// Outside of a task that something entered it is `None`; so it is in a task that was spawned plainly.
+#[must_use]
+pub fn current() -> Option<Deadline> {
+    AMBIENT
+        .try_with(|ambient| ambient.borrow().deadline)
+        .ok()
+        .flatten()
+}
+
+/// Makes `deadline`, or the sooner one that is already there, ambient on this thread until the guard is
+/// dropped. Guards are dropped in the reverse order of their making.
+///
+/// ```
+/// use http_deadline::{Deadline, current, enter};
+/// use std::time::{Duration, Instant};
+///
+/// let now = Instant::now();
+/// let short = Deadline::after(now, Duration::from_millis(5));
+/// let outer = enter(short);
+/// {
+///     let _inner = enter(Deadline::after(now, Duration::from_secs(5)));
+///     assert_eq!(current(), Some(short), "only ever sooner");
+/// }
+/// drop(outer);
+/// assert_eq!(current(), None);
+/// ```
+pub fn enter(deadline: Deadline) -> Entered {
+    let mut ambient = Ambient::current();
+    ambient.deadline = Some(
+        ambient
+            .deadline
+            .map_or(deadline, |outer| outer.sooner(deadline)),
+    );
+    ambient.swap();
+    Entered {
+        outer: ambient,
+        same_thread: PhantomData,
+    }
+}
+
+/// Keeps a deadline ambient on this thread until it is dropped.
+#[derive(Debug)]
+#[must_use = "the deadline is ambient only while the guard lives"]
+pub struct Entered {
+    outer: Ambient,
+    same_thread: PhantomData<*const ()>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.outer.swap();
+    }
+}
+
+impl Ambient {
+    /// No deadline, no journey.
+    pub const NONE: Self = Self {
+        deadline: None,
+        journey: None,
+    };
+
+    /// To work under this deadline, as part of this journey.
+    #[must_use]
+    pub fn new(deadline: Option<Deadline>, journey: Option<Journey>) -> Self {
+        Self { deadline, journey }
+    }
+
+    /// What the running task works under.
+    #[must_use]
+    pub fn current() -> Self {
+        AMBIENT
+            .try_with(|ambient| ambient.borrow().clone())
+            .unwrap_or_default()
+    }
+
+    /// The deadline.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Deadline> {
+        self.deadline
+    }
+
+    /// The journey.
+    #[must_use]
+    pub fn journey(&self) -> Option<&Journey> {
+        self.journey.as_ref()
+    }
+
+    /// Runs `work`, a poll as a rule, under this ambient. Whatever was ambient before is so again
+    /// afterwards, also when `work` unwinds.
+    pub fn run<R>(&mut self, work: impl FnOnce() -> R) -> R {
+        struct Restore<'a>(&'a mut Ambient);
+
+        impl Drop for Restore<'_> {
+            fn drop(&mut self) {
+                self.0.swap();
+            }
+        }
+
+        self.swap();
+        let _restore = Restore(self);
+        work()
+    }
+
+    fn swap(&mut self) {
+        // On a thread that is ending there is nothing to swap with, and nobody left to see it.
+        let _ = AMBIENT.try_with(|ambient| mem::swap(&mut *ambient.borrow_mut(), self));
+    }
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test needs one real instant to start from"
+)]
+mod tests {
+    use super::*;
+    use crate::Policy;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn is_there_during_the_work_and_gone_after_it() {
+        let deadline = Deadline::after(Instant::now(), Duration::from_secs(1));
+        let journey = Journey::new(Arc::new(Policy::new()), false);
+        let mut ambient = Ambient::new(Some(deadline), Some(journey));
+        for _ in 0..2 {
+            assert_eq!(ambient.run(current), Some(deadline));
+            assert!(ambient.run(Ambient::current).journey().is_some());
+            assert_eq!(current(), None);
+        }
+    }
+
+    #[test]
+    fn is_gone_after_a_panic_too() {
+        let deadline = Deadline::after(Instant::now(), Duration::from_secs(1));
+        let mut ambient = Ambient::new(Some(deadline), None);
+        let outcome = catch_unwind(AssertUnwindSafe(|| ambient.run(|| panic!("on purpose"))));
+        assert!(outcome.is_err());
+        assert_eq!(current(), None);
+        assert_eq!(
+            ambient.deadline(),
+            Some(deadline),
+            "and can be entered again"
+        );
+    }
+
+    #[test]
+    fn what_runs_within_can_hide_it() {
+        let deadline = Deadline::after(Instant::now(), Duration::from_secs(1));
+        let _entered = enter(deadline);
+        assert_eq!(Ambient::default().run(current), None);
+        assert_eq!(current(), Some(deadline));
+    }
+
+    #[test]
+    fn stays_on_its_thread() {
+        let _entered = enter(Deadline::after(Instant::now(), Duration::from_secs(1)));
+        let elsewhere = std::thread::spawn(current).join();
+        assert!(matches!(elsewhere, Ok(None)));
+    }
+}

@@ -1,0 +1,183 @@
+//! Arriving: every deadline field of a request, folded into what the client asked for.
+
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderMap, HeaderName};
+
+use super::set::Field;
+use super::{Dialect, Dialects, Malformed, request_start};
+
+/// What the headers of a request ask for.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    strictest: Option<(Duration, Dialect)>,
+    queued: Duration,
+    malformed: Option<Malformed>,
+}
+
+impl Asked {
+    /// The strictest valid timeout, and the dialect that wrote it (R6).
+    #[must_use]
+    pub fn strictest(&self) -> Option<(Duration, Dialect)> {
+        self.strictest
+    }
+
+    /// How long the request has queued before it arrived, by the word of a trusted front (R8).
+    #[must_use]
+    pub fn queued(&self) -> Duration {
+        self.queued
+    }
+
+    /// The first malformed element, if there was one (R5).
+    #[must_use]
+    pub fn malformed(&self) -> Option<&Malformed> {
+        self.malformed.as_ref()
+    }
+
+    fn fold(&mut self, dialect: Dialect, decoded: Result<Option<Duration>, Malformed>) {
+        match decoded {
+            Ok(Some(timeout)) => {
+                if self
+                    .strictest
+                    .is_none_or(|(strictest, _)| timeout < strictest)
+                {
+                    self.strictest = Some((timeout, dialect));
+                }
+            }
+            Ok(None) => {}
+            Err(malformed) => {
+                self.malformed.get_or_insert(malformed);
+            }
+        }
+    }
+}
+
+impl Dialects {
+    /// Reads every field of the dialects in one pass.
+    ///
+    /// Several fields, several elements and several dialects give the strictest (R6). A malformed element is
+    /// kept for the policy to decide on and takes no part otherwise (R5). Nothing is allocated unless an
+    /// element is malformed.
+    ///
+    /// ```
+    /// use http::HeaderMap;
+    /// use http_deadline::{Dialect, Dialects};
+    /// use std::time::{Duration, UNIX_EPOCH};
+    ///
+    /// let mut headers = HeaderMap::new();
+    /// headers.insert("x-request-timeout", "500ms".parse()?);
+    /// headers.insert("grpc-timeout", "300m".parse()?);
+    /// let asked = Dialects::default().read(&headers, UNIX_EPOCH);
+    /// assert_eq!(asked.strictest(), Some((Duration::from_millis(300), Dialect::GrpcTimeout)));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn read(&self, headers: &HeaderMap, wall: SystemTime) -> Asked {
+        let mut asked = Asked::default();
+        for (name, value) in headers {
+            self.read_field(name, value.as_bytes(), wall, &mut asked);
+        }
+        asked
+    }
+
+    fn read_field(&self, name: &HeaderName, value: &[u8], wall: SystemTime, asked: &mut Asked) {
+        match self.recognise(name) {
+            Some(Field::RequestStart) if self.believes_request_start() => {
+                let queued = request_start::queued(value, wall).unwrap_or_default();
+                asked.queued = asked.queued.max(queued);
+            }
+            // Something on the way may have joined two fields into a list.
+            Some(Field::Timeout(dialect @ Dialect::XRequestTimeout)) if self.reads(dialect) => {
+                for element in value.split(|byte| *byte == b',') {
+                    asked.fold(dialect, self.decode(dialect, element, wall));
+                }
+            }
+            Some(Field::Timeout(dialect)) if self.reads(dialect) => {
+                asked.fold(dialect, self.decode(dialect, value, wall));
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+    use std::time::UNIX_EPOCH;
+
+    fn asked(dialects: &Dialects, fields: &[(&'static str, &'static str)]) -> Asked {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        dialects.read(
+            &headers,
+            UNIX_EPOCH + Duration::from_millis(1_700_000_000_500),
+        )
+    }
+
+    #[test]
+    fn one_malformed_element_is_kept_beside_the_valid_ones() {
+        let asked = asked(
+            &Dialects::default(),
+            &[("x-request-timeout", "abc, 300ms"), ("grpc-timeout", "5")],
+        );
+        assert_eq!(
+            asked.strictest(),
+            Some((Duration::from_millis(300), Dialect::XRequestTimeout))
+        );
+        assert_eq!(
+            asked.malformed().map(Malformed::dialect),
+            Some(Dialect::XRequestTimeout)
+        );
+    }
+
+    #[test]
+    fn what_is_not_read_counts_as_absent() {
+        let silent = Dialect::ALL
+            .into_iter()
+            .fold(Dialects::default(), Dialects::without_read);
+        let asked = asked(
+            &silent,
+            &[
+                ("x-request-timeout", "abc"),
+                ("grpc-timeout", "1S"),
+                ("x-request-start", "t=1"),
+            ],
+        );
+        assert_eq!(asked.strictest(), None);
+        assert!(asked.malformed().is_none());
+        assert_eq!(asked.queued(), Duration::ZERO);
+    }
+
+    #[test]
+    fn the_absolute_dialect_and_the_stamp_are_opt_in() {
+        let fields = [
+            ("x-request-deadline", "1700000000750"),
+            ("x-request-start", "t=1700000000.250"),
+        ];
+        let shy = asked(&Dialects::default(), &fields);
+        assert_eq!((shy.strictest(), shy.queued()), (None, Duration::ZERO));
+        let dialects = Dialects::default()
+            .with_read(Dialect::XRequestDeadline)
+            .trust_request_start(true);
+        let open = asked(&dialects, &fields);
+        let quarter = Duration::from_millis(250);
+        assert_eq!(open.strictest(), Some((quarter, Dialect::XRequestDeadline)));
+        assert_eq!(open.queued(), quarter);
+    }
+
+    #[test]
+    fn of_two_stamps_the_longer_queue_counts() {
+        let dialects = Dialects::default().trust_request_start(true);
+        let asked = asked(
+            &dialects,
+            &[
+                ("x-request-start", "t=1700000000.250"),
+                ("x-request-start", "1700000000400"),
+            ],
+        );
+        assert_eq!(asked.queued(), Duration::from_millis(250));
+    }
+}

@@ -1,0 +1,251 @@
+//! Which dialects a hop reads and writes, and how.
+
+use std::time::{Duration, SystemTime};
+
+use http::HeaderName;
+
+use super::{Bad, Dialect, Malformed, absolute, connect, envoy, go_duration, grpc, request_start};
+
+/// The dialects that a hop reads and writes.
+///
+/// By default it reads all of them but the absolute one, and writes `X-Request-Timeout`, with `grpc-timeout`
+/// beside it when the call is gRPC and `Connect-Timeout-Ms` when it is Connect.
+///
+/// ```
+/// use http::HeaderName;
+/// use http_deadline::dialect::BareDigits;
+/// use http_deadline::{Dialect, Dialects};
+///
+/// let dialects = Dialects::default()
+///     .timeout_name(HeaderName::from_static("x-timeout"))
+///     .bare_digits(BareDigits::Seconds)
+///     .with_write(Dialect::EnvoyExpected)
+///     .without_read(Dialect::ConnectTimeout);
+/// # let _ = dialects;
+/// ```
+#[derive(Clone, Debug)]
+pub struct Dialects {
+    read: u8,
+    write: u8,
+    pub(super) timeout_name: HeaderName,
+    bare_digits: BareDigits,
+    max_skew: Duration,
+    request_start: bool,
+}
+
+/// What digits without a unit mean in `X-Request-Timeout`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BareDigits {
+    /// Milliseconds: the default.
+    #[default]
+    Millis,
+    /// Seconds.
+    Seconds,
+    /// Nothing: they are malformed, but for a zero.
+    Reject,
+}
+
+/// A field that concerns deadlines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Field {
+    Timeout(Dialect),
+    RequestStart,
+}
+
+impl Dialects {
+    /// Reads this dialect too.
+    #[must_use]
+    pub fn with_read(mut self, dialect: Dialect) -> Self {
+        self.read |= dialect.bit();
+        self
+    }
+
+    /// Does not read this dialect. Its field is still removed from what leaves (R9).
+    #[must_use]
+    pub fn without_read(mut self, dialect: Dialect) -> Self {
+        self.read &= !dialect.bit();
+        self
+    }
+
+    /// Writes this dialect too; `grpc-timeout` and `Connect-Timeout-Ms` only on calls of their kind.
+    #[must_use]
+    pub fn with_write(mut self, dialect: Dialect) -> Self {
+        self.write |= dialect.bit();
+        self
+    }
+
+    /// Does not write this dialect.
+    #[must_use]
+    pub fn without_write(mut self, dialect: Dialect) -> Self {
+        self.write &= !dialect.bit();
+        self
+    }
+
+    /// The name of the field of [`Dialect::XRequestTimeout`], in place of `x-request-timeout`.
+    #[must_use]
+    pub fn timeout_name(mut self, name: HeaderName) -> Self {
+        self.timeout_name = name;
+        self
+    }
+
+    /// What digits without a unit mean in `X-Request-Timeout`.
+    #[must_use]
+    pub fn bare_digits(mut self, meaning: BareDigits) -> Self {
+        self.bare_digits = meaning;
+        self
+    }
+
+    /// How far in the past an absolute deadline may lie and still be taken for an expired request; further
+    /// back it tells of a wrong clock and is malformed. One minute by default.
+    #[must_use]
+    pub fn max_skew(mut self, skew: Duration) -> Self {
+        self.max_skew = skew;
+        self
+    }
+
+    /// Whether `X-Request-Start` is believed and its queue time subtracted (R8). Off by default: only a
+    /// front that stamps every request itself can be trusted with it.
+    #[must_use]
+    pub fn trust_request_start(mut self, trust: bool) -> Self {
+        self.request_start = trust;
+        self
+    }
+
+    /// Whether reading or writing needs the wall clock; where not, any time will do.
+    #[must_use]
+    pub fn needs_wall_clock(&self) -> bool {
+        self.request_start || (self.read | self.write) & Dialect::XRequestDeadline.bit() != 0
+    }
+
+    /// The timeout that one element asks for, as [`Dialect::decode`] but by this configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] where the element does not follow the grammar.
+    pub fn decode(
+        &self,
+        dialect: Dialect,
+        element: &[u8],
+        wall: SystemTime,
+    ) -> Result<Option<Duration>, Malformed> {
+        let decoded = match dialect {
+            Dialect::XRequestTimeout => {
+                go_duration::decode(trim(element), self.bare_digits).map(Some)
+            }
+            Dialect::GrpcTimeout => grpc::decode(element).map(Some),
+            Dialect::EnvoyExpected | Dialect::EnvoyUpstream => envoy::decode(element),
+            Dialect::ConnectTimeout => connect::decode(element).map(Some),
+            Dialect::XRequestDeadline => absolute::decode(element, wall, self.max_skew).map(Some),
+        };
+        decoded.map_err(|Bad| Malformed::new(dialect, self.name_of(dialect), element))
+    }
+
+    pub(super) fn reads(&self, dialect: Dialect) -> bool {
+        self.read & dialect.bit() != 0
+    }
+
+    pub(super) fn writes(&self, dialect: Dialect) -> bool {
+        self.write & dialect.bit() != 0
+    }
+
+    pub(super) fn believes_request_start(&self) -> bool {
+        self.request_start
+    }
+
+    pub(super) fn name_of(&self, dialect: Dialect) -> HeaderName {
+        match dialect {
+            Dialect::XRequestTimeout => self.timeout_name.clone(),
+            other => HeaderName::from_static(other.as_str()),
+        }
+    }
+
+    pub(super) fn recognise(&self, name: &HeaderName) -> Option<Field> {
+        if *name == self.timeout_name {
+            return Some(Field::Timeout(Dialect::XRequestTimeout));
+        }
+        match Dialect::of_default_name(name) {
+            Some(Dialect::XRequestTimeout) => None,
+            Some(dialect) => Some(Field::Timeout(dialect)),
+            None => (name.as_str() == request_start::NAME).then_some(Field::RequestStart),
+        }
+    }
+}
+
+impl Default for Dialects {
+    fn default() -> Self {
+        let all = Dialect::ALL
+            .into_iter()
+            .fold(0, |set, dialect| set | dialect.bit());
+        let own = [
+            Dialect::XRequestTimeout,
+            Dialect::GrpcTimeout,
+            Dialect::ConnectTimeout,
+        ];
+        Self {
+            read: all & !Dialect::XRequestDeadline.bit(),
+            write: own.into_iter().fold(0, |set, dialect| set | dialect.bit()),
+            timeout_name: HeaderName::from_static(Dialect::XRequestTimeout.as_str()),
+            bare_digits: BareDigits::default(),
+            max_skew: Duration::from_secs(60),
+            request_start: false,
+        }
+    }
+}
+
+fn trim(element: &[u8]) -> &[u8] {
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = element.iter().take_while(|byte| blank(byte)).count();
+    let end = element.iter().rev().take_while(|byte| blank(byte)).count();
+    element
+        .get(start..element.len().saturating_sub(end))
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_renamed_field_takes_the_place_of_the_old_one() {
+        let dialects = Dialects::default().timeout_name(HeaderName::from_static("x-timeout"));
+        let field = |name| dialects.recognise(&HeaderName::from_static(name));
+        assert_eq!(
+            field("x-timeout"),
+            Some(Field::Timeout(Dialect::XRequestTimeout))
+        );
+        assert_eq!(field("x-request-timeout"), None);
+        assert_eq!(
+            field("grpc-timeout"),
+            Some(Field::Timeout(Dialect::GrpcTimeout))
+        );
+        assert_eq!(field("x-request-start"), Some(Field::RequestStart));
+        assert_eq!(field("x-request-id"), None);
+    }
+
+    #[test]
+    fn trims_blanks_around_and_none_within() {
+        assert_eq!(trim(b" \t5 s\t "), b"5 s");
+        assert_eq!(trim(b" \t "), b"");
+    }
+
+    #[test]
+    fn the_wall_clock_is_needed_only_where_something_absolute_is_used() {
+        assert!(!Dialects::default().needs_wall_clock());
+        assert!(
+            Dialects::default()
+                .with_read(Dialect::XRequestDeadline)
+                .needs_wall_clock()
+        );
+        assert!(
+            Dialects::default()
+                .with_write(Dialect::XRequestDeadline)
+                .needs_wall_clock()
+        );
+        assert!(
+            Dialects::default()
+                .trust_request_start(true)
+                .needs_wall_clock()
+        );
+    }
+}

@@ -1,0 +1,169 @@
+//! Waiting for the end of a journey.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use super::Journey;
+
+/// Who waits. Made of nothing until the first one does.
+#[derive(Default)]
+pub(super) struct Waiting(Mutex<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    ended: bool,
+    next: u64,
+    wakers: BTreeMap<u64, Waker>,
+}
+
+/// A future that is ready once its [`Journey`] has ended.
+#[must_use = "futures do nothing unless polled"]
+pub struct Ended {
+    journey: Journey,
+    key: Option<u64>,
+}
+
+impl Waiting {
+    pub(super) fn is_ended(&self) -> bool {
+        self.lock().ended
+    }
+
+    /// Wakes everybody, for the end or for another look.
+    pub(super) fn wake_all(&self, ended: bool) {
+        let mut inner = self.lock();
+        inner.ended |= ended;
+        let wakers = std::mem::take(&mut inner.wakers);
+        // Woken without the lock: a waker may run anything, also what waits here.
+        drop(inner);
+        wakers.into_values().for_each(Waker::wake);
+    }
+
+    fn poll(&self, key: &mut Option<u64>, waker: &Waker) -> Poll<()> {
+        let mut inner = self.lock();
+        if inner.ended {
+            return Poll::Ready(());
+        }
+        let key = *key.get_or_insert_with(|| {
+            inner.next += 1;
+            inner.next
+        });
+        inner
+            .wakers
+            .entry(key)
+            .and_modify(|kept| kept.clone_from(waker))
+            .or_insert_with(|| waker.clone());
+        Poll::Pending
+    }
+
+    fn forget(&self, key: u64) {
+        let waker = self.lock().wakers.remove(&key);
+        // Dropped without the lock, as it is woken.
+        drop(waker);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ended {
+    pub(super) fn new(journey: Journey) -> Self {
+        Self { journey, key: None }
+    }
+
+    /// The journey that is waited for.
+    #[must_use]
+    pub fn journey(&self) -> &Journey {
+        &self.journey
+    }
+}
+
+impl Future for Ended {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { journey, key } = &mut *self;
+        journey.0.waiting.poll(key, cx.waker())
+    }
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            self.journey.0.waiting.forget(key);
+        }
+    }
+}
+
+impl fmt::Debug for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Ended").field(&self.journey).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Policy;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn poll(ended: &mut Ended, count: &Arc<Count>) -> bool {
+        let waker = Waker::from(Arc::clone(count));
+        Pin::new(ended)
+            .poll(&mut Context::from_waker(&waker))
+            .is_ready()
+    }
+
+    #[test]
+    fn everybody_is_woken_once_and_late_comers_need_not_wait() {
+        let journey = Journey::new(Arc::new(Policy::new()), false);
+        let count = Arc::new(Count::default());
+        let (mut first, mut second) = (journey.ended(), journey.ended());
+        assert!(
+            !poll(&mut first, &count) && !poll(&mut first, &count) && !poll(&mut second, &count)
+        );
+        journey.end();
+        journey.end();
+        assert_eq!(count.0.load(Ordering::Relaxed), 2);
+        assert!(poll(&mut first, &count) && poll(&mut journey.ended(), &count));
+    }
+
+    #[test]
+    fn a_release_wakes_for_another_look_and_is_no_end() {
+        let journey = Journey::new(Arc::new(Policy::new()), false);
+        let count = Arc::new(Count::default());
+        let mut ended = journey.ended();
+        assert!(!poll(&mut ended, &count));
+        journey.release();
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        assert!(!poll(&mut ended, &count));
+        journey.end();
+        assert_eq!(count.0.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn who_no_longer_waits_leaves_nothing_behind() {
+        let journey = Journey::new(Arc::new(Policy::new()), false);
+        let count = Arc::new(Count::default());
+        let mut ended = journey.ended();
+        assert!(!poll(&mut ended, &count));
+        drop(ended);
+        assert_eq!(Arc::strong_count(&count), 1);
+        journey.end();
+        assert_eq!(count.0.load(Ordering::Relaxed), 0);
+    }
+}

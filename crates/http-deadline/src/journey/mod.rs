@@ -1,0 +1,257 @@
+//! The record of one request: where it is, why it stopped, and who has to be told.
+//!
+//! Covers the stages that are open, the first cause, the deadline that is enforced, and the wakers of
+//! whatever ends with the request. Does not enforce: the layers do, and write here what they did.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use crate::{Cause, Deadline, Policy, Stage};
+
+mod ended;
+mod open;
+
+pub use self::ended::Ended;
+use self::ended::Waiting;
+
+/// One request on its way through this process, from its head to the end of its response body.
+///
+/// A clone is the same journey. It stands in the extensions of the request, beside the
+/// [`Deadline`](crate::Deadline).
+///
+/// ```
+/// use http_deadline::{Cause, Journey, Policy, Stage};
+/// use std::sync::Arc;
+///
+/// let journey = Journey::new(Arc::new(Policy::new()), true);
+/// let guard = journey.enter(Stage::Database);
+/// assert_eq!(journey.stage(), Stage::Database);
+/// drop(guard);
+/// assert_eq!(journey.stage(), Stage::Handler);
+///
+/// assert!(journey.stop(Cause::Deadline));
+/// assert!(!journey.stop(Cause::ClientGone), "the first cause wins");
+/// assert_eq!(journey.cause(), Some(Cause::Deadline));
+/// ```
+#[derive(Clone)]
+pub struct Journey(Arc<Shared>);
+
+struct Shared {
+    policy: Arc<Policy>,
+    client_asked: bool,
+    parent: Option<Journey>,
+    stages: AtomicU64,
+    cause: AtomicU8,
+    enforced: OnceLock<Deadline>,
+    released: AtomicBool,
+    waiting: Waiting,
+}
+
+/// An open stage; it closes when this is dropped.
+#[derive(Debug)]
+#[must_use = "the stage closes when the guard is dropped"]
+pub struct StageGuard {
+    journey: Journey,
+    stage: Stage,
+}
+
+impl Journey {
+    /// A journey under this policy. `client_asked`: whether a valid client field was present (R18).
+    #[must_use]
+    pub fn new(policy: Arc<Policy>, client_asked: bool) -> Self {
+        Self::with_parent(policy, client_asked, None)
+    }
+
+    /// A part of this journey that may end sooner: its stages show here too, its end and cause do not.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        let shared = &self.0;
+        Self::with_parent(
+            Arc::clone(&shared.policy),
+            shared.client_asked,
+            Some(self.clone()),
+        )
+    }
+
+    fn with_parent(policy: Arc<Policy>, client_asked: bool, parent: Option<Self>) -> Self {
+        Self(Arc::new(Shared {
+            policy,
+            client_asked,
+            parent,
+            stages: AtomicU64::new(0),
+            cause: AtomicU8::new(0),
+            enforced: OnceLock::new(),
+            released: AtomicBool::new(false),
+            waiting: Waiting::default(),
+        }))
+    }
+
+    /// The policy that let the request in.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.0.policy
+    }
+
+    /// Whether a valid client field was present, whoever's limit binds.
+    #[must_use]
+    pub fn client_asked(&self) -> bool {
+        self.0.client_asked
+    }
+
+    /// Opens a stage.
+    pub fn enter(&self, stage: Stage) -> StageGuard {
+        self.change_stages(|stages| open::with(stages, stage));
+        StageGuard {
+            journey: self.clone(),
+            stage,
+        }
+    }
+
+    /// The last stage entered that is still open; [`Stage::Handler`] if none is.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        open::last(self.0.stages.load(Ordering::Relaxed)).unwrap_or(Stage::Handler)
+    }
+
+    fn change_stages(&self, change: impl Fn(u64) -> u64) {
+        let mut next = Some(self);
+        while let Some(Self(shared)) = next {
+            let change = |stages| Some(change(stages));
+            // The closure never declines, so there is no error to look at.
+            let _ = shared
+                .stages
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
+            next = shared.parent.as_ref();
+        }
+    }
+
+    /// Records why the request stopped. Returns whether this was the first cause; later ones change nothing.
+    pub fn stop(&self, cause: Cause) -> bool {
+        let cell = &self.0.cause;
+        cell.compare_exchange(0, cause as u8, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+
+    /// Why the request stopped; `None` while it runs and after it ended well.
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        Cause::from_code(self.0.cause.load(Ordering::Acquire))
+    }
+
+    /// Records that somebody watches this deadline for the whole journey, until it ends or is
+    /// [released](Self::release). The first word stands.
+    pub fn enforce(&self, deadline: Deadline) {
+        // A second layer that enforces a later deadline changes nothing for the first.
+        let _ = self.0.enforced.set(deadline);
+    }
+
+    /// The deadline that somebody watches; `None` before, after a release, and after the end.
+    #[must_use]
+    pub fn enforced(&self) -> Option<Deadline> {
+        let watched = !self.is_released() && !self.is_ended();
+        self.0.enforced.get().copied().filter(|_| watched)
+    }
+
+    /// From here on the deadline does not count: the response head is on its way, and the policy does not
+    /// cover the body (R18).
+    pub fn release(&self) {
+        self.0.released.store(true, Ordering::Release);
+        self.0.waiting.wake_all(false);
+    }
+
+    /// Whether the deadline has ceased to count.
+    #[must_use]
+    pub fn is_released(&self) -> bool {
+        self.0.released.load(Ordering::Acquire)
+    }
+
+    /// Ends the journey and wakes everything that waits for that. Repeating it is harmless.
+    pub fn end(&self) {
+        self.0.waiting.wake_all(true);
+    }
+
+    /// Whether the journey has ended.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.0.waiting.is_ended()
+    }
+
+    /// Waits for the end. Dropping the future is cancel-safe: it leaves nothing behind.
+    pub fn ended(&self) -> Ended {
+        Ended::new(self.clone())
+    }
+}
+
+impl Drop for StageGuard {
+    fn drop(&mut self) {
+        let stage = self.stage;
+        self.journey
+            .change_stages(|stages| open::without(stages, stage));
+    }
+}
+
+impl fmt::Debug for Journey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journey")
+            .field("policy", &self.policy().name())
+            .field("stage", &self.stage())
+            .field("cause", &self.cause())
+            .field("ended", &self.is_ended())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn journey() -> Journey {
+        Journey::new(Arc::new(Policy::new()), false)
+    }
+
+    #[test]
+    fn the_stage_is_the_last_one_entered_that_is_still_open() {
+        let journey = journey();
+        let body = journey.enter(Stage::RequestBody);
+        let upstream = journey.enter(Stage::Upstream);
+        drop(body);
+        assert_eq!(journey.stage(), Stage::Upstream);
+        drop(upstream);
+        assert_eq!(journey.stage(), Stage::Handler);
+    }
+
+    #[test]
+    fn a_part_shows_its_stages_to_the_whole_and_keeps_its_end_to_itself() {
+        let whole = journey();
+        let part = whole.child();
+        let stage = part.enter(Stage::Database);
+        assert_eq!(whole.stage(), Stage::Database);
+        drop(stage);
+        assert_eq!(whole.stage(), Stage::Handler);
+        part.stop(Cause::Cancelled);
+        part.end();
+        assert!(!whole.is_ended() && whole.cause().is_none());
+    }
+
+    #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test needs one real instant to start from"
+    )]
+    fn a_deadline_is_watched_until_release_or_end() {
+        let now = std::time::Instant::now();
+        let deadline = Deadline::at(now);
+        let (released, ended) = (journey(), journey());
+        assert_eq!(released.enforced(), None);
+        for journey in [&released, &ended] {
+            journey.enforce(deadline);
+            journey.enforce(Deadline::at(now + std::time::Duration::from_secs(1)));
+            assert_eq!(journey.enforced(), Some(deadline), "the first word stands");
+        }
+        released.release();
+        ended.end();
+        assert_eq!((released.enforced(), ended.enforced()), (None, None));
+        assert!(released.is_released() && !ended.is_released());
+    }
+}

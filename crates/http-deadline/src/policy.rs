@@ -1,0 +1,271 @@
+//! What one hop decides.
+//!
+//! Covers the values and their meaning; [`Policy::admit`] applies them to a request. Does not choose a policy
+//! for a request, and does not inherit: each policy says everything that it wants.
+
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode};
+
+use crate::PolicyName;
+use crate::dialect::{Call, is_event_stream};
+
+/// What one hop decides: the default, the cap, the floor, the reserve, and what to do when a client errs.
+///
+/// A policy says nothing until it is told to: without a default timeout, a request without a deadline stays
+/// without one.
+///
+/// ```
+/// use http_deadline::{Mode, Policy};
+/// use std::time::Duration;
+///
+/// let payment = Policy::new().named("payment").default_timeout(Duration::from_secs(3));
+/// let report = Policy::new()
+///     .named("report")
+///     .default_timeout(Duration::from_secs(300))
+///     .max(Duration::from_secs(600));
+/// let trial = payment.clone().mode(Mode::Observe);
+/// assert!(trial.is_observed());
+/// # let _ = report;
+/// ```
+#[derive(Clone, Debug)]
+pub struct Policy {
+    name: PolicyName,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) max: Option<Duration>,
+    pub(crate) min: Duration,
+    reserve: Duration,
+    status: StatusCode,
+    mode: Mode,
+    covers: Option<Covers>,
+    pub(crate) on_invalid: OnInvalid,
+    pub(crate) on_missing: OnMissing,
+}
+
+/// Whether a policy acts, or only records what it would have done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Mode {
+    /// Admit and propagate, but never answer, abort or withhold a request.
+    Observe,
+    /// Act.
+    #[default]
+    Enforce,
+}
+
+/// How far a deadline reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Covers {
+    /// To the response head.
+    Head,
+    /// To the end of the response body.
+    Body,
+}
+
+/// What happens to a request with a malformed deadline field.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnInvalid {
+    /// It is refused.
+    #[default]
+    Reject,
+    /// The malformed element is dropped, and only that.
+    Ignore,
+}
+
+/// What happens to a request without a valid deadline field.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnMissing {
+    /// It is let in, with the default timeout if there is one.
+    #[default]
+    Allow,
+    /// It is refused.
+    Reject,
+}
+
+impl Policy {
+    /// A policy without any limit, named `default`.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            name: PolicyName::DEFAULT,
+            timeout: None,
+            max: None,
+            min: Duration::ZERO,
+            reserve: Duration::ZERO,
+            status: StatusCode::GATEWAY_TIMEOUT,
+            mode: Mode::default(),
+            covers: None,
+            on_invalid: OnInvalid::default(),
+            on_missing: OnMissing::default(),
+        }
+    }
+
+    /// The name, for origins, labels and logs.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        self.name = PolicyName::new(name);
+        self
+    }
+
+    /// The budget of a request whose client asked for none. Without a [`max`](Self::max) it is also the most
+    /// that a client can ask for: a header shortens and does not lengthen (R7).
+    #[must_use]
+    pub fn default_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// The most that a client can ask for, also beyond the default (R7). A request without a default is
+    /// bounded by it too.
+    #[must_use]
+    pub fn max(mut self, max: Duration) -> Self {
+        self.max = Some(max);
+        self
+    }
+
+    /// The least budget worth starting with: below it a request is refused at arrival, not raised (R7).
+    #[must_use]
+    pub fn min(mut self, min: Duration) -> Self {
+        self.min = min;
+        self
+    }
+
+    /// What is kept back from outgoing calls, so that time is left to answer (R21).
+    #[must_use]
+    pub fn reserve(mut self, reserve: Duration) -> Self {
+        self.reserve = reserve;
+        self
+    }
+
+    /// The status of the answer to a request whose deadline passed before its response head. 504 by default.
+    #[must_use]
+    pub fn status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// Whether the policy acts. It does by default.
+    #[must_use]
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// How far a default deadline reaches, whatever the response is. See [`covers_body`](Self::covers_body)
+    /// for what holds without it.
+    #[must_use]
+    pub fn covers(mut self, covers: Covers) -> Self {
+        self.covers = Some(covers);
+        self
+    }
+
+    /// What happens to a request with a malformed deadline field. It is refused by default.
+    #[must_use]
+    pub fn on_invalid(mut self, on_invalid: OnInvalid) -> Self {
+        self.on_invalid = on_invalid;
+        self
+    }
+
+    /// What happens to a request without a valid deadline field. It is let in by default.
+    #[must_use]
+    pub fn on_missing(mut self, on_missing: OnMissing) -> Self {
+        self.on_missing = on_missing;
+        self
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> PolicyName {
+        self.name
+    }
+
+    /// What is kept back from outgoing calls.
+    #[must_use]
+    pub fn reserved(&self) -> Duration {
+        self.reserve
+    }
+
+    /// The status of the answer to a request whose deadline passed.
+    #[must_use]
+    pub fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Whether it only records.
+    #[must_use]
+    pub fn is_observed(&self) -> bool {
+        self.mode == Mode::Observe
+    }
+
+    /// Whether the deadline of a request reaches to the end of the response with these headers (R18).
+    ///
+    /// A deadline that the client asked for does. One that only the default gave does too, but for event
+    /// streams and gRPC, which live as long as they are read, and where [`covers`](Self::covers) says
+    /// otherwise.
+    #[must_use]
+    pub fn covers_body(&self, client_asked: bool, response: &HeaderMap) -> bool {
+        let long_lived = || {
+            matches!(Call::of(response), Call::Grpc | Call::GrpcWeb) || is_event_stream(response)
+        };
+        client_asked
+            || match self.covers {
+                Some(covers) => covers == Covers::Body,
+                None => !long_lived(),
+            }
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn response(content_type: &'static str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", HeaderValue::from_static(content_type));
+        headers
+    }
+
+    // R18
+    #[test]
+    fn a_default_deadline_leaves_streams_alone_and_a_clients_does_not() {
+        let policy = Policy::new();
+        for (content_type, covered) in [
+            ("text/html", true),
+            ("text/event-stream", false),
+            ("application/grpc+proto", false),
+            ("application/grpc-web", false),
+        ] {
+            assert_eq!(
+                policy.covers_body(false, &response(content_type)),
+                covered,
+                "{content_type}"
+            );
+            assert!(
+                policy.covers_body(true, &response(content_type)),
+                "{content_type}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_route_that_says_what_is_covered_is_believed_but_for_the_clients_word() {
+        let head = Policy::new().covers(Covers::Head);
+        assert!(!head.covers_body(false, &response("text/html")));
+        assert!(head.covers_body(true, &response("text/html")));
+        assert!(
+            Policy::new()
+                .covers(Covers::Body)
+                .covers_body(false, &response("text/event-stream"))
+        );
+    }
+}
