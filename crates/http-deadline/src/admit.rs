@@ -75,53 +75,34 @@ impl Policy {
         let refusal = self.refusal(asked, deadline, now);
         match refusal {
             Some(refusal) if !self.is_observed() => Err(refusal),
-            would_refuse => Ok(Admitted {
-                deadline,
-                client_asked: asked.strictest().is_some(),
-                truncated,
-                would_refuse,
-            }),
+            would_refuse => {
+                Ok(Admitted { deadline, client_asked: asked.strictest().is_some(), truncated, would_refuse })
+            }
         }
     }
 
     fn budget(&self, asked: &Asked) -> Option<Grant> {
-        let policy = |budget, truncated| Grant {
-            budget,
-            origin: Origin::Policy(self.name()),
-            truncated,
-        };
+        let policy = |budget, truncated| Grant { budget, origin: Origin::Policy(self.name()), truncated };
         let Some((timeout, dialect)) = asked.strictest() else {
             let timeout = self.timeout.into_iter().chain(self.max).min();
             return timeout.map(|budget| policy(budget, false));
         };
         match self.max.or(self.timeout) {
             Some(cap) if cap < timeout => Some(policy(cap, true)),
-            _ => Some(Grant {
-                budget: timeout,
-                origin: Origin::Header(dialect),
-                truncated: false,
-            }),
+            _ => Some(Grant { budget: timeout, origin: Origin::Header(dialect), truncated: false }),
         }
     }
 
     fn refusal(&self, asked: &Asked, deadline: Option<Deadline>, now: Instant) -> Option<Refusal> {
-        let malformed = asked
-            .malformed()
-            .filter(|_| self.on_invalid == OnInvalid::Reject);
+        let malformed = asked.malformed().filter(|_| self.on_invalid == OnInvalid::Reject);
         if let Some(malformed) = malformed {
             return Some(Refusal::Malformed(malformed.clone()));
         }
         if asked.strictest().is_none() && self.on_missing == OnMissing::Reject {
             return Some(Refusal::Missing);
         }
-        let short = deadline
-            .filter(|deadline| deadline.is_expired(now) || deadline.remaining(now) < self.min)?;
-        Some(Refusal::Exceeded(Exceeded::new(
-            short,
-            Stage::Arrival,
-            Cause::Deadline,
-            now,
-        )))
+        let short = deadline.filter(|deadline| deadline.is_expired(now) || deadline.remaining(now) < self.min)?;
+        Some(Refusal::Exceeded(Exceeded::new(short, Stage::Arrival, Cause::Deadline, now)))
     }
 }
 
@@ -159,10 +140,7 @@ impl Error for Refusal {
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test needs one real instant to start from"
-)]
+#[expect(clippy::disallowed_methods, reason = "a test needs one real instant to start from")]
 mod tests {
     use super::*;
     use crate::{Dialects, Mode, OriginKind};
@@ -212,12 +190,7 @@ mod tests {
     #[test]
     fn tells_when_a_client_got_less_than_it_asked_for() {
         let policy = Policy::new().default_timeout(300 * MS);
-        let truncated = |value| {
-            policy
-                .admit(&asked(value), Instant::now())
-                .unwrap()
-                .truncated()
-        };
+        let truncated = |value| policy.admit(&asked(value), Instant::now()).unwrap().truncated();
         assert!(truncated("301ms"));
         assert!(!truncated("300ms"));
         assert!(!truncated(""));
@@ -228,25 +201,11 @@ mod tests {
         let policy = Policy::new().min(5 * MS);
         let now = Instant::now();
         assert!(policy.admit(&asked("5ms"), now).is_ok());
-        let Err(Refusal::Exceeded(exceeded)) = policy.admit(&asked("4ms"), now) else {
-            panic!("let in")
-        };
-        assert_eq!(
-            (exceeded.stage(), exceeded.cause()),
-            (Stage::Arrival, Cause::Deadline)
-        );
-        assert_eq!(
-            (exceeded.budget(), exceeded.elapsed()),
-            (4 * MS, Duration::ZERO)
-        );
-        assert!(matches!(
-            policy.admit(&asked("0"), now),
-            Err(Refusal::Exceeded(_))
-        ));
-        assert!(matches!(
-            Policy::new().admit(&asked("0"), now),
-            Err(Refusal::Exceeded(_))
-        ));
+        let Err(Refusal::Exceeded(exceeded)) = policy.admit(&asked("4ms"), now) else { panic!("let in") };
+        assert_eq!((exceeded.stage(), exceeded.cause()), (Stage::Arrival, Cause::Deadline));
+        assert_eq!((exceeded.budget(), exceeded.elapsed()), (4 * MS, Duration::ZERO));
+        assert!(matches!(policy.admit(&asked("0"), now), Err(Refusal::Exceeded(_))));
+        assert!(matches!(Policy::new().admit(&asked("0"), now), Err(Refusal::Exceeded(_))));
     }
 
     // R5
@@ -254,38 +213,21 @@ mod tests {
     fn malformed_is_refused_or_dropped_and_never_the_same_as_absent() {
         let reject = Policy::new().default_timeout(300 * MS);
         let now = Instant::now();
-        assert!(matches!(
-            reject.admit(&asked("abc"), now),
-            Err(Refusal::Malformed(_))
-        ));
-        assert!(matches!(
-            reject.admit(&asked("abc, 200ms"), now),
-            Err(Refusal::Malformed(_))
-        ));
+        assert!(matches!(reject.admit(&asked("abc"), now), Err(Refusal::Malformed(_))));
+        assert!(matches!(reject.admit(&asked("abc, 200ms"), now), Err(Refusal::Malformed(_))));
         let ignore = reject.on_invalid(OnInvalid::Ignore);
-        assert_eq!(
-            budget(&ignore, "abc, 200ms"),
-            Some((200, OriginKind::Header))
-        );
+        assert_eq!(budget(&ignore, "abc, 200ms"), Some((200, OriginKind::Header)));
         assert_eq!(budget(&ignore, "abc"), Some((300, OriginKind::Policy)));
     }
 
     #[test]
     fn a_policy_may_want_a_field() {
-        let policy = Policy::new()
-            .default_timeout(300 * MS)
-            .on_missing(OnMissing::Reject);
+        let policy = Policy::new().default_timeout(300 * MS).on_missing(OnMissing::Reject);
         let now = Instant::now();
-        assert!(matches!(
-            policy.admit(&asked(""), now),
-            Err(Refusal::Missing)
-        ));
+        assert!(matches!(policy.admit(&asked(""), now), Err(Refusal::Missing)));
         assert!(policy.admit(&asked("1s"), now).is_ok());
         let ignoring = policy.on_invalid(OnInvalid::Ignore);
-        assert!(matches!(
-            ignoring.admit(&asked("abc"), now),
-            Err(Refusal::Missing)
-        ));
+        assert!(matches!(ignoring.admit(&asked("abc"), now), Err(Refusal::Missing)));
     }
 
     // R8
@@ -297,17 +239,10 @@ mod tests {
         let wall = UNIX_EPOCH + Duration::from_millis(1_700_000_000_500);
         let dialects = Dialects::default().trust_request_start(true);
         let (asked, now) = (dialects.read(&headers, wall), Instant::now());
-        let deadline = Policy::new()
-            .admit(&asked, now)
-            .unwrap()
-            .deadline()
-            .unwrap();
+        let deadline = Policy::new().admit(&asked, now).unwrap().deadline().unwrap();
         assert_eq!(deadline.remaining(now), 50 * MS);
         let late = dialects.read(&headers, wall + 50 * MS);
-        assert!(matches!(
-            Policy::new().admit(&late, now),
-            Err(Refusal::Exceeded(_))
-        ));
+        assert!(matches!(Policy::new().admit(&late, now), Err(Refusal::Exceeded(_))));
     }
 
     #[test]
@@ -315,23 +250,11 @@ mod tests {
         let policy = Policy::new().min(5 * MS).mode(Mode::Observe);
         let now = Instant::now();
         let late = policy.admit(&asked("0"), now).unwrap();
-        assert!(
-            late.deadline()
-                .is_some_and(|deadline| deadline.is_expired(now))
-        );
+        assert!(late.deadline().is_some_and(|deadline| deadline.is_expired(now)));
         assert!(matches!(late.would_refuse(), Some(Refusal::Exceeded(_))));
         let garbled = policy.admit(&asked("abc"), now).unwrap();
         assert!(garbled.deadline().is_none());
-        assert!(matches!(
-            garbled.would_refuse(),
-            Some(Refusal::Malformed(_))
-        ));
-        assert!(
-            policy
-                .admit(&asked("1s"), now)
-                .unwrap()
-                .would_refuse()
-                .is_none()
-        );
+        assert!(matches!(garbled.would_refuse(), Some(Refusal::Malformed(_))));
+        assert!(policy.admit(&asked("1s"), now).unwrap().would_refuse().is_none());
     }
 }

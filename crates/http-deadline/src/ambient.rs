@@ -26,10 +26,7 @@ pub struct Ambient {
 /// Outside of a task that something entered it is `None`; so it is in a task that was spawned plainly.
 #[must_use]
 pub fn current() -> Option<Deadline> {
-    AMBIENT
-        .try_with(|ambient| ambient.borrow().deadline)
-        .ok()
-        .flatten()
+    AMBIENT.try_with(|ambient| ambient.borrow().deadline).ok().flatten()
 }
 
 /// Makes `deadline`, or the sooner one that is already there, ambient on this thread until the guard is
@@ -51,16 +48,9 @@ pub fn current() -> Option<Deadline> {
 /// ```
 pub fn enter(deadline: Deadline) -> Entered {
     let mut ambient = Ambient::current();
-    ambient.deadline = Some(
-        ambient
-            .deadline
-            .map_or(deadline, |outer| outer.sooner(deadline)),
-    );
+    ambient.deadline = Some(ambient.deadline.map_or(deadline, |outer| outer.sooner(deadline)));
     ambient.swap();
-    Entered {
-        outer: ambient,
-        same_thread: PhantomData,
-    }
+    Entered { outer: ambient, same_thread: PhantomData }
 }
 
 /// Keeps a deadline ambient on this thread until it is dropped.
@@ -79,10 +69,7 @@ impl Drop for Entered {
 
 impl Ambient {
     /// No deadline, no journey.
-    pub const NONE: Self = Self {
-        deadline: None,
-        journey: None,
-    };
+    pub const NONE: Self = Self { deadline: None, journey: None };
 
     /// To work under this deadline, as part of this journey.
     #[must_use]
@@ -93,9 +80,7 @@ impl Ambient {
     /// What the running task works under.
     #[must_use]
     pub fn current() -> Self {
-        AMBIENT
-            .try_with(|ambient| ambient.borrow().clone())
-            .unwrap_or_default()
+        AMBIENT.try_with(|ambient| ambient.borrow().clone()).unwrap_or_default()
     }
 
     /// The deadline.
@@ -133,10 +118,7 @@ impl Ambient {
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test needs one real instant to start from"
-)]
+#[expect(clippy::disallowed_methods, reason = "a test needs one real instant to start from")]
 mod tests {
     use super::*;
     use crate::Policy;
@@ -163,11 +145,7 @@ mod tests {
         let outcome = catch_unwind(AssertUnwindSafe(|| ambient.run(|| panic!("on purpose"))));
         assert!(outcome.is_err());
         assert_eq!(current(), None);
-        assert_eq!(
-            ambient.deadline(),
-            Some(deadline),
-            "and can be entered again"
-        );
+        assert_eq!(ambient.deadline(), Some(deadline), "and can be entered again");
     }
 
     #[test]

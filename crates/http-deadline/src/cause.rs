@@ -20,13 +20,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    const ALL: [Self; 5] = [
-        Self::Deadline,
-        Self::ClientGone,
-        Self::Shutdown,
-        Self::Superseded,
-        Self::Cancelled,
-    ];
+    const ALL: [Self; 5] = [Self::Deadline, Self::ClientGone, Self::Shutdown, Self::Superseded, Self::Cancelled];
 
     /// The word for it, as it stands in answers, metrics and traces.
     #[must_use]

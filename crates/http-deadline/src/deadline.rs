@@ -37,11 +37,7 @@ impl Deadline {
     #[must_use]
     #[track_caller]
     pub fn after(now: Instant, timeout: Duration) -> Self {
-        Self {
-            at: later(now, timeout),
-            arrived: now,
-            origin: Origin::code(),
-        }
+        Self { at: later(now, timeout), arrived: now, origin: Origin::code() }
     }
 
     /// A deadline at an instant. Its origin is the calling line; its [`budget`](Self::budget) is unknown, and
@@ -49,11 +45,7 @@ impl Deadline {
     #[must_use]
     #[track_caller]
     pub fn at(at: Instant) -> Self {
-        Self {
-            at,
-            arrived: at,
-            origin: Origin::code(),
-        }
+        Self { at, arrived: at, origin: Origin::code() }
     }
 
     /// The same deadline for a request that arrived at `arrived`.
@@ -128,10 +120,7 @@ impl Deadline {
     pub fn reserve(self, reserve: Duration) -> Self {
         // Where the clock cannot go back that far, nothing is left since arrival either.
         let at = self.at.checked_sub(reserve).unwrap_or(self.arrived);
-        Self {
-            at: at.min(self.at),
-            ..self
-        }
+        Self { at: at.min(self.at), ..self }
     }
 }
 
@@ -146,10 +135,7 @@ fn later(now: Instant, timeout: Duration) -> Instant {
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test needs one real instant to start from"
-)]
+#[expect(clippy::disallowed_methods, reason = "a test needs one real instant to start from")]
 mod tests {
     use super::*;
 
@@ -162,10 +148,7 @@ mod tests {
         for (at, left) in [(0, 300), (299, 1), (300, 0), (301, 0)] {
             let then = now + at * MS;
             assert_eq!(deadline.remaining(then), left * MS);
-            assert_eq!(
-                deadline.checked_remaining(then),
-                (left > 0).then(|| left * MS)
-            );
+            assert_eq!(deadline.checked_remaining(then), (left > 0).then(|| left * MS));
             assert_eq!(deadline.is_expired(then), left == 0);
             assert_eq!(deadline.elapsed(then), at * MS);
         }
@@ -179,18 +162,11 @@ mod tests {
         assert_eq!(short.sooner(long), short);
         assert_eq!(long.sooner(short), short);
         let twin = Deadline::after(now, 2 * MS);
-        assert_eq!(
-            short.sooner(twin).origin(),
-            short.origin(),
-            "of equals the first stays"
-        );
+        assert_eq!(short.sooner(twin).origin(), short.origin(), "of equals the first stays");
         assert_eq!(long.reserve(MS).instant(), short.instant());
         assert_eq!(long.reserve(MS).arrived(), now);
         assert!(long.reserve(Duration::MAX).is_expired(now));
-        assert_eq!(
-            Deadline::at(now + 3 * MS).reserve(MS).instant(),
-            short.instant()
-        );
+        assert_eq!(Deadline::at(now + 3 * MS).reserve(MS).instant(), short.instant());
     }
 
     #[test]

@@ -52,10 +52,7 @@ impl Exceeded {
     /// The same, with an error of the caller's as its source.
     #[must_use]
     pub fn with_source(self, source: Arc<dyn Error + Send + Sync>) -> Self {
-        Self {
-            source: Some(source),
-            ..self
-        }
+        Self { source: Some(source), ..self }
     }
 
     /// Where the request was.
@@ -115,35 +112,21 @@ impl fmt::Display for Exceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.cause {
             Cause::Deadline => write!(f, "deadline of {:?} exceeded", self.budget)?,
-            cause => write!(
-                f,
-                "stopped ({cause}) within a deadline of {:?}",
-                self.budget
-            )?,
+            cause => write!(f, "stopped ({cause}) within a deadline of {:?}", self.budget)?,
         }
-        let Self {
-            stage,
-            elapsed,
-            origin,
-            ..
-        } = self;
+        let Self { stage, elapsed, origin, .. } = self;
         write!(f, " in stage {stage} after {elapsed:?}; set by {origin}")
     }
 }
 
 impl Error for Exceeded {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source
-            .as_ref()
-            .map(|source| &**source as &(dyn Error + 'static))
+        self.source.as_ref().map(|source| &**source as &(dyn Error + 'static))
     }
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test needs one real instant to start from"
-)]
+#[expect(clippy::disallowed_methods, reason = "a test needs one real instant to start from")]
 mod tests {
     use super::*;
     use crate::Dialect;
@@ -151,14 +134,9 @@ mod tests {
 
     fn exceeded(cause: Cause) -> Exceeded {
         let now = Instant::now();
-        let deadline = Deadline::after(now, Duration::from_millis(300))
-            .with_origin(Origin::Header(Dialect::XRequestTimeout));
-        Exceeded::new(
-            deadline,
-            Stage::Upstream,
-            cause,
-            now + Duration::from_millis(301),
-        )
+        let deadline =
+            Deadline::after(now, Duration::from_millis(300)).with_origin(Origin::Header(Dialect::XRequestTimeout));
+        Exceeded::new(deadline, Stage::Upstream, cause, now + Duration::from_millis(301))
     }
 
     #[test]
@@ -185,10 +163,7 @@ mod tests {
     fn carries_the_callers_error_as_its_source() {
         let detail = Arc::new(io::Error::other("lost the lease"));
         let with = exceeded(Cause::Cancelled).with_source(detail);
-        assert_eq!(
-            with.source().map(ToString::to_string).as_deref(),
-            Some("lost the lease")
-        );
+        assert_eq!(with.source().map(ToString::to_string).as_deref(), Some("lost the lease"));
         assert!(exceeded(Cause::Cancelled).source().is_none());
     }
 }

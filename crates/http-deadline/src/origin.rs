@@ -86,9 +86,7 @@ impl OriginKind {
     /// The kind of this word, if it is one.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Header, Self::Policy, Self::Code]
-            .into_iter()
-            .find(|kind| kind.as_str() == word)
+        [Self::Header, Self::Policy, Self::Code].into_iter().find(|kind| kind.as_str() == word)
     }
 }
 

@@ -207,9 +207,7 @@ impl Policy {
     /// otherwise.
     #[must_use]
     pub fn covers_body(&self, client_asked: bool, response: &HeaderMap) -> bool {
-        let long_lived = || {
-            matches!(Call::of(response), Call::Grpc | Call::GrpcWeb) || is_event_stream(response)
-        };
+        let long_lived = || matches!(Call::of(response), Call::Grpc | Call::GrpcWeb) || is_event_stream(response);
         client_asked
             || match self.covers {
                 Some(covers) => covers == Covers::Body,
@@ -245,15 +243,8 @@ mod tests {
             ("application/grpc+proto", false),
             ("application/grpc-web", false),
         ] {
-            assert_eq!(
-                policy.covers_body(false, &response(content_type)),
-                covered,
-                "{content_type}"
-            );
-            assert!(
-                policy.covers_body(true, &response(content_type)),
-                "{content_type}"
-            );
+            assert_eq!(policy.covers_body(false, &response(content_type)), covered, "{content_type}");
+            assert!(policy.covers_body(true, &response(content_type)), "{content_type}");
         }
     }
 
@@ -262,10 +253,6 @@ mod tests {
         let head = Policy::new().covers(Covers::Head);
         assert!(!head.covers_body(false, &response("text/html")));
         assert!(head.covers_body(true, &response("text/html")));
-        assert!(
-            Policy::new()
-                .covers(Covers::Body)
-                .covers_body(false, &response("text/event-stream"))
-        );
+        assert!(Policy::new().covers(Covers::Body).covers_body(false, &response("text/event-stream")));
     }
 }

@@ -97,10 +97,6 @@ mod tests {
 
     #[test]
     fn every_code_fits_the_four_bits_that_a_journey_packs_it_into() {
-        assert!(
-            Stage::ALL
-                .into_iter()
-                .all(|stage| (1..16).contains(&(stage as u8)))
-        );
+        assert!(Stage::ALL.into_iter().all(|stage| (1..16).contains(&(stage as u8))));
     }
 }

@@ -32,9 +32,7 @@ pub(super) fn encode(left: Duration, wall: SystemTime) -> Option<Encoded> {
     let now = unix_nanos(wall);
     let left = i128::try_from(left.min(MAX_TIMEOUT).as_nanos()).ok()?;
     let millis = (now + left).div_euclid(NANOS_PER_MILLI);
-    let millis = u64::try_from(millis)
-        .ok()
-        .filter(|_| millis * NANOS_PER_MILLI > now)?;
+    let millis = u64::try_from(millis).ok().filter(|_| millis * NANOS_PER_MILLI > now)?;
     Some(Encoded::new("", millis, ""))
 }
 
@@ -78,11 +76,7 @@ fn days(date: &[u8]) -> Option<i64> {
     let day = number(&[d1, d2], 1..=last)?;
     // Years are counted from March, so that the leap day is the last of its year: its day number is then
     // a function of the month alone.
-    let (year, month) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year - 1, month + 9)
-    };
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
     const MARCH_0000_TO_EPOCH: i64 = 719_468;
     Some(year * 365 + leap_days + (153 * month + 2) / 5 + day - 1 - MARCH_0000_TO_EPOCH)
@@ -101,10 +95,7 @@ fn seconds(time: &[u8]) -> Option<i64> {
 fn nanos(fraction: &[u8]) -> Option<u64> {
     let kept = fraction.get(..9).unwrap_or(fraction);
     let value = digits::only(kept, 9)?;
-    Some(
-        kept.iter()
-            .fold(value * NANOS_PER_SECOND as u64, |nanos, _| nanos / 10),
-    )
+    Some(kept.iter().fold(value * NANOS_PER_SECOND as u64, |nanos, _| nanos / 10))
 }
 
 /// Seconds east of Greenwich.
@@ -163,15 +154,7 @@ mod tests {
         assert_eq!(day("2000-03-01"), Some(11_017));
         assert_eq!(day("2024-12-31"), Some(20_088));
         assert_eq!(day("0000-03-01"), Some(-719_468));
-        for bad in [
-            "1900-02-29",
-            "2023-02-29",
-            "2023-04-31",
-            "2023-13-01",
-            "2023-00-01",
-            "2023-01-00",
-            "2023-1-01",
-        ] {
+        for bad in ["1900-02-29", "2023-02-29", "2023-04-31", "2023-13-01", "2023-00-01", "2023-01-00", "2023-1-01"] {
             assert_eq!(day(bad), None, "{bad}");
         }
     }

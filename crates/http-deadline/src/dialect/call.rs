@@ -64,9 +64,7 @@ pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
 
 /// The content type without its parameters.
 fn media_type(headers: &HeaderMap) -> &[u8] {
-    let value = headers
-        .get(CONTENT_TYPE)
-        .map_or(&b""[..], |value| value.as_bytes());
+    let value = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
     let media = value.split(|byte| *byte == b';').next().unwrap_or_default();
     media.trim_ascii()
 }
@@ -89,13 +87,7 @@ mod tests {
         assert_eq!(call("application/grpc-web+proto"), Call::GrpcWeb);
         assert_eq!(call("application/grpc-web-text"), Call::GrpcWeb);
         assert_eq!(call("application/connect+json"), Call::Connect);
-        for other in [
-            "application/grpcx",
-            "application/grp",
-            "text/plain",
-            "",
-            "application/grpc-other",
-        ] {
+        for other in ["application/grpcx", "application/grp", "text/plain", "", "application/grpc-other"] {
             assert_eq!(call(other), Call::Http, "{other}");
         }
     }
@@ -112,10 +104,7 @@ mod tests {
     fn an_event_stream_is_told_whatever_its_parameters() {
         let mut headers = HeaderMap::new();
         assert!(!is_event_stream(&headers));
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("text/event-stream; charset=utf-8"),
-        );
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
         assert!(is_event_stream(&headers));
     }
 }

@@ -8,10 +8,9 @@ pub(super) fn leading(bytes: &[u8]) -> (&[u8], &[u8]) {
 
 /// The value of digits, cut to `u64::MAX`.
 pub(super) fn value(digits: &[u8]) -> u64 {
-    digits.iter().fold(0_u64, |sum, digit| {
-        sum.saturating_mul(10)
-            .saturating_add(u64::from(digit - b'0'))
-    })
+    digits
+        .iter()
+        .fold(0_u64, |sum, digit| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')))
 }
 
 /// The value of bytes that are nothing but digits, at least one and at most `most` of them.

@@ -31,10 +31,7 @@ impl Encoded {
     /// `prefix`, the digits of `number`, `suffix`. What does not fit is left out at the front, which the
     /// callers' constants rule out: 20 digits and 3 bytes are the most they write.
     pub(super) fn new(prefix: &str, number: u64, suffix: &str) -> Self {
-        let mut encoded = Self {
-            bytes: [0; CAPACITY],
-            start: CAPACITY as u8,
-        };
+        let mut encoded = Self { bytes: [0; CAPACITY], start: CAPACITY as u8 };
         suffix.bytes().rev().for_each(|byte| encoded.put(byte));
         let mut rest = number;
         loop {
@@ -61,9 +58,7 @@ impl Encoded {
     /// The bytes, all of them visible ASCII.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        self.bytes
-            .get(usize::from(self.start)..)
-            .unwrap_or_default()
+        self.bytes.get(usize::from(self.start)..).unwrap_or_default()
     }
 
     /// The text.
@@ -100,10 +95,7 @@ mod tests {
 
     #[test]
     fn holds_the_largest_number_with_its_unit() {
-        assert_eq!(
-            Encoded::new("", u64::MAX, "ms").as_str(),
-            "18446744073709551615ms"
-        );
+        assert_eq!(Encoded::new("", u64::MAX, "ms").as_str(), "18446744073709551615ms");
         assert_eq!(Encoded::new("t=", 0, "").as_str(), "t=0");
     }
 }

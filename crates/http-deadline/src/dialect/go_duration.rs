@@ -70,9 +70,7 @@ fn fraction_nanos(fraction: &[u8], unit: u64) -> u128 {
 
 /// The longest unit at the start: `ms` before `m`, which is why `UNITS` has `m` behind it.
 fn unit(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    UNITS
-        .iter()
-        .find_map(|(name, nanos)| bytes.strip_prefix(*name).map(|rest| (*nanos, rest)))
+    UNITS.iter().find_map(|(name, nanos)| bytes.strip_prefix(*name).map(|rest| (*nanos, rest)))
 }
 
 /// In `ms`; below one in `us`; below one in `ns`.
@@ -92,9 +90,7 @@ mod tests {
     use super::*;
 
     fn nanos(element: &[u8]) -> Option<u128> {
-        decode(element, BareDigits::Millis)
-            .ok()
-            .map(|timeout| timeout.as_nanos())
+        decode(element, BareDigits::Millis).ok().map(|timeout| timeout.as_nanos())
     }
 
     #[test]
@@ -115,10 +111,7 @@ mod tests {
 
     #[test]
     fn bare_digits_mean_what_the_configuration_says() {
-        assert_eq!(
-            decode(b"2", BareDigits::Seconds),
-            Ok(Duration::from_secs(2))
-        );
+        assert_eq!(decode(b"2", BareDigits::Seconds), Ok(Duration::from_secs(2)));
         assert_eq!(decode(b"2", BareDigits::Reject), Err(Bad));
         assert_eq!(decode(b"0", BareDigits::Reject), Ok(Duration::ZERO));
     }
@@ -131,11 +124,6 @@ mod tests {
         assert_eq!(text(1_000).as_deref(), Some("1us"));
         assert_eq!(text(999_999).as_deref(), Some("999us"));
         assert_eq!(text(1_000_000).as_deref(), Some("1ms"));
-        assert_eq!(
-            encode(Duration::MAX)
-                .map(|encoded| encoded.to_string())
-                .as_deref(),
-            Some("9223372036854ms")
-        );
+        assert_eq!(encode(Duration::MAX).map(|encoded| encoded.to_string()).as_deref(), Some("9223372036854ms"));
     }
 }

@@ -41,12 +41,7 @@ mod tests {
 
     #[test]
     fn the_longest_timeout_fits() {
-        assert_eq!(
-            encode(Duration::MAX)
-                .map(|encoded| encoded.to_string())
-                .as_deref(),
-            Some("2562047H")
-        );
+        assert_eq!(encode(Duration::MAX).map(|encoded| encoded.to_string()).as_deref(), Some("2562047H"));
     }
 
     #[test]

@@ -20,11 +20,7 @@ pub struct Malformed {
 
 impl Malformed {
     pub(super) fn new(dialect: Dialect, name: HeaderName, value: &[u8]) -> Self {
-        Self {
-            dialect,
-            name,
-            value: value.get(..SHOWN).unwrap_or(value).into(),
-        }
+        Self { dialect, name, value: value.get(..SHOWN).unwrap_or(value).into() }
     }
 
     /// The dialect of the field.
@@ -42,17 +38,8 @@ impl Malformed {
 
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            dialect,
-            name,
-            value,
-        } = self;
-        write!(
-            f,
-            "{name}: \"{}\" is not {}",
-            value.escape_ascii(),
-            dialect.grammar()
-        )
+        let Self { dialect, name, value } = self;
+        write!(f, "{name}: \"{}\" is not {}", value.escape_ascii(), dialect.grammar())
     }
 }
 

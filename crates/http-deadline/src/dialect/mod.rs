@@ -149,9 +149,7 @@ impl Dialect {
 
     fn of_default_name(name: &HeaderName) -> Option<Self> {
         let name = name.as_str();
-        Self::ALL
-            .into_iter()
-            .find(|dialect| dialect.as_str() == name)
+        Self::ALL.into_iter().find(|dialect| dialect.as_str() == name)
     }
 }
 

@@ -37,10 +37,7 @@ impl Asked {
     fn fold(&mut self, dialect: Dialect, decoded: Result<Option<Duration>, Malformed>) {
         match decoded {
             Ok(Some(timeout)) => {
-                if self
-                    .strictest
-                    .is_none_or(|(strictest, _)| timeout < strictest)
-                {
+                if self.strictest.is_none_or(|(strictest, _)| timeout < strictest) {
                     self.strictest = Some((timeout, dialect));
                 }
             }
@@ -111,41 +108,20 @@ mod tests {
         for (name, value) in fields {
             headers.append(*name, HeaderValue::from_static(value));
         }
-        dialects.read(
-            &headers,
-            UNIX_EPOCH + Duration::from_millis(1_700_000_000_500),
-        )
+        dialects.read(&headers, UNIX_EPOCH + Duration::from_millis(1_700_000_000_500))
     }
 
     #[test]
     fn one_malformed_element_is_kept_beside_the_valid_ones() {
-        let asked = asked(
-            &Dialects::default(),
-            &[("x-request-timeout", "abc, 300ms"), ("grpc-timeout", "5")],
-        );
-        assert_eq!(
-            asked.strictest(),
-            Some((Duration::from_millis(300), Dialect::XRequestTimeout))
-        );
-        assert_eq!(
-            asked.malformed().map(Malformed::dialect),
-            Some(Dialect::XRequestTimeout)
-        );
+        let asked = asked(&Dialects::default(), &[("x-request-timeout", "abc, 300ms"), ("grpc-timeout", "5")]);
+        assert_eq!(asked.strictest(), Some((Duration::from_millis(300), Dialect::XRequestTimeout)));
+        assert_eq!(asked.malformed().map(Malformed::dialect), Some(Dialect::XRequestTimeout));
     }
 
     #[test]
     fn what_is_not_read_counts_as_absent() {
-        let silent = Dialect::ALL
-            .into_iter()
-            .fold(Dialects::default(), Dialects::without_read);
-        let asked = asked(
-            &silent,
-            &[
-                ("x-request-timeout", "abc"),
-                ("grpc-timeout", "1S"),
-                ("x-request-start", "t=1"),
-            ],
-        );
+        let silent = Dialect::ALL.into_iter().fold(Dialects::default(), Dialects::without_read);
+        let asked = asked(&silent, &[("x-request-timeout", "abc"), ("grpc-timeout", "1S"), ("x-request-start", "t=1")]);
         assert_eq!(asked.strictest(), None);
         assert!(asked.malformed().is_none());
         assert_eq!(asked.queued(), Duration::ZERO);
@@ -153,15 +129,10 @@ mod tests {
 
     #[test]
     fn the_absolute_dialect_and_the_stamp_are_opt_in() {
-        let fields = [
-            ("x-request-deadline", "1700000000750"),
-            ("x-request-start", "t=1700000000.250"),
-        ];
+        let fields = [("x-request-deadline", "1700000000750"), ("x-request-start", "t=1700000000.250")];
         let shy = asked(&Dialects::default(), &fields);
         assert_eq!((shy.strictest(), shy.queued()), (None, Duration::ZERO));
-        let dialects = Dialects::default()
-            .with_read(Dialect::XRequestDeadline)
-            .trust_request_start(true);
+        let dialects = Dialects::default().with_read(Dialect::XRequestDeadline).trust_request_start(true);
         let open = asked(&dialects, &fields);
         let quarter = Duration::from_millis(250);
         assert_eq!(open.strictest(), Some((quarter, Dialect::XRequestDeadline)));
@@ -171,13 +142,7 @@ mod tests {
     #[test]
     fn of_two_stamps_the_longer_queue_counts() {
         let dialects = Dialects::default().trust_request_start(true);
-        let asked = asked(
-            &dialects,
-            &[
-                ("x-request-start", "t=1700000000.250"),
-                ("x-request-start", "1700000000400"),
-            ],
-        );
+        let asked = asked(&dialects, &[("x-request-start", "t=1700000000.250"), ("x-request-start", "1700000000400")]);
         assert_eq!(asked.queued(), Duration::from_millis(250));
     }
 }

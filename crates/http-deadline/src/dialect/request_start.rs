@@ -82,22 +82,12 @@ mod tests {
 
     #[test]
     fn nanoseconds_are_known_by_their_size() {
-        assert_eq!(
-            queued(b"1700000000250000000", wall()),
-            Some(Duration::from_millis(250))
-        );
+        assert_eq!(queued(b"1700000000250000000", wall()), Some(Duration::from_millis(250)));
     }
 
     #[test]
     fn garbage_is_no_stamp() {
-        for bad in [
-            &b""[..],
-            b"t=",
-            b"t=1700000000.",
-            b"t=1700000000.2.5",
-            b"t=+170000000",
-            b"t=1700000000 ",
-        ] {
+        for bad in [&b""[..], b"t=", b"t=1700000000.", b"t=1700000000.2.5", b"t=+170000000", b"t=1700000000 "] {
             assert_eq!(queued(bad, wall()), None, "{bad:?}");
         }
     }
@@ -106,10 +96,7 @@ mod tests {
     fn reads_what_it_writes() {
         let stamp = encode(wall()).ok_or("no stamp");
         let later = wall() + Duration::from_millis(40);
-        assert_eq!(
-            stamp.map(|stamp| queued(stamp.as_bytes(), later)),
-            Ok(Some(Duration::from_millis(40)))
-        );
+        assert_eq!(stamp.map(|stamp| queued(stamp.as_bytes(), later)), Ok(Some(Duration::from_millis(40))));
         assert_eq!(encode(UNIX_EPOCH - Duration::from_secs(1)), None);
     }
 }

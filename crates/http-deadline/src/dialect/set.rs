@@ -123,16 +123,9 @@ impl Dialects {
     /// # Errors
     ///
     /// [`Malformed`] where the element does not follow the grammar.
-    pub fn decode(
-        &self,
-        dialect: Dialect,
-        element: &[u8],
-        wall: SystemTime,
-    ) -> Result<Option<Duration>, Malformed> {
+    pub fn decode(&self, dialect: Dialect, element: &[u8], wall: SystemTime) -> Result<Option<Duration>, Malformed> {
         let decoded = match dialect {
-            Dialect::XRequestTimeout => {
-                go_duration::decode(trim(element), self.bare_digits).map(Some)
-            }
+            Dialect::XRequestTimeout => go_duration::decode(trim(element), self.bare_digits).map(Some),
             Dialect::GrpcTimeout => grpc::decode(element).map(Some),
             Dialect::EnvoyExpected | Dialect::EnvoyUpstream => envoy::decode(element),
             Dialect::ConnectTimeout => connect::decode(element).map(Some),
@@ -174,14 +167,8 @@ impl Dialects {
 
 impl Default for Dialects {
     fn default() -> Self {
-        let all = Dialect::ALL
-            .into_iter()
-            .fold(0, |set, dialect| set | dialect.bit());
-        let own = [
-            Dialect::XRequestTimeout,
-            Dialect::GrpcTimeout,
-            Dialect::ConnectTimeout,
-        ];
+        let all = Dialect::ALL.into_iter().fold(0, |set, dialect| set | dialect.bit());
+        let own = [Dialect::XRequestTimeout, Dialect::GrpcTimeout, Dialect::ConnectTimeout];
         Self {
             read: all & !Dialect::XRequestDeadline.bit(),
             write: own.into_iter().fold(0, |set, dialect| set | dialect.bit()),
@@ -197,9 +184,7 @@ fn trim(element: &[u8]) -> &[u8] {
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let start = element.iter().take_while(|byte| blank(byte)).count();
     let end = element.iter().rev().take_while(|byte| blank(byte)).count();
-    element
-        .get(start..element.len().saturating_sub(end))
-        .unwrap_or_default()
+    element.get(start..element.len().saturating_sub(end)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -210,15 +195,9 @@ mod tests {
     fn a_renamed_field_takes_the_place_of_the_old_one() {
         let dialects = Dialects::default().timeout_name(HeaderName::from_static("x-timeout"));
         let field = |name| dialects.recognise(&HeaderName::from_static(name));
-        assert_eq!(
-            field("x-timeout"),
-            Some(Field::Timeout(Dialect::XRequestTimeout))
-        );
+        assert_eq!(field("x-timeout"), Some(Field::Timeout(Dialect::XRequestTimeout)));
         assert_eq!(field("x-request-timeout"), None);
-        assert_eq!(
-            field("grpc-timeout"),
-            Some(Field::Timeout(Dialect::GrpcTimeout))
-        );
+        assert_eq!(field("grpc-timeout"), Some(Field::Timeout(Dialect::GrpcTimeout)));
         assert_eq!(field("x-request-start"), Some(Field::RequestStart));
         assert_eq!(field("x-request-id"), None);
     }
@@ -232,20 +211,8 @@ mod tests {
     #[test]
     fn the_wall_clock_is_needed_only_where_something_absolute_is_used() {
         assert!(!Dialects::default().needs_wall_clock());
-        assert!(
-            Dialects::default()
-                .with_read(Dialect::XRequestDeadline)
-                .needs_wall_clock()
-        );
-        assert!(
-            Dialects::default()
-                .with_write(Dialect::XRequestDeadline)
-                .needs_wall_clock()
-        );
-        assert!(
-            Dialects::default()
-                .trust_request_start(true)
-                .needs_wall_clock()
-        );
+        assert!(Dialects::default().with_read(Dialect::XRequestDeadline).needs_wall_clock());
+        assert!(Dialects::default().with_write(Dialect::XRequestDeadline).needs_wall_clock());
+        assert!(Dialects::default().trust_request_start(true).needs_wall_clock());
     }
 }

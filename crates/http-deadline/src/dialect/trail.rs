@@ -8,7 +8,7 @@
 //! use http_deadline::dialect::trail::Trail;
 //! use http_deadline::{Cause, OriginKind, Stage};
 //!
-//! let trail = Trail::new(OriginKind::Header, Stage::Handler, Cause::Deadline, "orders");
+//! let trail = Trail::new(OriginKind::Header, Stage::Handler, Cause::Deadline, Some("orders"));
 //! let field = r#"origin=header, stage=handler, cause=deadline, hop="orders""#;
 //! assert_eq!(trail.to_string(), field);
 //! assert_eq!(Trail::parse(field.as_bytes()), Some(trail));
@@ -32,38 +32,24 @@ pub struct Trail {
     origin: OriginKind,
     stage: Stage,
     cause: Cause,
-    hop: String,
+    hop: Option<String>,
 }
 
 impl Trail {
     /// A field of these members. In `hop`, what is not printable ASCII becomes `?`: RFC 9651 has no other
     /// strings.
     #[must_use]
-    pub fn new(origin: OriginKind, stage: Stage, cause: Cause, hop: &str) -> Self {
+    pub fn new(origin: OriginKind, stage: Stage, cause: Cause, hop: Option<&str>) -> Self {
         let printable = |char: char| {
-            if (' '..='~').contains(&char) {
-                char
-            } else {
-                '?'
-            }
+            if (' '..='~').contains(&char) { char } else { '?' }
         };
-        Self {
-            origin,
-            stage,
-            cause,
-            hop: hop.chars().map(printable).collect(),
-        }
+        Self { origin, stage, cause, hop: hop.map(|hop| hop.chars().map(printable).collect()) }
     }
 
     /// The field for a request that this hop stopped.
     #[must_use]
-    pub fn of(exceeded: &Exceeded, hop: &str) -> Self {
-        Self::new(
-            exceeded.origin().kind(),
-            exceeded.stage(),
-            exceeded.cause(),
-            hop,
-        )
+    pub fn of(exceeded: &Exceeded, hop: Option<&str>) -> Self {
+        Self::new(exceeded.origin().kind(), exceeded.stage(), exceeded.cause(), hop)
     }
 
     /// Reads a field. `None` where a member is missing or is none of the words; members that are not known
@@ -71,13 +57,15 @@ impl Trail {
     #[must_use]
     pub fn parse(field: &[u8]) -> Option<Self> {
         let field = std::str::from_utf8(field).ok()?;
-        let member =
-            |key: &str| members(field).find_map(|(name, value)| (name == key).then_some(value));
+        let member = |key: &str| members(field).find_map(|(name, value)| (name == key).then_some(value));
         Some(Self {
             origin: OriginKind::from_word(member("origin")?)?,
             stage: Stage::from_word(member("stage")?)?,
             cause: Cause::from_word(member("cause")?)?,
-            hop: unquote(member("hop")?)?,
+            hop: match member("hop") {
+                Some(hop) => Some(unquote(hop)?),
+                None => None,
+            },
         })
     }
 
@@ -99,22 +87,19 @@ impl Trail {
         self.cause
     }
 
-    /// The hop that stopped it.
+    /// The hop that stopped it, if it has a name.
     #[must_use]
-    pub fn hop(&self) -> &str {
-        &self.hop
+    pub fn hop(&self) -> Option<&str> {
+        self.hop.as_deref()
     }
 }
 
 impl fmt::Display for Trail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            origin,
-            stage,
-            cause,
-            hop,
-        } = self;
-        write!(f, "origin={origin}, stage={stage}, cause={cause}, hop=\"")?;
+        let Self { origin, stage, cause, hop } = self;
+        write!(f, "origin={origin}, stage={stage}, cause={cause}")?;
+        let Some(hop) = hop else { return Ok(()) };
+        f.write_str(", hop=\"")?;
         for char in hop.chars() {
             if matches!(char, '"' | '\\') {
                 f.write_str("\\")?;
@@ -156,21 +141,13 @@ mod tests {
 
     #[test]
     fn reads_back_every_hop_name_it_writes() {
-        for hop in ["orders", "", "a, b=\"c\"", r"back\slash\", "shop eu-1"] {
+        let hops = ["orders", "", "a, b=\"c\"", r"back\slash\", "shop eu-1"];
+        for hop in hops.into_iter().map(Some).chain([None]) {
             let trail = Trail::new(OriginKind::Policy, Stage::Upstream, Cause::Deadline, hop);
-            assert_eq!(
-                Trail::parse(trail.to_string().as_bytes()),
-                Some(trail),
-                "{hop}"
-            );
+            assert_eq!(Trail::parse(trail.to_string().as_bytes()), Some(trail), "{hop:?}");
         }
-        let odd = Trail::new(
-            OriginKind::Code,
-            Stage::Pool,
-            Cause::Shutdown,
-            "caf\u{e9}\n",
-        );
-        assert_eq!(odd.hop(), "caf??");
+        let odd = Trail::new(OriginKind::Code, Stage::Pool, Cause::Shutdown, Some("caf\u{e9}\n"));
+        assert_eq!(odd.hop(), Some("caf??"));
     }
 
     #[test]
@@ -178,10 +155,7 @@ mod tests {
         let field = br#"hop="x", origin=code;p=1, cause=deadline, stage=pool"#;
         assert_eq!(Trail::parse(field), None, "parameters are not ours");
         let field = br#"new=1, hop="x", origin=code, cause=deadline,stage=pool, flag"#;
-        assert_eq!(
-            Trail::parse(field).map(|trail| trail.stage()),
-            Some(Stage::Pool)
-        );
+        assert_eq!(Trail::parse(field).map(|trail| trail.stage()), Some(Stage::Pool));
     }
 
     #[test]
@@ -189,8 +163,8 @@ mod tests {
         for bad in [
             "",
             "stage=handler",
-            "origin=header, stage=later, cause=deadline, hop=\"x\"",
-            "hop=\"x",
+            "origin=header, stage=later, cause=deadline",
+            "origin=code, stage=pool, cause=deadline, hop=x",
         ] {
             assert_eq!(Trail::parse(bad.as_bytes()), None, "{bad}");
         }

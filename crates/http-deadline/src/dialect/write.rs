@@ -25,11 +25,7 @@ impl Inexpressible {
 
 impl fmt::Display for Inexpressible {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "what is left of the deadline cannot be written as {}",
-            self.dialect
-        )
+        write!(f, "what is left of the deadline cannot be written as {}", self.dialect)
     }
 }
 
@@ -47,10 +43,7 @@ impl Dialects {
                 None => {}
             }
         }
-        for dialect in Dialect::ALL
-            .into_iter()
-            .filter(|dialect| present & dialect.bit() != 0)
-        {
+        for dialect in Dialect::ALL.into_iter().filter(|dialect| present & dialect.bit() != 0) {
             headers.remove(self.name_of(dialect));
         }
         if start {
@@ -66,38 +59,23 @@ impl Dialects {
     /// [`Inexpressible`] where one of the dialects has no value for what is left, or the map is full. The
     /// headers are then without any deadline field, and the call must not be sent: its receiver would work
     /// without a limit (R16).
-    pub fn write(
-        &self,
-        headers: &mut HeaderMap,
-        left: Duration,
-        wall: SystemTime,
-    ) -> Result<(), Inexpressible> {
+    pub fn write(&self, headers: &mut HeaderMap, left: Duration, wall: SystemTime) -> Result<(), Inexpressible> {
         self.strip(headers);
         let call = Call::of(headers);
         for dialect in Dialect::ALL {
             if self.writes(dialect) && call.carries(dialect) {
-                self.write_field(headers, dialect, left, wall)
-                    .ok_or_else(|| {
-                        self.strip(headers);
-                        Inexpressible { dialect }
-                    })?;
+                self.write_field(headers, dialect, left, wall).ok_or_else(|| {
+                    self.strip(headers);
+                    Inexpressible { dialect }
+                })?;
             }
         }
         Ok(())
     }
 
-    fn write_field(
-        &self,
-        headers: &mut HeaderMap,
-        dialect: Dialect,
-        left: Duration,
-        wall: SystemTime,
-    ) -> Option<()> {
+    fn write_field(&self, headers: &mut HeaderMap, dialect: Dialect, left: Duration, wall: SystemTime) -> Option<()> {
         let value = HeaderValue::try_from(&dialect.encode(left, wall)?).ok()?;
-        headers
-            .try_insert(self.name_of(dialect), value)
-            .ok()
-            .map(|_| ())
+        headers.try_insert(self.name_of(dialect), value).ok().map(|_| ())
     }
 }
 
@@ -106,34 +84,19 @@ mod tests {
     use super::*;
     use std::time::UNIX_EPOCH;
 
-    fn written(
-        dialects: &Dialects,
-        content_type: &'static str,
-        left: Duration,
-    ) -> Result<Vec<String>, Inexpressible> {
+    fn written(dialects: &Dialects, content_type: &'static str, left: Duration) -> Result<Vec<String>, Inexpressible> {
         let mut headers = HeaderMap::new();
         headers.insert("content-type", HeaderValue::from_static(content_type));
         headers.append("x-request-timeout", HeaderValue::from_static("9s"));
         headers.append("x-request-timeout", HeaderValue::from_static("8s"));
-        headers.append(
-            "x-envoy-upstream-rq-timeout-ms",
-            HeaderValue::from_static("9000"),
-        );
-        headers.append(
-            "x-request-start",
-            HeaderValue::from_static("t=1700000000.250"),
-        );
+        headers.append("x-envoy-upstream-rq-timeout-ms", HeaderValue::from_static("9000"));
+        headers.append("x-request-start", HeaderValue::from_static("t=1700000000.250"));
         let outcome = dialects.write(&mut headers, left, UNIX_EPOCH);
         headers.remove("content-type");
-        let mut lines: Vec<String> = headers
-            .iter()
-            .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
-            .collect();
+        let mut lines: Vec<String> =
+            headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
         lines.sort();
-        assert!(
-            outcome.is_ok() || lines.is_empty(),
-            "an unsent call keeps no field"
-        );
+        assert!(outcome.is_ok() || lines.is_empty(), "an unsent call keeps no field");
         outcome.map(|()| lines)
     }
 
@@ -143,14 +106,8 @@ mod tests {
         let left = Duration::from_millis(180);
         let lines = |content_type| written(&dialects, content_type, left).unwrap();
         assert_eq!(lines("application/json"), ["x-request-timeout: 180ms"]);
-        assert_eq!(
-            lines("application/grpc+proto"),
-            ["grpc-timeout: 180000u", "x-request-timeout: 180ms"]
-        );
-        assert_eq!(
-            lines("application/connect+json"),
-            ["connect-timeout-ms: 180", "x-request-timeout: 180ms"]
-        );
+        assert_eq!(lines("application/grpc+proto"), ["grpc-timeout: 180000u", "x-request-timeout: 180ms"]);
+        assert_eq!(lines("application/connect+json"), ["connect-timeout-ms: 180", "x-request-timeout: 180ms"]);
     }
 
     #[test]
@@ -160,23 +117,14 @@ mod tests {
             .with_write(Dialect::XRequestDeadline)
             .without_write(Dialect::XRequestTimeout);
         let lines = written(&dialects, "text/plain", Duration::from_millis(180)).unwrap();
-        assert_eq!(
-            lines,
-            [
-                "x-envoy-expected-rq-timeout-ms: 180",
-                "x-request-deadline: 180"
-            ]
-        );
+        assert_eq!(lines, ["x-envoy-expected-rq-timeout-ms: 180", "x-request-deadline: 180"]);
     }
 
     #[test]
     fn what_one_dialect_cannot_express_is_not_sent_in_another() {
         let dialects = Dialects::default();
         let below = Duration::from_micros(999);
-        assert_eq!(
-            written(&dialects, "text/plain", below).unwrap(),
-            ["x-request-timeout: 999us"]
-        );
+        assert_eq!(written(&dialects, "text/plain", below).unwrap(), ["x-request-timeout: 999us"]);
         let refused = written(&dialects, "application/connect+json", below).unwrap_err();
         assert_eq!(refused.dialect(), Dialect::ConnectTimeout);
         assert!(written(&dialects, "text/plain", Duration::ZERO).is_err());

@@ -50,11 +50,7 @@ impl Waiting {
             inner.next += 1;
             inner.next
         });
-        inner
-            .wakers
-            .entry(key)
-            .and_modify(|kept| kept.clone_from(waker))
-            .or_insert_with(|| waker.clone());
+        inner.wakers.entry(key).and_modify(|kept| kept.clone_from(waker)).or_insert_with(|| waker.clone());
         Poll::Pending
     }
 
@@ -123,9 +119,7 @@ mod tests {
 
     fn poll(ended: &mut Ended, count: &Arc<Count>) -> bool {
         let waker = Waker::from(Arc::clone(count));
-        Pin::new(ended)
-            .poll(&mut Context::from_waker(&waker))
-            .is_ready()
+        Pin::new(ended).poll(&mut Context::from_waker(&waker)).is_ready()
     }
 
     #[test]
@@ -133,9 +127,7 @@ mod tests {
         let journey = Journey::new(Arc::new(Policy::new()), false);
         let count = Arc::new(Count::default());
         let (mut first, mut second) = (journey.ended(), journey.ended());
-        assert!(
-            !poll(&mut first, &count) && !poll(&mut first, &count) && !poll(&mut second, &count)
-        );
+        assert!(!poll(&mut first, &count) && !poll(&mut first, &count) && !poll(&mut second, &count));
         journey.end();
         journey.end();
         assert_eq!(count.0.load(Ordering::Relaxed), 2);

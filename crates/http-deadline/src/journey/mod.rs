@@ -65,13 +65,15 @@ impl Journey {
 
     /// A part of this journey that may end sooner: its stages show here too, its end and cause do not.
     #[must_use]
-    pub fn child(&self) -> Self {
-        let shared = &self.0;
-        Self::with_parent(
-            Arc::clone(&shared.policy),
-            shared.client_asked,
-            Some(self.clone()),
-        )
+    pub fn part(&self) -> Self {
+        let Self(shared) = self;
+        self.part_under(Arc::clone(&shared.policy), shared.client_asked)
+    }
+
+    /// A [part](Self::part) under a policy of its own, as a second layer makes it.
+    #[must_use]
+    pub fn part_under(&self, policy: Arc<Policy>, client_asked: bool) -> Self {
+        Self::with_parent(policy, client_asked, Some(self.clone()))
     }
 
     fn with_parent(policy: Arc<Policy>, client_asked: bool, parent: Option<Self>) -> Self {
@@ -102,10 +104,7 @@ impl Journey {
     /// Opens a stage.
     pub fn enter(&self, stage: Stage) -> StageGuard {
         self.change_stages(|stages| open::with(stages, stage));
-        StageGuard {
-            journey: self.clone(),
-            stage,
-        }
+        StageGuard { journey: self.clone(), stage }
     }
 
     /// The last stage entered that is still open; [`Stage::Handler`] if none is.
@@ -115,22 +114,17 @@ impl Journey {
     }
 
     fn change_stages(&self, change: impl Fn(u64) -> u64) {
-        let mut next = Some(self);
-        while let Some(Self(shared)) = next {
+        for Self(shared) in self.lineage() {
             let change = |stages| Some(change(stages));
             // The closure never declines, so there is no error to look at.
-            let _ = shared
-                .stages
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
-            next = shared.parent.as_ref();
+            let _ = shared.stages.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
         }
     }
 
     /// Records why the request stopped. Returns whether this was the first cause; later ones change nothing.
     pub fn stop(&self, cause: Cause) -> bool {
         let cell = &self.0.cause;
-        cell.compare_exchange(0, cause as u8, Ordering::AcqRel, Ordering::Acquire)
-            .is_ok()
+        cell.compare_exchange(0, cause as u8, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     /// Why the request stopped; `None` while it runs and after it ended well.
@@ -146,11 +140,15 @@ impl Journey {
         let _ = self.0.enforced.set(deadline);
     }
 
-    /// The deadline that somebody watches; `None` before, after a release, and after the end.
+    /// The soonest deadline that somebody watches, for this journey or one that it is a part of, and the
+    /// journey for which it is watched. `None` before, after a release, and after the end.
     #[must_use]
-    pub fn enforced(&self) -> Option<Deadline> {
-        let watched = !self.is_released() && !self.is_ended();
-        self.0.enforced.get().copied().filter(|_| watched)
+    pub fn enforced(&self) -> Option<(&Self, Deadline)> {
+        let watched = |journey: &&Self| !journey.is_released() && !journey.is_ended();
+        self.lineage()
+            .filter(watched)
+            .filter_map(|journey| Some((journey, *journey.0.enforced.get()?)))
+            .min_by_key(|(_, deadline)| deadline.instant())
     }
 
     /// From here on the deadline does not count: the response head is on its way, and the policy does not
@@ -160,10 +158,15 @@ impl Journey {
         self.0.waiting.wake_all(false);
     }
 
-    /// Whether the deadline has ceased to count.
+    /// Whether the deadline has ceased to count, here or in a journey that this is a part of.
     #[must_use]
     pub fn is_released(&self) -> bool {
-        self.0.released.load(Ordering::Acquire)
+        self.lineage().any(|journey| journey.0.released.load(Ordering::Acquire))
+    }
+
+    /// This journey, the one that it is a part of, and so on.
+    fn lineage(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |journey| journey.0.parent.as_ref())
     }
 
     /// Ends the journey and wakes everything that waits for that. Repeating it is harmless.
@@ -186,8 +189,7 @@ impl Journey {
 impl Drop for StageGuard {
     fn drop(&mut self) {
         let stage = self.stage;
-        self.journey
-            .change_stages(|stages| open::without(stages, stage));
+        self.journey.change_stages(|stages| open::without(stages, stage));
     }
 }
 
@@ -205,6 +207,7 @@ impl fmt::Debug for Journey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::{Duration, Instant};
 
     fn journey() -> Journey {
         Journey::new(Arc::new(Policy::new()), false)
@@ -224,7 +227,7 @@ mod tests {
     #[test]
     fn a_part_shows_its_stages_to_the_whole_and_keeps_its_end_to_itself() {
         let whole = journey();
-        let part = whole.child();
+        let part = whole.part();
         let stage = part.enter(Stage::Database);
         assert_eq!(whole.stage(), Stage::Database);
         drop(stage);
@@ -235,23 +238,38 @@ mod tests {
     }
 
     #[test]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a test needs one real instant to start from"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "a test needs one real instant to start from")]
     fn a_deadline_is_watched_until_release_or_end() {
-        let now = std::time::Instant::now();
+        let now = Instant::now();
         let deadline = Deadline::at(now);
         let (released, ended) = (journey(), journey());
-        assert_eq!(released.enforced(), None);
+        assert!(released.enforced().is_none());
         for journey in [&released, &ended] {
             journey.enforce(deadline);
-            journey.enforce(Deadline::at(now + std::time::Duration::from_secs(1)));
-            assert_eq!(journey.enforced(), Some(deadline), "the first word stands");
+            journey.enforce(Deadline::at(now + Duration::from_secs(1)));
+            let watched = journey.enforced().map(|(_, deadline)| deadline);
+            assert_eq!(watched, Some(deadline), "the first word stands");
         }
         released.release();
         ended.end();
-        assert_eq!((released.enforced(), ended.enforced()), (None, None));
+        assert!(released.enforced().is_none() && ended.enforced().is_none());
         assert!(released.is_released() && !ended.is_released());
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test needs one real instant to start from")]
+    fn a_part_is_watched_by_whoever_watches_the_sooner_deadline() {
+        let now = Instant::now();
+        let whole = journey();
+        let part = whole.part();
+        whole.enforce(Deadline::at(now + Duration::from_secs(2)));
+        let instant = |journey: &Journey| journey.enforced().map(|(_, deadline)| deadline.instant());
+        assert_eq!(instant(&part), Some(now + Duration::from_secs(2)));
+        part.enforce(Deadline::at(now + Duration::from_secs(1)));
+        assert_eq!(instant(&part), Some(now + Duration::from_secs(1)));
+        part.end();
+        assert_eq!(instant(&part), Some(now + Duration::from_secs(2)));
+        whole.release();
+        assert!(part.is_released() && part.enforced().is_none());
     }
 }

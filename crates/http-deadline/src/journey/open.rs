@@ -16,10 +16,7 @@ pub(super) fn with(stages: u64, stage: Stage) -> u64 {
 /// The last entry of `stage` taken out, wherever it stands.
 pub(super) fn without(stages: u64, stage: Stage) -> u64 {
     let slots = (0..u64::BITS).step_by(BITS as usize);
-    let Some(at) = slots
-        .into_iter()
-        .find(|at| stages >> at & MASK == stage as u64)
-    else {
+    let Some(at) = slots.into_iter().find(|at| stages >> at & MASK == stage as u64) else {
         return stages;
     };
     let below = stages & !(u64::MAX << at);
@@ -38,9 +35,7 @@ mod tests {
 
     #[test]
     fn closes_in_any_order() {
-        let open = [Stage::Queue, Stage::Upstream, Stage::Database]
-            .into_iter()
-            .fold(0, with);
+        let open = [Stage::Queue, Stage::Upstream, Stage::Database].into_iter().fold(0, with);
         let open = without(open, Stage::Upstream);
         assert_eq!(last(open), Some(Stage::Database));
         let open = without(open, Stage::Database);

@@ -1,0 +1,1 @@
+//! Scripted bodies and probes.

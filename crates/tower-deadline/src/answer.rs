@@ -1,0 +1,303 @@
+//! Answers: what the layers say to a client that they do not serve.
+//!
+//! Covers problem documents after RFC 9457, the `Deadline-Exceeded` field, and the trailers-only form of
+//! gRPC. Does not decide when to answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http_deadline::dialect::trail::{DEADLINE_EXCEEDED, RETRY_AFTER, Trail};
+use http_deadline::dialect::{Call, GRPC_MESSAGE, GRPC_STATUS};
+use http_deadline::{Exceeded, Refusal};
+use serde::Serialize;
+
+/// How a hop answers.
+///
+/// ```
+/// use tower_deadline::Answers;
+///
+/// let answers = Answers::new().hop("orders").expose_origin().without_retry_after();
+/// # let _ = answers;
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Answers {
+    hop: Option<Arc<str>>,
+    expose_origin: bool,
+    without_retry_after: bool,
+}
+
+impl Answers {
+    /// Answers without a hop's name, without the detail of an origin, with `X-Retry-After` on a 504.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The name of this hop, in every answer.
+    #[must_use]
+    pub fn hop(mut self, name: &str) -> Self {
+        self.hop = Some(name.into());
+        self
+    }
+
+    /// Tells clients which dialect, policy or line of code set the deadline, not only which kind of them.
+    #[must_use]
+    pub fn expose_origin(mut self) -> Self {
+        self.expose_origin = true;
+        self
+    }
+
+    /// Leaves out `X-Retry-After: 0`.
+    #[must_use]
+    pub fn without_retry_after(mut self) -> Self {
+        self.without_retry_after = true;
+        self
+    }
+
+    /// The answer to a request that was stopped. The [`Exceeded`] stands in its extensions, for outer layers.
+    #[must_use]
+    pub fn exceeded(&self, exceeded: &Exceeded, status: StatusCode, call: Call) -> Response<Bytes> {
+        let budget = millis(exceeded.budget());
+        let detail = format!("deadline of {budget} ms exceeded in stage {}", exceeded.stage());
+        let problem = Problem {
+            stage: Some(exceeded.stage().as_str()),
+            cause: Some(exceeded.cause().as_str()),
+            origin: Some(exceeded.origin().kind().as_str()),
+            origin_detail: self.expose_origin.then(|| exceeded.origin().detail().to_string()),
+            budget_ms: Some(budget),
+            elapsed_ms: Some(millis(exceeded.elapsed())),
+            ..self.problem("Deadline exceeded", status, &detail)
+        };
+        let mut response = problem.respond(GrpcCode::DeadlineExceeded, call);
+        let trail = Trail::of(exceeded, self.hop.as_deref()).to_string();
+        // A trail is printable ASCII.
+        if let Ok(trail) = HeaderValue::from_str(&trail) {
+            response.headers_mut().insert(DEADLINE_EXCEEDED.clone(), trail);
+        }
+        if response.status() == StatusCode::GATEWAY_TIMEOUT && !self.without_retry_after {
+            response.headers_mut().insert(RETRY_AFTER.clone(), HeaderValue::from_static("0"));
+        }
+        response.extensions_mut().insert(exceeded.clone());
+        response
+    }
+
+    /// The answer to a request that was not let in. `status` is meant for one that came too late.
+    #[must_use]
+    pub fn refusal(&self, refusal: &Refusal, status: StatusCode, call: Call) -> Response<Bytes> {
+        match refusal {
+            Refusal::Exceeded(exceeded) => self.exceeded(exceeded, status, call),
+            other => self.failure(StatusCode::BAD_REQUEST, &other.to_string(), call),
+        }
+    }
+
+    /// An answer that has nothing to do with a deadline. A call of gRPC gets the code that stands for this
+    /// status in the project's table: 13 for 400, 12 for 501, 14 for 502, 8 for 503, else 2.
+    #[must_use]
+    pub fn failure(&self, status: StatusCode, detail: &str, call: Call) -> Response<Bytes> {
+        let title = status.canonical_reason().unwrap_or("Error");
+        self.problem(title, status, detail).respond(GrpcCode::of(status), call)
+    }
+
+    fn problem<'a>(&'a self, title: &'a str, status: StatusCode, detail: &'a str) -> Problem<'a> {
+        Problem {
+            kind: "about:blank",
+            title,
+            status: status.as_u16(),
+            detail,
+            stage: None,
+            cause: None,
+            origin: None,
+            origin_detail: None,
+            budget_ms: None,
+            elapsed_ms: None,
+            hop: self.hop.as_deref(),
+        }
+    }
+}
+
+/// A problem document, in the order in which it is written.
+#[derive(Serialize)]
+struct Problem<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stage: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin_detail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    budget_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    elapsed_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hop: Option<&'a str>,
+}
+
+impl Problem<'_> {
+    fn respond(&self, code: GrpcCode, call: Call) -> Response<Bytes> {
+        match call {
+            Call::Grpc => self.trailers_only(code, "application/grpc"),
+            Call::GrpcWeb => self.trailers_only(code, "application/grpc-web"),
+            _ => self.document(),
+        }
+    }
+
+    fn document(&self) -> Response<Bytes> {
+        // Text and numbers are all that is written, so there is no error to look at.
+        let body = serde_json::to_vec(self).unwrap_or_default();
+        let mut response = Response::new(Bytes::from(body));
+        *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or_default();
+        let media = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(CONTENT_TYPE, media);
+        response
+    }
+
+    /// gRPC's answer without a message: the status in the head, HTTP 200.
+    fn trailers_only(&self, code: GrpcCode, media: &'static str) -> Response<Bytes> {
+        let mut response = Response::new(Bytes::new());
+        let headers: &mut HeaderMap = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
+        headers.insert(GRPC_STATUS.clone(), HeaderValue::from(code as u16));
+        if let Ok(message) = HeaderValue::from_str(&percent_encoded(self.detail)) {
+            headers.insert(GRPC_MESSAGE.clone(), message);
+        }
+        response
+    }
+}
+
+/// The codes of gRPC that the layers answer with.
+#[derive(Clone, Copy)]
+enum GrpcCode {
+    Unknown = 2,
+    DeadlineExceeded = 4,
+    ResourceExhausted = 8,
+    Unimplemented = 12,
+    Internal = 13,
+    Unavailable = 14,
+}
+
+impl GrpcCode {
+    fn of(status: StatusCode) -> Self {
+        match status {
+            StatusCode::BAD_REQUEST => Self::Internal,
+            StatusCode::NOT_IMPLEMENTED => Self::Unimplemented,
+            StatusCode::BAD_GATEWAY => Self::Unavailable,
+            StatusCode::SERVICE_UNAVAILABLE => Self::ResourceExhausted,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// As the gRPC protocol wants its messages: `%` and all but printable ASCII in hexadecimal.
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b' '..=b'~' if byte != b'%' => encoded.push(char::from(byte)),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::now;
+    use http_deadline::{Cause, Deadline, Stage};
+    use serde_json::{Value, json};
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn exceeded() -> Exceeded {
+        let deadline = Deadline::after(now(), 300 * MS);
+        Exceeded::new(deadline, Stage::Handler, Cause::Deadline, now() + 301 * MS)
+    }
+
+    fn document(response: &Response<Bytes>) -> Value {
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
+        serde_json::from_slice(response.body()).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn says_in_a_document_and_in_a_field_why_it_stopped() {
+        let answers = Answers::new().hop("orders");
+        let response = answers.exceeded(&exceeded(), StatusCode::GATEWAY_TIMEOUT, Call::Http);
+        assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
+        let expected = json!({
+            "type": "about:blank", "title": "Deadline exceeded", "status": 504,
+            "detail": "deadline of 300 ms exceeded in stage handler",
+            "stage": "handler", "cause": "deadline", "origin": "code",
+            "budget_ms": 300, "elapsed_ms": 301, "hop": "orders",
+        });
+        assert_eq!(document(&response), expected);
+        let field = r#"origin=code, stage=handler, cause=deadline, hop="orders""#;
+        assert_eq!(response.headers()[&DEADLINE_EXCEEDED], field);
+        assert_eq!(response.headers()[&RETRY_AFTER], "0");
+        assert!(response.extensions().get::<Exceeded>().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_grpc_in_its_own_words() {
+        let answers = Answers::new().hop("orders");
+        let response = answers.exceeded(&exceeded(), StatusCode::GATEWAY_TIMEOUT, Call::Grpc);
+        assert_eq!(response.status(), StatusCode::OK);
+        assert!(response.body().is_empty());
+        assert_eq!(response.headers()[&GRPC_STATUS], "4");
+        assert_eq!(response.headers()[&GRPC_MESSAGE], "deadline of 300 ms exceeded in stage handler");
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/grpc");
+        assert!(response.headers().contains_key(&DEADLINE_EXCEEDED));
+        assert!(!response.headers().contains_key(&RETRY_AFTER));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_inside_is_told_only_where_it_may_be() {
+        let (status, open) = (StatusCode::GATEWAY_TIMEOUT, Answers::new().expose_origin());
+        let told = document(&open.exceeded(&exceeded(), status, Call::Http));
+        let line = told["origin_detail"].as_str().unwrap();
+        assert!(line.starts_with(file!()), "{line}");
+        let shy = document(&Answers::new().exceeded(&exceeded(), status, Call::Http));
+        assert!(!shy.to_string().contains(file!()), "{shy}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_status_of_the_policys_own_is_used_and_retrying_is_advised_on_a_504_only() {
+        let teapot = Answers::new().exceeded(&exceeded(), StatusCode::IM_A_TEAPOT, Call::Http);
+        assert_eq!(teapot.status(), StatusCode::IM_A_TEAPOT);
+        assert!(!teapot.headers().contains_key(&RETRY_AFTER));
+        let quiet = Answers::new().without_retry_after();
+        let quiet = quiet.exceeded(&exceeded(), StatusCode::GATEWAY_TIMEOUT, Call::Http);
+        assert!(!quiet.headers().contains_key(&RETRY_AFTER));
+    }
+
+    #[test]
+    fn each_status_has_its_code() {
+        let answers = Answers::new();
+        for (status, code) in [(400, "13"), (501, "12"), (502, "14"), (503, "8"), (500, "2")] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let response = answers.failure(status, "100% \u{e9}", Call::Grpc);
+            assert_eq!(response.headers()[&GRPC_STATUS], code);
+            assert_eq!(response.headers()[&GRPC_MESSAGE], "100%25 %C3%A9");
+        }
+    }
+
+    #[test]
+    fn a_missing_field_is_a_bad_request() {
+        let response = Answers::new().refusal(&Refusal::Missing, StatusCode::GATEWAY_TIMEOUT, Call::Http);
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+        assert_eq!(document(&response)["title"], "Bad Request");
+    }
+}

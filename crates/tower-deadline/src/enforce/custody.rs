@@ -1,0 +1,108 @@
+//! What the owner of a request keeps, from its call to the end of its response body.
+//!
+//! Covers the ambient around each poll, the timer, and the words to the journey: stopped, released, ended.
+//! Does not know futures and bodies; they hand it around.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::Request;
+use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, Policy, Stage, current};
+
+use crate::timer::{Timer, now};
+
+/// Held by the head future, then by the response body; whoever drops it ends the journey.
+#[derive(Debug)]
+pub(super) struct Custody {
+    journey: Journey,
+    /// What is enforced here; `None` where there is nothing to enforce, or somebody else does.
+    deadline: Option<Deadline>,
+    ambient: Ambient,
+    timer: Timer,
+}
+
+impl Custody {
+    /// Takes a request into custody. Its extensions then have the deadline that was resolved, and a journey.
+    pub(super) fn take<B>(request: &mut Request<B>) -> Self {
+        let extensions = request.extensions_mut();
+        let found = [extensions.get().copied(), current()];
+        let deadline = found.into_iter().flatten().reduce(Deadline::sooner);
+        if let Some(deadline) = deadline {
+            extensions.insert(deadline);
+        }
+        let journey = extensions.get_or_insert_with(|| Journey::new(Arc::new(Policy::new()), true)).clone();
+        let enforced = deadline.filter(|deadline| is_ours(&journey, *deadline));
+        if let Some(deadline) = enforced {
+            journey.enforce(deadline);
+        }
+        Self {
+            deadline: enforced,
+            ambient: Ambient::new(deadline, Some(journey.clone())),
+            timer: Timer::default(),
+            journey,
+        }
+    }
+
+    pub(super) fn journey(&self) -> &Journey {
+        &self.journey
+    }
+
+    /// The deadline that whatever is polled within the request works under, whoever enforces it.
+    pub(super) fn inherited(&self) -> Option<Deadline> {
+        let observed = self.journey.policy().is_observed();
+        self.ambient.deadline().filter(|_| !observed)
+    }
+
+    /// Runs a call, a poll or a drop with the deadline ambient.
+    pub(super) fn run<R>(&mut self, work: impl FnOnce() -> R) -> R {
+        self.ambient.run(work)
+    }
+
+    /// The deadline if it has passed. Does not wait.
+    pub(super) fn expired(&self) -> Option<Deadline> {
+        self.deadline.filter(|deadline| deadline.is_expired(now()))
+    }
+
+    /// Ready once the deadline has passed.
+    pub(super) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<Deadline> {
+        let Some(deadline) = self.deadline else {
+            return Poll::Pending;
+        };
+        self.timer.poll_reached(deadline.instant(), cx).map(|()| deadline)
+    }
+
+    /// The deadline has passed: records that, and tells where the request was. `stage` is meant where no
+    /// stage is open.
+    pub(super) fn stop(&self, deadline: Deadline, stage: Stage) -> Exceeded {
+        let open = self.journey.stage();
+        let stage = if open == Stage::Handler { stage } else { open };
+        self.journey.stop(Cause::Deadline);
+        Exceeded::new(deadline, stage, Cause::Deadline, now())
+    }
+
+    /// The head is out and the body is not covered: the deadline ceases to count (R18).
+    pub(super) fn release(&mut self) {
+        self.deadline = None;
+        self.timer = Timer::default();
+        self.ambient = Ambient::new(None, Some(self.journey.clone()));
+        self.journey.release();
+    }
+
+    /// Whether a timer is armed.
+    #[cfg(test)]
+    pub(super) fn is_armed(&self) -> bool {
+        self.timer.is_armed()
+    }
+}
+
+impl Drop for Custody {
+    fn drop(&mut self) {
+        self.journey.end();
+    }
+}
+
+/// An observing policy enforces nothing, and what an outer layer enforces already is not enforced twice.
+fn is_ours(journey: &Journey, deadline: Deadline) -> bool {
+    let watched = journey.enforced().is_some_and(|(_, outer)| outer.instant() <= deadline.instant());
+    !watched && !journey.policy().is_observed()
+}

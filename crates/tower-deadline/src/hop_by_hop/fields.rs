@@ -1,0 +1,203 @@
+//! Which fields concern one connection only.
+
+use std::fmt;
+
+use http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// More names than this in `Connection` are not looked at but refused (R31).
+const MAX_NOMINATED: usize = 32;
+
+static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+static HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+
+/// Always removed, whether `Connection` names them or not.
+static ALWAYS: [&HeaderName; 9] = [
+    &CONNECTION,
+    &KEEP_ALIVE,
+    &PROXY_CONNECTION,
+    &PROXY_AUTHENTICATE,
+    &PROXY_AUTHORIZATION,
+    &TE,
+    &TRANSFER_ENCODING,
+    &UPGRADE,
+    &HTTP2_SETTINGS,
+];
+
+/// Never to be named by `Connection`: the message depends on them.
+static PROTECTED: [&HeaderName; 5] = [&HOST, &CONTENT_LENGTH, &AUTHORIZATION, &COOKIE, &FORWARDED];
+
+/// What `Connection` may not say.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Nominated {
+    Protected(String),
+    TooMany,
+}
+
+impl fmt::Display for Nominated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Protected(name) => write!(f, "connection: names {name}, which is not for one connection only"),
+            Self::TooMany => write!(f, "connection: names more than {MAX_NOMINATED} fields"),
+        }
+    }
+}
+
+/// Removes what concerns one connection only. `TE: trailers` stays, also where `Connection` names `TE`.
+///
+/// On an error nothing was removed.
+pub(super) fn strip(headers: &mut HeaderMap) -> Result<(), Nominated> {
+    let nominated = nominated(headers)?;
+    let trailers = headers.get_all(TE).iter().any(has_trailers);
+    let present: u16 = headers.keys().filter_map(place).fold(0, |set, place| set | 1 << place);
+    for (place, name) in ALWAYS.into_iter().enumerate() {
+        if present & 1 << place != 0 {
+            headers.remove(name);
+        }
+    }
+    for name in &nominated {
+        headers.remove(name);
+    }
+    if trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+    Ok(())
+}
+
+fn place(name: &HeaderName) -> Option<usize> {
+    ALWAYS.into_iter().position(|always| always == name)
+}
+
+/// The names in all lines of `Connection` that have to be removed on its word alone.
+fn nominated(headers: &HeaderMap) -> Result<Vec<HeaderName>, Nominated> {
+    let mut names = Vec::new();
+    let lines = headers.get_all(CONNECTION).iter();
+    let tokens = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let tokens = tokens.map(<[u8]>::trim_ascii).filter(|token| !token.is_empty());
+    for (count, token) in tokens.enumerate() {
+        if count == MAX_NOMINATED {
+            return Err(Nominated::TooMany);
+        }
+        if is_protected(token) {
+            return Err(Nominated::Protected(String::from_utf8_lossy(token).to_ascii_lowercase()));
+        }
+        // What is no name can name nothing.
+        names.extend(HeaderName::from_bytes(token).ok().filter(|name| place(name).is_none()));
+    }
+    Ok(names)
+}
+
+fn is_protected(token: &[u8]) -> bool {
+    const X_FORWARDED: &[u8] = b"x-forwarded-";
+    let start = token.get(..X_FORWARDED.len()).unwrap_or_default();
+    token.starts_with(b":")
+        || start.eq_ignore_ascii_case(X_FORWARDED)
+        || PROTECTED.into_iter().any(|name| token.eq_ignore_ascii_case(name.as_str().as_bytes()))
+}
+
+fn has_trailers(value: &HeaderValue) -> bool {
+    let mut codings = value.as_bytes().split(|byte| *byte == b',');
+    codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    fn stripped(fields: &[(&'static str, &'static str)]) -> Result<Vec<String>, Nominated> {
+        let mut headers = headers(fields);
+        strip(&mut headers)?;
+        let mut lines: Vec<String> =
+            headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+        lines.sort();
+        Ok(lines)
+    }
+
+    // R30
+    #[test]
+    fn every_field_of_one_connection_goes_and_the_others_stay() {
+        let fields = [
+            ("connection", "close"),
+            ("keep-alive", "timeout=5"),
+            ("proxy-connection", "keep-alive"),
+            ("proxy-authenticate", "Basic"),
+            ("proxy-authorization", "Basic eA=="),
+            ("te", "gzip"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "h2c"),
+            ("http2-settings", "AAMAAABk"),
+            ("accept", "a"),
+            ("accept", "b"),
+            ("trailer", "x-sum"),
+        ];
+        assert_eq!(stripped(&fields).unwrap(), ["accept: a", "accept: b", "trailer: x-sum"]);
+    }
+
+    #[test]
+    fn every_line_of_connection_counts() {
+        let fields = [
+            ("connection", "x-a,, X-B"),
+            ("connection", ""),
+            ("connection", "\tx-c , b@d"),
+            ("x-a", "1"),
+            ("x-b", "1"),
+            ("x-b", "2"),
+            ("x-c", "1"),
+            ("x-d", "1"),
+        ];
+        assert_eq!(stripped(&fields).unwrap(), ["x-d: 1"]);
+    }
+
+    #[test]
+    fn only_trailers_is_kept_of_te_also_when_it_is_named() {
+        let fields = [("connection", "close, TE"), ("te", "foo"), ("te", "bar, Trailers")];
+        assert_eq!(stripped(&fields).unwrap(), ["te: trailers"]);
+        assert!(stripped(&[("te", "trailers;q=0.5")]).unwrap().is_empty());
+    }
+
+    // R31
+    #[test]
+    fn what_a_message_depends_on_cannot_be_named() {
+        let protected = [
+            "host",
+            "Content-Length",
+            "AUTHORIZATION",
+            "cookie",
+            "forwarded",
+            "X-Forwarded-For",
+            "x-forwarded-anything",
+            ":path",
+        ];
+        for name in protected {
+            let refused = stripped(&[("connection", name)]);
+            assert_eq!(refused, Err(Nominated::Protected(name.to_ascii_lowercase())));
+        }
+        for harmless in ["close", "x-forwarded", "x-request-timeout", "hosts"] {
+            assert!(stripped(&[("connection", harmless)]).is_ok(), "{harmless}");
+        }
+    }
+
+    #[test]
+    fn thirty_two_names_are_enough() {
+        let mut map = headers(&[]);
+        let line = |count: usize| HeaderValue::from_str(&vec!["x-a"; count].join(",")).unwrap();
+        map.append(CONNECTION, line(16));
+        map.append(CONNECTION, line(16));
+        assert_eq!(strip(&mut map.clone()), Ok(()));
+        map.append(CONNECTION, line(1));
+        assert_eq!(strip(&mut map), Err(Nominated::TooMany));
+        assert!(map.contains_key(CONNECTION), "nothing was removed");
+    }
+}

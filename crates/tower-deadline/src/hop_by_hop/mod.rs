@@ -1,0 +1,56 @@
+//! Hop by hop: what concerns one connection does not cross a proxy.
+//!
+//! Covers the fields of RFC 9110 §7.6.1 and their kin, in both directions (R30): `Connection` and everything
+//! that it names, `Keep-Alive`, `Proxy-Connection`, `Proxy-Authenticate`, `Proxy-Authorization`, `TE` (but for
+//! `trailers`), `Transfer-Encoding`, `Upgrade`, `HTTP2-Settings`. A message whose `Connection` names a field
+//! that the message depends on is refused (R31). Does not carry tunnels: a request to upgrade is stripped
+//! of the wish, or refused.
+//!
+//! # Where it stands
+//!
+//! Inside of [`DeadlineLayer`](crate::DeadlineLayer), which has then read the deadline fields, whatever
+//! `Connection` says of them; outside of [`PropagateLayer`](crate::PropagateLayer), which writes them fresh (R9).
+//!
+//! # Example
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http::{Request, Response};
+//! use http_body_util::Empty;
+//! use std::convert::Infallible;
+//! use tower::{ServiceBuilder, ServiceExt};
+//! use tower_deadline::{HopByHopLayer, UpgradePolicy};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let service = ServiceBuilder::new()
+//!     .layer(HopByHopLayer::new(UpgradePolicy::Strip))
+//!     .service_fn(|request: Request<()>| async move {
+//!         assert!(!request.headers().contains_key("upgrade"));
+//!         assert!(!request.headers().contains_key("x-private"));
+//!         Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
+//!     });
+//!
+//! let request = Request::get("/")
+//!     .header("connection", "upgrade, x-private")
+//!     .header("upgrade", "h2c")
+//!     .header("x-private", "1")
+//!     .body(())?;
+//! assert!(service.oneshot(request).await?.status().is_success());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Refused, for a route that has no use for upgrades:
+//!
+//! ```
+//! use tower_deadline::{Answers, HopByHopLayer, UpgradePolicy};
+//!
+//! let strict = HopByHopLayer::new(UpgradePolicy::Reject).answers(Answers::new().hop("edge"));
+//! # let _ = strict;
+//! ```
+
+mod fields;
+mod service;
+
+pub use self::service::{HopByHop, HopByHopFuture, HopByHopLayer, UpgradePolicy};

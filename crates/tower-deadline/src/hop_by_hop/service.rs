@@ -1,0 +1,140 @@
+//! The layer and its service.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::header::UPGRADE;
+use http::{Request, Response, StatusCode};
+use http_deadline::dialect::Call;
+use pin_project::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::fields::strip;
+use crate::{AnswerBody, Answers};
+
+/// What happens to a request that asks for another protocol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UpgradePolicy {
+    /// The wish is removed, and the request is served as it is.
+    #[default]
+    Strip,
+    /// The request is refused with 501.
+    Reject,
+}
+
+/// Applies [`HopByHop`]; see the [module](crate::hop_by_hop).
+#[derive(Clone, Debug, Default)]
+pub struct HopByHopLayer {
+    upgrade: UpgradePolicy,
+    answers: Answers,
+}
+
+impl HopByHopLayer {
+    /// Strips both directions, and treats upgrades like this.
+    #[must_use]
+    pub fn new(upgrade: UpgradePolicy) -> Self {
+        Self { upgrade, answers: Answers::new() }
+    }
+
+    /// Answers in this way.
+    #[must_use]
+    pub fn answers(mut self, answers: Answers) -> Self {
+        self.answers = answers;
+        self
+    }
+
+    /// The answer to a request that does not go through.
+    fn check<B>(&self, request: &mut Request<B>) -> Option<Response<Bytes>> {
+        let call = Call::of(request.headers());
+        if self.upgrade == UpgradePolicy::Reject && request.headers().contains_key(UPGRADE) {
+            let detail = "upgrade: this route carries no other protocol";
+            return Some(self.answers.failure(StatusCode::NOT_IMPLEMENTED, detail, call));
+        }
+        let nominated = strip(request.headers_mut()).err()?;
+        Some(self.answers.failure(StatusCode::BAD_REQUEST, &nominated.to_string(), call))
+    }
+}
+
+impl<S> Layer<S> for HopByHopLayer {
+    type Service = HopByHop<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        HopByHop { inner, layer: self.clone() }
+    }
+}
+
+/// Strips what concerns one connection only; see the [module](crate::hop_by_hop).
+#[derive(Clone, Debug)]
+pub struct HopByHop<S> {
+    inner: S,
+    layer: HopByHopLayer,
+}
+
+impl<S, RB, B> Service<Request<RB>> for HopByHop<S>
+where
+    S: Service<Request<RB>, Response = Response<B>>,
+{
+    type Response = Response<AnswerBody<B>>;
+    type Error = S::Error;
+    type Future = HopByHopFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<RB>) -> Self::Future {
+        let call = Call::of(request.headers());
+        let state = match self.layer.check(&mut request) {
+            Some(answer) => State::Refused(Some(answer)),
+            None => State::Sent(self.inner.call(request)),
+        };
+        HopByHopFuture { state, call, answers: self.layer.answers.clone() }
+    }
+}
+
+/// The response of [`HopByHop`]. Dropping it cancels the inner service's.
+#[pin_project]
+#[derive(Debug)]
+pub struct HopByHopFuture<F> {
+    #[pin]
+    state: State<F>,
+    call: Call,
+    answers: Answers,
+}
+
+#[pin_project(project = StateProjection)]
+#[derive(Debug)]
+enum State<F> {
+    Sent(#[pin] F),
+    /// `None` once it was told.
+    Refused(Option<Response<Bytes>>),
+}
+
+impl<F, B, E> Future for HopByHopFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+{
+    type Output = Result<Response<AnswerBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let answer = match this.state.project() {
+            StateProjection::Refused(answer) => match answer.take() {
+                Some(answer) => answer,
+                None => return Poll::Pending,
+            },
+            StateProjection::Sent(inner) => {
+                let mut head = ready!(inner.poll(cx))?;
+                match strip(head.headers_mut()) {
+                    Ok(()) => return Poll::Ready(Ok(head.map(AnswerBody::Inner))),
+                    // R35: a response like this is broken, and so is whoever sent it.
+                    Err(nominated) => this.answers.failure(StatusCode::BAD_GATEWAY, &nominated.to_string(), *this.call),
+                }
+            }
+        };
+        Poll::Ready(Ok(answer.map(AnswerBody::from)))
+    }
+}

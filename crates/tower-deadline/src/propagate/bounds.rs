@@ -1,0 +1,58 @@
+//! What one outgoing call is held to.
+
+use http::Extensions;
+use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, Stage};
+
+use super::PropagateError;
+use crate::now;
+use crate::watch::Watch;
+
+/// The deadline of one outgoing call, and the journey that it is part of.
+#[derive(Debug)]
+pub(super) struct Bounds {
+    /// The reserve is already taken off.
+    deadline: Deadline,
+    journey: Option<Journey>,
+    /// Whether the deadline came with the journey, and goes with it (R18).
+    inherited: bool,
+}
+
+impl Bounds {
+    /// The sooner of what the request carries, what is ambient, and the caller's own limit (R21).
+    pub(super) fn of(extensions: &Extensions, own: Option<Deadline>) -> Option<Self> {
+        let ambient = Ambient::current();
+        let journey = extensions.get().or(ambient.journey()).cloned();
+        let found = [extensions.get().copied(), ambient.deadline()];
+        let inherited = found.into_iter().flatten().reduce(Deadline::sooner);
+        let reserve = journey.as_ref().map(|journey| journey.policy().reserved()).unwrap_or_default();
+        let deadline = inherited.into_iter().chain(own).reduce(Deadline::sooner)?;
+        Some(Self {
+            inherited: inherited.is_some_and(|inherited| inherited.instant() <= deadline.instant()),
+            deadline: deadline.reserve(reserve),
+            journey,
+        })
+    }
+
+    pub(super) fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
+    pub(super) fn journey(&self) -> Option<&Journey> {
+        self.journey.as_ref()
+    }
+
+    /// An observing policy withholds nothing and stops nothing.
+    pub(super) fn is_observed(&self) -> bool {
+        self.journey.as_ref().is_some_and(|journey| journey.policy().is_observed())
+    }
+
+    /// Nothing left to spend (R16).
+    pub(super) fn unsent(&self) -> PropagateError {
+        PropagateError::Exceeded(Exceeded::new(self.deadline, Stage::Unsent, Cause::Deadline, now()))
+    }
+
+    pub(super) fn watch(&self) -> Option<Watch> {
+        let journey = self.journey.clone().filter(|_| self.inherited);
+        (!self.is_observed()).then(|| Watch::new(self.deadline, journey))
+    }
+}

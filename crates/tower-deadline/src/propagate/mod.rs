@@ -1,0 +1,71 @@
+//! Propagate: what is left of the deadline travels with an outgoing call, and bounds it here.
+//!
+//! # What it covers
+//!
+//! - *the request head*: every deadline field that it came with is removed, and what is left is written fresh
+//!   (R9), less the reserve of the policy (R21);
+//! - *the wait*: whatever the client does from the call to the response head, connecting and waiting for a
+//!   pooled connection included, ends at that deadline;
+//! - *the response body*, to its end; but not where the request that this call is part of is released (R18);
+//! - *a call with nothing left to spend*: it fails at once and is not sent (R16).
+//!
+//! It does not cover the readiness of the inner service, for which there is no request yet to ask; hyper-util's
+//! client is always ready. It does not redirect and does not retry: a retry layer around it writes a fresh
+//! field with each attempt, because each attempt is a call (R22).
+//!
+//! # How exact the field is
+//!
+//! It is written when the call is made (R2). A client that then waits for a connection sends it later than it
+//! was written, and the receiver grants that much too much; the local deadline bounds the whole all the same.
+//!
+//! # Which deadline
+//!
+//! The sooner of the one in the extensions of the outgoing request and the ambient one of the task; and the
+//! layer's own limit, if it has one. In a task that was spawned plainly there is no ambient one: use
+//! [`spawn`](crate::spawn).
+//!
+//! # Example
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http::Request;
+//! use http_body_util::Empty;
+//! use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+//! use std::time::Duration;
+//! use tower::{Service, ServiceBuilder};
+//! use tower_deadline::{Deadline, PropagateError, PropagateLayer, Stage, now, scope};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+//! let mut client = ServiceBuilder::new().layer(PropagateLayer::new()).service(client);
+//!
+//! // Nothing left: not sent, and the error says so.
+//! let passed = Deadline::after(now(), Duration::ZERO);
+//! let request = Request::get("http://127.0.0.1:9/").extension(passed).body(Empty::new())?;
+//! match client.call(request).await {
+//!     Err(PropagateError::Exceeded(exceeded)) => assert_eq!(exceeded.stage(), Stage::Unsent),
+//!     other => panic!("{other:?}"),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! With a limit of its own, and calls without any deadline refused:
+//!
+//! ```
+//! use std::time::Duration;
+//! use tower_deadline::{OnMissing, PropagateLayer};
+//!
+//! let strict = PropagateLayer::new().timeout(Duration::from_secs(2)).on_missing(OnMissing::Reject);
+//! # let _ = strict;
+//! ```
+
+mod bounds;
+mod error;
+mod future;
+mod service;
+
+pub use self::error::PropagateError;
+pub use self::future::PropagateFuture;
+pub use self::service::{Propagate, PropagateLayer};

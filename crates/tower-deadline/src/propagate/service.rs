@@ -1,0 +1,122 @@
+//! The layer and its service.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::{Request, Response};
+use http_deadline::dialect::Inexpressible;
+use http_deadline::{Deadline, Dialects, OnMissing, Origin};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::PropagateError;
+use super::bounds::Bounds;
+use super::future::PropagateFuture;
+use crate::{BoxError, WatchedBody, now};
+
+/// Applies [`Propagate`]; see the [module](crate::propagate).
+#[derive(Clone, Debug, Default)]
+pub struct PropagateLayer {
+    dialects: Arc<Dialects>,
+    own: Option<(Duration, Origin)>,
+    on_missing: OnMissing,
+}
+
+impl PropagateLayer {
+    /// Propagates in the default dialects. A call without a deadline is sent without a field.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Writes these dialects.
+    #[must_use]
+    pub fn dialects(mut self, dialects: Dialects) -> Self {
+        self.dialects = Arc::new(dialects);
+        self
+    }
+
+    /// The most that any one call through this layer may take, whatever else is left. The line that calls
+    /// this is the origin.
+    #[must_use]
+    #[track_caller]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.own = Some((timeout, Origin::code()));
+        self
+    }
+
+    /// What happens to a call without a deadline. It is sent by default.
+    #[must_use]
+    pub fn on_missing(mut self, on_missing: OnMissing) -> Self {
+        self.on_missing = on_missing;
+        self
+    }
+}
+
+impl<S> Layer<S> for PropagateLayer {
+    type Service = Propagate<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Propagate { inner, layer: self.clone() }
+    }
+}
+
+/// Sends what is left of the deadline with each call; see the [module](crate::propagate).
+#[derive(Clone, Debug)]
+pub struct Propagate<S> {
+    inner: S,
+    layer: PropagateLayer,
+}
+
+impl<S, RB, B> Service<Request<RB>> for Propagate<S>
+where
+    S: Service<Request<RB>, Response = Response<B>>,
+    S::Error: Into<BoxError>,
+{
+    type Response = Response<WatchedBody<B>>;
+    type Error = PropagateError;
+    type Future = PropagateFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx).map_err(|error| PropagateError::Inner(error.into()))
+    }
+
+    fn call(&mut self, mut request: Request<RB>) -> Self::Future {
+        let dialects = Arc::clone(&self.layer.dialects);
+        match self.layer.prepare(&mut request) {
+            Ok(bounds) => PropagateFuture::sent(bounds, dialects, || self.inner.call(request)),
+            Err(error) => PropagateFuture::unsent(error, dialects),
+        }
+    }
+}
+
+impl PropagateLayer {
+    /// Writes the fields. `None`: there is no deadline, and none is wanted.
+    fn prepare<RB>(&self, request: &mut Request<RB>) -> Result<Option<Bounds>, PropagateError> {
+        let Some(bounds) = Bounds::of(request.extensions(), self.own()) else {
+            self.dialects.strip(request.headers_mut());
+            return match self.on_missing {
+                OnMissing::Reject => Err(PropagateError::Missing),
+                _ => Ok(None),
+            };
+        };
+        let left = bounds.deadline().remaining(now());
+        match self.dialects.write(request.headers_mut(), left, self.wall()) {
+            Ok(()) => Ok(Some(bounds)),
+            // An observing policy sends without the field.
+            Err(Inexpressible { .. }) if bounds.is_observed() => Ok(Some(bounds)),
+            Err(Inexpressible { .. }) => Err(bounds.unsent()),
+        }
+    }
+
+    fn own(&self) -> Option<Deadline> {
+        let (timeout, origin) = self.own?;
+        Some(Deadline::after(now(), timeout).with_origin(origin))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the absolute dialect writes an instant of the wall clock")]
+    fn wall(&self) -> SystemTime {
+        if self.dialects.needs_wall_clock() { SystemTime::now() } else { UNIX_EPOCH }
+    }
+}

@@ -1,0 +1,221 @@
+//! Rescue: a request that was stopped is answered for.
+//!
+//! Covers the two places where [`Exceeded`] can stand: the chain of the inner service's error, and the
+//! extensions of a response without a body, as [`enforce`](crate::enforce) and handlers leave it. Either
+//! becomes a problem document (or the trailers of gRPC) with a `Deadline-Exceeded` field. Does not touch any
+//! other error, nor a response that is finished: one with a body, or with that field already.
+//!
+//! # Kinds of errors
+//!
+//! The inner service keeps its error type, so axum needs no `HandleErrorLayer` (R19). To look into an error,
+//! its type has to be known: [`Typed`] is for every error that implements [`Error`], `Infallible` among them;
+//! [`Boxed`] is for [`BoxError`], which does not.
+//!
+//! # Example
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http::{Request, Response, StatusCode};
+//! use http_body_util::Empty;
+//! use std::{io, time::Duration};
+//! use tower::{ServiceBuilder, ServiceExt};
+//! use tower_deadline::{Cause, Deadline, Exceeded, RescueLayer, Stage, now};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let service = ServiceBuilder::new()
+//!     .layer(RescueLayer::new())
+//!     .service_fn(|_: Request<()>| async {
+//!         let deadline = Deadline::after(now(), Duration::ZERO);
+//!         let exceeded = Exceeded::new(deadline, Stage::Pool, Cause::Deadline, now());
+//!         Err::<Response<Empty<Bytes>>, _>(io::Error::other(exceeded))
+//!     });
+//!
+//! let response = service.oneshot(Request::new(())).await?;
+//! assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
+//! assert_eq!(response.headers()["deadline-exceeded"], "origin=code, stage=pool, cause=deadline");
+//! # Ok(())
+//! # }
+//! ```
+
+use std::error::Error;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body::Body;
+use http_deadline::dialect::Call;
+use http_deadline::dialect::trail::DEADLINE_EXCEEDED;
+use http_deadline::{Exceeded, Journey};
+use pin_project::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::answer::Answers;
+use crate::{AnswerBody, BoxError};
+
+/// How to look into the errors of an inner service.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot look into an error of type `{E}`",
+    note = "errors that implement `Error` are looked into by default; for a service whose error is \
+            `Box<dyn Error + Send + Sync>`, say so: `DeadlineLayer::new(policy).boxed_errors()`"
+)]
+pub trait Look<E> {
+    /// The first error of the chain.
+    fn first(error: &E) -> &(dyn Error + 'static);
+}
+
+/// Looks into errors that implement [`Error`].
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Typed;
+
+/// Looks into a [`BoxError`].
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Boxed;
+
+impl<E: Error + 'static> Look<E> for Typed {
+    fn first(error: &E) -> &(dyn Error + 'static) {
+        error
+    }
+}
+
+impl Look<BoxError> for Boxed {
+    fn first(error: &BoxError) -> &(dyn Error + 'static) {
+        &**error
+    }
+}
+
+/// Applies [`Rescue`]; see the [module](self).
+#[derive(Clone, Debug)]
+pub struct RescueLayer<K = Typed> {
+    answers: Answers,
+    kind: PhantomData<fn() -> K>,
+}
+
+impl RescueLayer {
+    /// Answers for requests that were stopped.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl<K> RescueLayer<K> {
+    /// Answers in this way.
+    #[must_use]
+    pub fn answers(mut self, answers: Answers) -> Self {
+        self.answers = answers;
+        self
+    }
+
+    /// For an inner service whose error is a [`BoxError`].
+    #[must_use]
+    pub fn boxed_errors(self) -> RescueLayer<Boxed> {
+        RescueLayer { answers: self.answers, kind: PhantomData }
+    }
+}
+
+impl<K> Default for RescueLayer<K> {
+    fn default() -> Self {
+        Self { answers: Answers::default(), kind: PhantomData }
+    }
+}
+
+impl<S, K> Layer<S> for RescueLayer<K> {
+    type Service = Rescue<S, K>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Rescue { inner, answers: self.answers.clone(), kind: PhantomData }
+    }
+}
+
+/// Answers for requests that were stopped; see the [module](self).
+#[derive(Clone, Debug)]
+pub struct Rescue<S, K = Typed> {
+    inner: S,
+    answers: Answers,
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<S, K, RB, B> Service<Request<RB>> for Rescue<S, K>
+where
+    S: Service<Request<RB>, Response = Response<B>>,
+    K: Look<S::Error>,
+    B: Body,
+    B::Data: From<Bytes>,
+{
+    type Response = Response<AnswerBody<B>>;
+    type Error = S::Error;
+    type Future = RescueFuture<S::Future, K>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<RB>) -> Self::Future {
+        let policy = request.extensions().get::<Journey>().map(Journey::policy);
+        RescueFuture {
+            status: policy.map_or(StatusCode::GATEWAY_TIMEOUT, |policy| policy.status_code()),
+            call: Call::of(request.headers()),
+            answers: self.answers.clone(),
+            inner: self.inner.call(request),
+            kind: PhantomData,
+        }
+    }
+}
+
+/// The response of [`Rescue`]. Dropping it cancels the inner service's.
+#[pin_project]
+#[derive(Debug)]
+pub struct RescueFuture<F, K> {
+    #[pin]
+    inner: F,
+    call: Call,
+    status: StatusCode,
+    answers: Answers,
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<F, K, B, E> Future for RescueFuture<F, K>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    K: Look<E>,
+    B: Body,
+{
+    type Output = Result<Response<AnswerBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let outcome = ready!(this.inner.poll(cx));
+        let found = match &outcome {
+            Ok(response) => unanswered(response),
+            Err(error) => Exceeded::find(K::first(error)),
+        };
+        let answer = found.map(|exceeded| this.answers.exceeded(exceeded, *this.status, *this.call));
+        Poll::Ready(match (outcome, answer) {
+            (Ok(response), Some(answer)) => Ok(dressed(response, answer)),
+            (Err(_), Some(answer)) => Ok(answer.map(AnswerBody::from)),
+            (outcome, None) => outcome.map(|response| response.map(AnswerBody::Inner)),
+        })
+    }
+}
+
+/// The reason in a response that nobody has made readable yet.
+fn unanswered<B: Body>(response: &Response<B>) -> Option<&Exceeded> {
+    let finished = !response.body().is_end_stream() || response.headers().contains_key(&DEADLINE_EXCEEDED);
+    response.extensions().get().filter(|_| !finished)
+}
+
+/// The answer, with the fields and extensions that the bare response had beside it.
+fn dressed<B>(bare: Response<B>, answer: Response<Bytes>) -> Response<AnswerBody<B>> {
+    let (mut head, _) = bare.into_parts();
+    let (answer, bytes) = answer.into_parts();
+    head.status = answer.status;
+    head.headers.remove(http::header::CONTENT_LENGTH);
+    head.headers.extend(answer.headers);
+    Response::from_parts(head, AnswerBody::from(bytes))
+}

@@ -1,0 +1,96 @@
+//! The clock and the one timer.
+//!
+//! Covers everything of this crate that names `tokio::time`: reading the clock that a test can pause, and
+//! waiting for an instant of it. Does not know what is waited for.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio::task::coop::unconstrained;
+use tokio::time::{self, Sleep};
+
+/// The time by tokio's clock.
+///
+/// Under a paused clock (`tokio::time::pause`) it stands still, where `Instant::now()` would run on.
+#[must_use]
+pub fn now() -> Instant {
+    time::Instant::now().into_std()
+}
+
+/// What is left of the ambient deadline; `None` where there is none, zero once it has passed.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), tower_deadline::Exceeded> {
+/// use std::time::Duration;
+/// use tower_deadline::{Deadline, now, remaining, scope};
+///
+/// assert_eq!(remaining(), None);
+/// let deadline = Deadline::after(now(), Duration::from_secs(1));
+/// scope(deadline, async { assert!(remaining() <= Some(Duration::from_secs(1))) }).await
+/// # }
+/// ```
+#[must_use]
+pub fn remaining() -> Option<Duration> {
+    http_deadline::current().map(|deadline| deadline.remaining(now()))
+}
+
+/// A timer that costs nothing until it is polled, and nothing after it has fired (R12).
+#[derive(Debug, Default)]
+pub(crate) struct Timer(Option<Pin<Box<Sleep>>>);
+
+impl Timer {
+    /// Ready at `at` and after it. The first poll that has to wait arms the timer; polls of one timer name
+    /// one instant.
+    ///
+    /// The sleep is polled outside the cooperative budget: an inner future that uses the budget up would
+    /// otherwise keep its own deadline from firing.
+    pub(crate) fn poll_reached(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        if now() >= at {
+            self.0 = None;
+            return Poll::Ready(());
+        }
+        let sleep = self.0.get_or_insert_with(|| Box::pin(time::sleep_until(at.into())));
+        let reached = Pin::new(&mut unconstrained(sleep.as_mut())).poll(cx);
+        if reached.is_ready() {
+            self.0 = None;
+        }
+        reached
+    }
+
+    /// Whether it is armed.
+    #[cfg(test)]
+    pub(crate) fn is_armed(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn poll(timer: &mut Timer, at: Instant) -> bool {
+        timer.poll_reached(at, &mut Context::from_waker(Waker::noop())).is_ready()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn fires_at_the_instant_and_not_before() {
+        let (mut timer, at) = (Timer::default(), now() + 300 * MS);
+        assert!(!timer.is_armed());
+        assert!(!poll(&mut timer, at) && timer.is_armed());
+        time::advance(299 * MS).await;
+        assert!(!poll(&mut timer, at));
+        time::advance(MS).await;
+        assert!(poll(&mut timer, at) && !timer.is_armed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_instant_that_has_passed_needs_no_timer() {
+        let mut timer = Timer::default();
+        assert!(poll(&mut timer, now()) && !timer.is_armed());
+    }
+}

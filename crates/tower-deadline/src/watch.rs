@@ -1,0 +1,140 @@
+//! Waiting for a deadline that somebody else may be watching already (R12).
+//!
+//! Covers whatever is polled within a request, or beside it in another task: its request body, its outgoing
+//! calls. Such a part joins the timer of the request's owner, is woken when the owner ends, and arms a timer
+//! of its own only where nobody watches its deadline. Does not own the request: `enforce` does.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http_deadline::{Cause, Deadline, Ended, Exceeded, Journey, Stage};
+
+use crate::timer::{Timer, now};
+
+#[derive(Debug)]
+pub(crate) struct Watch {
+    deadline: Deadline,
+    journey: Option<Journey>,
+    owner: Option<Ended>,
+    timer: Timer,
+}
+
+impl Watch {
+    /// Watches `deadline`, which was inherited from `journey` where there is one: a journey that is released
+    /// lets go of it here too.
+    pub(crate) fn new(deadline: Deadline, journey: Option<Journey>) -> Self {
+        Self { deadline, journey, owner: None, timer: Timer::default() }
+    }
+
+    /// Whether the deadline has passed and still counts.
+    pub(crate) fn is_expired(&self) -> bool {
+        self.counts() && self.deadline.is_expired(now())
+    }
+
+    /// Ready once the deadline has passed; never, once it has ceased to count.
+    pub(crate) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.counts() {
+            return Poll::Pending;
+        }
+        if !self.deadline.is_expired(now()) && self.poll_owner(cx).is_pending() {
+            return Poll::Pending;
+        }
+        self.timer.poll_reached(self.deadline.instant(), cx)
+    }
+
+    /// What to report when it has expired: the stage that is open, or `stage` where no journey tells.
+    pub(crate) fn exceeded(&self, stage: Stage) -> Exceeded {
+        let open = self.journey.as_ref().map(Journey::stage);
+        let stage = open.filter(|open| *open != Stage::Handler).unwrap_or(stage);
+        Exceeded::new(self.deadline, stage, Cause::Deadline, now())
+    }
+
+    /// Ready where nobody watches for us; else pending, to be woken when that changes.
+    fn poll_owner(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(journey) = &self.journey else {
+            return Poll::Ready(());
+        };
+        let at = self.deadline.instant();
+        let Some((owner, _)) = journey.enforced().filter(|(_, enforced)| enforced.instant() <= at) else {
+            return Poll::Ready(());
+        };
+        Pin::new(self.owner.get_or_insert_with(|| owner.ended())).poll(cx)
+    }
+
+    fn counts(&self) -> bool {
+        !self.journey.as_ref().is_some_and(Journey::is_released)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_deadline::Policy;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Wake, Waker};
+    use std::time::Duration;
+    use tokio::time::advance;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn poll(watch: &mut Watch, count: &Arc<Count>) -> bool {
+        let waker = Waker::from(Arc::clone(count));
+        watch.poll_expired(&mut Context::from_waker(&waker)).is_ready()
+    }
+
+    fn watched(deadline: Deadline) -> (Journey, Watch, Arc<Count>) {
+        let journey = Journey::new(Arc::new(Policy::new()), true);
+        journey.enforce(deadline);
+        let watch = Watch::new(deadline, Some(journey.clone()));
+        (journey, watch, Arc::default())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn joins_the_owners_timer_and_arms_its_own_when_the_owner_is_gone() {
+        let (journey, mut watch, count) = watched(Deadline::after(now(), 300 * MS));
+        assert!(!poll(&mut watch, &count) && !watch.timer.is_armed());
+        journey.end();
+        assert_eq!(count.0.load(Ordering::Relaxed), 1, "told of the end");
+        assert!(!poll(&mut watch, &count) && watch.timer.is_armed());
+        advance(300 * MS).await;
+        assert!(poll(&mut watch, &count) && watch.is_expired());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sooner_deadline_than_the_owners_needs_its_own_timer() {
+        let (journey, ..) = watched(Deadline::after(now(), 300 * MS));
+        let mut watch = Watch::new(Deadline::after(now(), 200 * MS), Some(journey));
+        assert!(!poll(&mut watch, &Arc::default()) && watch.timer.is_armed());
+        advance(199 * MS).await;
+        assert!(!watch.is_expired());
+        advance(MS).await;
+        assert!(poll(&mut watch, &Arc::default()));
+    }
+
+    // R18
+    #[tokio::test(start_paused = true)]
+    async fn a_released_deadline_never_expires() {
+        let (journey, mut watch, count) = watched(Deadline::after(now(), 300 * MS));
+        assert!(!poll(&mut watch, &count));
+        journey.release();
+        assert_eq!(count.0.load(Ordering::Relaxed), 1, "told of the release");
+        advance(300 * MS).await;
+        assert!(!poll(&mut watch, &count) && !watch.is_expired());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn alone_it_has_a_timer_of_its_own() {
+        let mut watch = Watch::new(Deadline::after(now(), 300 * MS), None);
+        assert!(!poll(&mut watch, &Arc::default()) && watch.timer.is_armed());
+    }
+}

@@ -1,0 +1,80 @@
+//! A body that is read under a deadline that somebody else enforces, or it itself: a request's on its way in,
+//! a response's on its way back from an outgoing call.
+//!
+//! Covers the end at the deadline, and the stage that is open while a frame is waited for. Frames, trailers,
+//! size hint and end are passed on exactly (R14). Does not own the request: `EnforcedBody` does.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http_body::{Body, Frame, SizeHint};
+use http_deadline::{Journey, Stage, StageGuard};
+use pin_project::pin_project;
+
+use crate::watch::Watch;
+use crate::{BodyError, BoxError};
+
+/// A body that ends with an error at the deadline, once, and yields nothing after it.
+///
+/// At each frame the deadline comes first (R11). Dropping it drops the inner body.
+#[pin_project]
+#[derive(Debug)]
+pub struct WatchedBody<B> {
+    #[pin]
+    inner: Option<B>,
+    watch: Option<Watch>,
+    journey: Option<Journey>,
+    stage: Stage,
+    open: Option<StageGuard>,
+}
+
+impl<B> WatchedBody<B> {
+    pub(crate) fn new(inner: B, watch: Option<Watch>, journey: Option<Journey>, stage: Stage) -> Self {
+        Self { inner: Some(inner), watch, journey, stage, open: None }
+    }
+}
+
+impl<B> Body for WatchedBody<B>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    type Data = B::Data;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let mut this = self.project();
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+            return Poll::Ready(None);
+        };
+        if let Some(watch) = this.watch.as_ref().filter(|watch| watch.is_expired()) {
+            let exceeded = watch.exceeded(*this.stage);
+            this.inner.set(None);
+            return Poll::Ready(Some(Err(BodyError::Exceeded(exceeded))));
+        }
+        let Poll::Ready(frame) = inner.poll_frame(cx) else {
+            let (journey, stage) = (this.journey.as_ref(), *this.stage);
+            *this.open = this.open.take().or_else(|| journey.map(|journey| journey.enter(stage)));
+            let expired = this.watch.as_mut().map(|watch| (watch.poll_expired(cx), watch.exceeded(stage)));
+            let Some((Poll::Ready(()), exceeded)) = expired else {
+                return Poll::Pending;
+            };
+            *this.open = None;
+            this.inner.set(None);
+            return Poll::Ready(Some(Err(BodyError::Exceeded(exceeded))));
+        };
+        *this.open = None;
+        if !matches!(frame, Some(Ok(_))) {
+            this.inner.set(None);
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(|error| BodyError::Inner(error.into()))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
