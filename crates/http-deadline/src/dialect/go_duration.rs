@@ -4,9 +4,6 @@ use std::time::Duration;
 
 use super::{Bad, BareDigits, Encoded, MAX_BYTES, MAX_TIMEOUT, digits};
 
-/// Digits of a fraction beyond this one are below a nanosecond in every unit, and cut off.
-const FRACTION_DIGITS: usize = 18;
-
 /// Both micro signs: U+00B5 and U+03BC. They arrive as bytes: `HeaderValue::to_str` refuses them.
 const UNITS: [(&[u8], u64); 8] = [
     (b"ns", 1),
@@ -62,10 +59,11 @@ fn component(bytes: &[u8]) -> Result<(u128, &[u8]), Bad> {
     Ok((whole + fraction_nanos(fraction, unit), rest))
 }
 
+/// The nanoseconds of `0.fraction` units, cut off. It is divided digit by digit from the last one on, so that
+/// no number of digits is too many and none is dropped.
 fn fraction_nanos(fraction: &[u8], unit: u64) -> u128 {
-    let kept = fraction.get(..FRACTION_DIGITS).unwrap_or(fraction);
-    let scale = kept.iter().fold(1_u128, |scale, _| scale * 10);
-    u128::from(digits::value(kept)) * u128::from(unit) / scale
+    let nanos = fraction.iter().rev().fold(0, |below, digit| (u64::from(digit - b'0') * unit + below) / 10);
+    nanos.into()
 }
 
 /// The longest unit at the start: `ms` before `m`, which is why `UNITS` has `m` behind it.
@@ -99,6 +97,8 @@ mod tests {
         assert_eq!(nanos(b"1.9999999999s"), Some(1_999_999_999));
         assert_eq!(nanos(b"1.s"), Some(1_000_000_000));
         assert_eq!(nanos(b"0.0000000000000000000000000001h"), Some(0));
+        assert_eq!(nanos(b".0000000000002777777777777777h"), Some(0));
+        assert_eq!(nanos(b".0000000000002777777777777778h"), Some(1));
         assert_eq!(nanos("12\u{b5}s".as_bytes()), Some(12_000));
     }
 

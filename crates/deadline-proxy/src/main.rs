@@ -1,0 +1,3 @@
+//! `deadline-proxy`.
+
+fn main() {}

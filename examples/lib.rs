@@ -1,0 +1,2 @@
+//! The examples are the files beside this one; this file is empty because a package needs a target that
+//! every command builds.

@@ -1,0 +1,3 @@
+//! Real sockets, real clients.
+
+mod house;
