@@ -1,1 +1,33 @@
-//! The reverse proxy.
+//! A reverse proxy that makes deadlines real, and a demo that shows it.
+//!
+//! Covers the composition of the layers of `tower-deadline` into one binary: listeners, upstream clients, an
+//! admin listener, the command line. Adds no rule of its own about deadlines: those are in the floors below.
+//!
+//! # Example
+//!
+//! ```
+//! use deadline_proxy::proxy::{Settings, service};
+//! use deadline_proxy::serve::serve;
+//! use std::time::Duration;
+//! use tower_deadline::Policy;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let settings = Settings {
+//!     upstream: "http://127.0.0.1:3000".parse()?,
+//!     policy: Policy::new().default_timeout(Duration::from_secs(3)),
+//!     hop: "edge".to_owned(),
+//! };
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! let stop = async { /* a signal, as a rule */ };
+//! serve(listener, service(&settings), stop).await;
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod admin;
+pub mod cli;
+pub mod error;
+pub mod proxy;
+pub mod run;
+pub mod serve;

@@ -84,10 +84,10 @@ impl Policy {
     fn budget(&self, asked: &Asked) -> Option<Grant> {
         let policy = |budget, truncated| Grant { budget, origin: Origin::Policy(self.name()), truncated };
         let Some((timeout, dialect)) = asked.strictest() else {
-            let timeout = self.timeout.into_iter().chain(self.max).min();
+            let timeout = self.timeout().into_iter().chain(self.max).min();
             return timeout.map(|budget| policy(budget, false));
         };
-        match self.max.or(self.timeout) {
+        match self.cap() {
             Some(cap) if cap < timeout => Some(policy(cap, true)),
             _ => Some(Grant { budget: timeout, origin: Origin::Header(dialect), truncated: false }),
         }

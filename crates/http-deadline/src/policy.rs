@@ -31,7 +31,7 @@ use crate::dialect::{Call, is_event_stream};
 #[derive(Clone, Debug)]
 pub struct Policy {
     name: PolicyName,
-    pub(crate) timeout: Option<Duration>,
+    timeout: Option<Duration>,
     pub(crate) max: Option<Duration>,
     pub(crate) min: Duration,
     reserve: Duration,
@@ -180,6 +180,18 @@ impl Policy {
     #[must_use]
     pub fn name(&self) -> PolicyName {
         self.name
+    }
+
+    /// The budget of a request whose client asked for none.
+    #[must_use]
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    /// The most that a client can ask for: the cap, or the default without one.
+    #[must_use]
+    pub fn cap(&self) -> Option<Duration> {
+        self.max.or(self.timeout)
     }
 
     /// What is kept back from outgoing calls.

@@ -1,0 +1,87 @@
+//! One listener, until it is told to stop.
+//!
+//! Covers accepting, HTTP/1.1 and HTTP/2 with prior knowledge on one port, the limits that hold before a
+//! request head has arrived, and the drain. Does not know what is served.
+
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::io;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
+use tokio_io_timeout::TimeoutStream;
+use tower::Service;
+use tower_deadline::BoxError;
+
+/// A request head that takes longer is not waited for: no deadline is known before it (R1).
+const HEAD_LIMIT: Duration = Duration::from_secs(30);
+
+/// A client that takes nothing for this long has stalled, and its connection is closed: hyper does not poll a
+/// body while its peer does not read, so nothing within the connection can end it (R13b).
+const WRITE_STALL_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long a drain waits for what is under way.
+const DRAIN_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long to wait when the process has no more file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves every connection until `stop`; then accepts no more, and returns when what was under way is done, or
+/// has taken too long.
+pub async fn serve<S, B>(listener: TcpListener, service: S, stop: impl Future<Output = ()>)
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    let graceful = GracefulShutdown::new();
+    let mut stop = pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut stop => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok(accepted) => connect(accepted, service.clone(), &graceful),
+            // One connection failed, or none can be had right now; the listener goes on.
+            Err(_) => sleep(ACCEPT_PAUSE).await,
+        }
+    }
+    drop(listener);
+    // Too late is no reason to stay: what is left is dropped with the runtime.
+    let _ = timeout(DRAIN_LIMIT, graceful.shutdown()).await;
+}
+
+fn connect<S, B>((stream, _): (TcpStream, SocketAddr), service: S, graceful: &GracefulShutdown)
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    let io = TokioIo::new(stalling(stream));
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT);
+    builder.http2().timer(TokioTimer::new());
+    let connection = builder.serve_connection(io, TowerToHyperService::new(service)).into_owned();
+    let connection = graceful.watch(connection);
+    // What ends a connection with an error, the client has seen; there is nobody else to tell.
+    tokio::spawn(async move { connection.await.map_or_else(drop, drop) });
+}
+
+fn stalling(stream: TcpStream) -> Pin<Box<TimeoutStream<TcpStream>>> {
+    // Small answers must not wait for one another; a socket that refuses this is served all the same.
+    let _: io::Result<()> = stream.set_nodelay(true);
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(WRITE_STALL_LIMIT));
+    Box::pin(stream)
+}
