@@ -33,12 +33,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http_deadline::{Ambient, Cause, Deadline, Ended, Exceeded, Journey, Policy, Stage};
+use http_deadline::{Ambient, Cause, Deadline, Ended, Exceeded, Journey, Policy};
 use pin_project::{pin_project, pinned_drop};
 use tokio::task::JoinHandle;
 
 use crate::now;
-use crate::watch::Watch;
+use crate::watch::{Watch, within};
 
 /// Runs `future` under `deadline`, or under the ambient one where that is sooner.
 ///
@@ -122,17 +122,22 @@ pub struct Scope<F> {
     future: Option<F>,
     watch: Watch,
     ambient: Ambient,
+    deadline: Deadline,
     journey: Journey,
 }
 
 impl<F> Scope<F> {
     fn new(deadline: Deadline, journey: Journey, future: F) -> Self {
-        Self {
-            future: Some(future),
-            watch: Watch::new(deadline, Some(journey.clone())),
-            ambient: Ambient::new(Some(deadline), Some(journey.clone())),
-            journey,
-        }
+        let around = journey.enforced().map(|(_, around)| around.instant());
+        let watch = if around.is_some_and(|around| around <= deadline.instant()) {
+            Watch::new(deadline, Some(journey.clone()))
+        } else {
+            // What runs within joins the timer of this scope (R12).
+            journey.enforce(deadline);
+            Watch::new(deadline, None)
+        };
+        let ambient = Ambient::new(Some(deadline), Some(journey.clone()));
+        Self { future: Some(future), watch, ambient, deadline, journey }
     }
 }
 
@@ -144,11 +149,12 @@ impl<F: Future> Future for Scope<F> {
         let Some(future) = this.future.as_mut().as_pin_mut() else {
             return Poll::Pending;
         };
-        let outcome = match this.ambient.run(|| future.poll(cx)) {
+        let at = Some(this.deadline.instant());
+        let outcome = match this.ambient.run(|| within(at, || future.poll(cx))) {
             Poll::Ready(value) => Ok(value),
             Poll::Pending if this.watch.poll_expired(cx).is_ready() => {
                 this.journey.stop(Cause::Deadline);
-                Err(this.watch.exceeded(Stage::Handler))
+                Err(Exceeded::new(*this.deadline, this.journey.stage(), Cause::Deadline, now()))
             }
             Poll::Pending => return Poll::Pending,
         };

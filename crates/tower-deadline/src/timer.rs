@@ -38,7 +38,15 @@ pub fn remaining() -> Option<Duration> {
 
 /// A timer that costs nothing until it is polled, and nothing after it has fired (R12).
 #[derive(Debug, Default)]
-pub(crate) struct Timer(Option<Pin<Box<Sleep>>>);
+pub(crate) struct Timer(Option<Armed>);
+
+/// A sleep for one instant. The tests count how many there are.
+#[derive(Debug)]
+struct Armed {
+    sleep: Pin<Box<Sleep>>,
+    #[cfg(test)]
+    _counted: tests::Counted,
+}
 
 impl Timer {
     /// Ready at `at` and after it. The first poll that has to wait arms the timer; polls of one timer name
@@ -51,8 +59,8 @@ impl Timer {
             self.0 = None;
             return Poll::Ready(());
         }
-        let sleep = self.0.get_or_insert_with(|| Box::pin(time::sleep_until(at.into())));
-        let reached = Pin::new(&mut unconstrained(sleep.as_mut())).poll(cx);
+        let armed = self.0.get_or_insert_with(|| Armed::at(at));
+        let reached = Pin::new(&mut unconstrained(armed.sleep.as_mut())).poll(cx);
         if reached.is_ready() {
             self.0 = None;
         }
@@ -66,12 +74,48 @@ impl Timer {
     }
 }
 
+impl Armed {
+    fn at(at: Instant) -> Self {
+        Self {
+            sleep: Box::pin(time::sleep_until(at.into())),
+            #[cfg(test)]
+            _counted: tests::Counted::new(),
+        }
+    }
+}
+
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use std::cell::Cell;
     use std::task::Waker;
 
     const MS: Duration = Duration::from_millis(1);
+
+    thread_local! {
+        static ARMED: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// How many timers are armed on this thread, which is the whole of a test's runtime.
+    pub(crate) fn armed() -> usize {
+        ARMED.get()
+    }
+
+    #[derive(Debug)]
+    pub(super) struct Counted(());
+
+    impl Counted {
+        pub(super) fn new() -> Self {
+            ARMED.set(armed() + 1);
+            Self(())
+        }
+    }
+
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            ARMED.set(armed() - 1);
+        }
+    }
 
     fn poll(timer: &mut Timer, at: Instant) -> bool {
         timer.poll_reached(at, &mut Context::from_waker(Waker::noop())).is_ready()
@@ -80,17 +124,20 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn fires_at_the_instant_and_not_before() {
         let (mut timer, at) = (Timer::default(), now() + 300 * MS);
-        assert!(!timer.is_armed());
-        assert!(!poll(&mut timer, at) && timer.is_armed());
+        assert_eq!(armed(), 0);
+        assert!(!poll(&mut timer, at));
+        assert_eq!(armed(), 1);
         time::advance(299 * MS).await;
         assert!(!poll(&mut timer, at));
         time::advance(MS).await;
-        assert!(poll(&mut timer, at) && !timer.is_armed());
+        assert!(poll(&mut timer, at));
+        assert_eq!(armed(), 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_instant_that_has_passed_needs_no_timer() {
         let mut timer = Timer::default();
-        assert!(poll(&mut timer, now()) && !timer.is_armed());
+        assert!(poll(&mut timer, now()));
+        assert_eq!(armed(), 0);
     }
 }

@@ -1,15 +1,44 @@
 //! Waiting for a deadline that somebody else may be watching already (R12).
 //!
 //! Covers whatever is polled within a request, or beside it in another task: its request body, its outgoing
-//! calls. Such a part joins the timer of the request's owner, is woken when the owner ends, and arms a timer
-//! of its own only where nobody watches its deadline. Does not own the request: `enforce` does.
+//! calls. Does not own the request: `enforce` does.
+//!
+//! # Who watches
+//!
+//! - *polled within the owner's poll*, the common case: the owner looks at its timer right after, and stops this
+//!   part with the request;
+//! - *polled in another task while the head is awaited*: the owner has a timer, and its end wakes this part;
+//! - *polled in another task after that*: the owner is polled only while its client reads, so this part arms a
+//!   timer of its own.
 
+use std::cell::Cell;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use http_deadline::{Cause, Deadline, Ended, Exceeded, Journey, Stage};
 
 use crate::timer::{Timer, now};
+
+std::thread_local! {
+    /// The soonest instant at which somebody further up the stack stops what it polls.
+    static WITHIN: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// Runs `work`, a poll, for an owner that looks at `at` right after it.
+pub(crate) fn within<R>(at: Option<Instant>, work: impl FnOnce() -> R) -> R {
+    struct Restore(Option<Instant>);
+
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            WITHIN.set(self.0);
+        }
+    }
+
+    let _outer = Restore(WITHIN.get());
+    WITHIN.set(WITHIN.get().into_iter().chain(at).min());
+    work()
+}
 
 #[derive(Debug)]
 pub(crate) struct Watch {
@@ -32,14 +61,17 @@ impl Watch {
     }
 
     /// Ready once the deadline has passed; never, once it has ceased to count.
+    ///
+    /// While an owner watches, it is the owner that stops the request, and this part with it. To be ready here
+    /// first would hand the handler an error in the very poll in which the owner looks for a head, and whatever
+    /// the handler made of it would be taken for its answer (R11).
     pub(crate) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.counts() {
+        let at = self.deadline.instant();
+        if !self.counts() || WITHIN.get().is_some_and(|within| within <= at) {
             return Poll::Pending;
         }
-        if !self.deadline.is_expired(now()) && self.poll_owner(cx).is_pending() {
-            return Poll::Pending;
-        }
-        self.timer.poll_reached(self.deadline.instant(), cx)
+        ready!(self.poll_owner(cx));
+        self.timer.poll_reached(at, cx)
     }
 
     /// What to report when it has expired: the stage that is open, or `stage` where no journey tells.

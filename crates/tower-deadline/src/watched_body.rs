@@ -5,10 +5,10 @@
 //! size hint and end are passed on exactly (R14). Does not own the request: `EnforcedBody` does.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use http_body::{Body, Frame, SizeHint};
-use http_deadline::{Journey, Stage, StageGuard};
+use http_deadline::{Exceeded, Journey, Stage, StageGuard};
 use pin_project::pin_project;
 
 use crate::watch::Watch;
@@ -47,18 +47,13 @@ where
         let Some(inner) = this.inner.as_mut().as_pin_mut() else {
             return Poll::Ready(None);
         };
-        if let Some(watch) = this.watch.as_ref().filter(|watch| watch.is_expired()) {
-            let exceeded = watch.exceeded(*this.stage);
-            this.inner.set(None);
-            return Poll::Ready(Some(Err(BodyError::Exceeded(exceeded))));
-        }
-        let Poll::Ready(frame) = inner.poll_frame(cx) else {
+        // R11: deadline first.
+        let expired = this.watch.as_ref().is_some_and(Watch::is_expired);
+        let frame = if expired { Poll::Pending } else { inner.poll_frame(cx) };
+        let Poll::Ready(frame) = frame else {
             let (journey, stage) = (this.journey.as_ref(), *this.stage);
             *this.open = this.open.take().or_else(|| journey.map(|journey| journey.enter(stage)));
-            let expired = this.watch.as_mut().map(|watch| (watch.poll_expired(cx), watch.exceeded(stage)));
-            let Some((Poll::Ready(()), exceeded)) = expired else {
-                return Poll::Pending;
-            };
+            let exceeded = ready!(poll_exceeded(this.watch, stage, cx));
             *this.open = None;
             this.inner.set(None);
             return Poll::Ready(Some(Err(BodyError::Exceeded(exceeded))));
@@ -77,4 +72,10 @@ where
     fn size_hint(&self) -> SizeHint {
         self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
+}
+
+fn poll_exceeded(watch: &mut Option<Watch>, stage: Stage, cx: &mut Context<'_>) -> Poll<Exceeded> {
+    let Some(watch) = watch else { return Poll::Pending };
+    ready!(watch.poll_expired(cx));
+    Poll::Ready(watch.exceeded(stage))
 }

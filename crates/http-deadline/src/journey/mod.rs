@@ -44,6 +44,7 @@ struct Shared {
     stages: AtomicU64,
     cause: AtomicU8,
     enforced: OnceLock<Deadline>,
+    unwatched: AtomicBool,
     released: AtomicBool,
     waiting: Waiting,
 }
@@ -84,6 +85,7 @@ impl Journey {
             stages: AtomicU64::new(0),
             cause: AtomicU8::new(0),
             enforced: OnceLock::new(),
+            unwatched: AtomicBool::new(false),
             released: AtomicBool::new(false),
             waiting: Waiting::default(),
         }))
@@ -133,29 +135,36 @@ impl Journey {
         Cause::from_code(self.0.cause.load(Ordering::Acquire))
     }
 
-    /// Records that somebody watches this deadline for the whole journey, until it ends or is
-    /// [released](Self::release). The first word stands.
+    /// Records that somebody watches this deadline: what waits for the [end](Self::ended) is woken in time, and
+    /// needs no timer. It holds until the journey ends, or is [unwatched](Self::unwatch). The first word stands.
     pub fn enforce(&self, deadline: Deadline) {
         // A second layer that enforces a later deadline changes nothing for the first.
         let _ = self.0.enforced.set(deadline);
     }
 
     /// The soonest deadline that somebody watches, for this journey or one that it is a part of, and the
-    /// journey for which it is watched. `None` before, after a release, and after the end.
+    /// journey for which it is watched. `None` before, once unwatched, and after the end.
     #[must_use]
     pub fn enforced(&self) -> Option<(&Self, Deadline)> {
-        let watched = |journey: &&Self| !journey.is_released() && !journey.is_ended();
+        let watched = |journey: &&Self| !journey.0.unwatched.load(Ordering::Acquire) && !journey.is_ended();
         self.lineage()
             .filter(watched)
             .filter_map(|journey| Some((journey, *journey.0.enforced.get()?)))
             .min_by_key(|(_, deadline)| deadline.instant())
     }
 
+    /// From here on nobody promises to wake anybody at the deadline, which still counts: the response head is
+    /// on its way, and its body is polled only while the client reads.
+    pub fn unwatch(&self) {
+        self.0.unwatched.store(true, Ordering::Release);
+        self.0.waiting.wake_all(false);
+    }
+
     /// From here on the deadline does not count: the response head is on its way, and the policy does not
     /// cover the body (R18).
     pub fn release(&self) {
         self.0.released.store(true, Ordering::Release);
-        self.0.waiting.wake_all(false);
+        self.unwatch();
     }
 
     /// Whether the deadline has ceased to count, here or in a journey that this is a part of.
@@ -269,7 +278,9 @@ mod tests {
         assert_eq!(instant(&part), Some(now + Duration::from_secs(1)));
         part.end();
         assert_eq!(instant(&part), Some(now + Duration::from_secs(2)));
+        whole.unwatch();
+        assert!(part.enforced().is_none() && !part.is_released());
         whole.release();
-        assert!(part.is_released() && part.enforced().is_none());
+        assert!(part.is_released());
     }
 }

@@ -46,7 +46,9 @@ impl Asking {
     /// The head is ready: the custody of the request goes to the body.
     pub(super) fn deliver<B: Body>(self, head: Response<B>, mut custody: Custody) -> Response<EnforcedBody<B>> {
         let journey = custody.journey();
-        if !journey.policy().covers_body(journey.client_asked(), head.headers()) {
+        if journey.policy().covers_body(journey.client_asked(), head.headers()) {
+            custody.unwatch();
+        } else {
             custody.release();
         }
         let ends =

@@ -10,6 +10,7 @@ use http::Request;
 use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, Policy, Stage, current};
 
 use crate::timer::{Timer, now};
+use crate::watch::within;
 
 /// Held by the head future, then by the response body; whoever drops it ends the journey.
 #[derive(Debug)]
@@ -55,7 +56,8 @@ impl Custody {
 
     /// Runs a call, a poll or a drop with the deadline ambient.
     pub(super) fn run<R>(&mut self, work: impl FnOnce() -> R) -> R {
-        self.ambient.run(work)
+        let at = self.deadline.map(Deadline::instant);
+        self.ambient.run(|| within(at, work))
     }
 
     /// The deadline if it has passed. Does not wait.
@@ -80,18 +82,17 @@ impl Custody {
         Exceeded::new(deadline, stage, Cause::Deadline, now())
     }
 
-    /// The head is out and the body is not covered: the deadline ceases to count (R18).
+    /// The head is out, and the body is covered.
+    pub(super) fn unwatch(&self) {
+        self.journey.unwatch();
+    }
+
+    /// The head is out, and the body is not covered: the deadline ceases to count (R18).
     pub(super) fn release(&mut self) {
         self.deadline = None;
         self.timer = Timer::default();
         self.ambient = Ambient::new(None, Some(self.journey.clone()));
         self.journey.release();
-    }
-
-    /// Whether a timer is armed.
-    #[cfg(test)]
-    pub(super) fn is_armed(&self) -> bool {
-        self.timer.is_armed()
     }
 }
 
