@@ -1,2 +1,2 @@
-//! The examples are the files beside this one; this file is empty because a package needs a target that
-//! every command builds.
+//! The examples are the files beside this one. This one runs the README's.
+#![doc = include_str!("../README.md")]

@@ -1,6 +1,6 @@
 //! Digits, looked at one by one: `u64::from_str` would take a sign.
 
-/// The digits at the start and what follows them. A number that is too large is cut to `u64::MAX`.
+/// The digits at the start, and what follows them.
 pub(super) fn leading(bytes: &[u8]) -> (&[u8], &[u8]) {
     let end = bytes.iter().position(|byte| !byte.is_ascii_digit());
     bytes.split_at(end.unwrap_or(bytes.len()))

@@ -58,8 +58,8 @@ fn stamp_nanos(stamp: &[u8]) -> Option<i128> {
         19 => 1,
         _ => return None,
     };
-    let kept = fraction.get(..9).unwrap_or(fraction);
     digits::only(fraction, MAX_BYTES)?;
+    let kept = fraction.get(..9).unwrap_or(fraction);
     let scale = kept.iter().fold(1_i128, |scale, _| scale * 10);
     Some(i128::from(digits::value(whole)) * unit + i128::from(digits::value(kept)) * unit / scale)
 }
