@@ -1,3 +1,111 @@
-//! `cargo xtask`.
+//! `cargo xtask`: what this workspace does for itself, without a dependency.
+//!
+//! Covers setting a machine up for the tests and running all of them. The checks that need no running code
+//! (form, lints, floors, documentation) are in `.ci/run`.
 
-fn main() {}
+use std::env;
+use std::process::ExitCode;
+use std::time::Instant;
+
+mod features;
+mod machine;
+mod step;
+mod test;
+
+/// What went wrong, in words for people.
+type Outcome<T = ()> = Result<T, String>;
+
+/// Something to be done.
+struct Verb {
+    name: &'static str,
+    does: &'static str,
+    run: fn() -> Outcome,
+}
+
+const VERBS: [Verb; 1] =
+    [Verb { name: "test", does: "install what the tests need, build everything, run every test", run: test::run }];
+
+/// What the command line asks for.
+enum Asked {
+    Usage,
+    Verb(&'static Verb),
+}
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    match asked(&args) {
+        Ok(Asked::Usage) => {
+            print!("{}", usage());
+            ExitCode::SUCCESS
+        }
+        Ok(Asked::Verb(verb)) => run(verb),
+        Err(wrong) => {
+            eprint!("cargo xtask: {wrong}\n\n{}", usage());
+            ExitCode::from(2)
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "tells a person how long it took; no test pauses this clock")]
+fn run(verb: &Verb) -> ExitCode {
+    let start = Instant::now();
+    let outcome = (verb.run)();
+    let seconds = start.elapsed().as_secs();
+    match outcome {
+        Ok(()) => {
+            println!("\ncargo xtask {}: passed in {seconds} s", verb.name);
+            ExitCode::SUCCESS
+        }
+        Err(wrong) => {
+            eprintln!("\ncargo xtask {}: failed after {seconds} s: {wrong}", verb.name);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn asked(args: &[String]) -> Outcome<Asked> {
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args[..] {
+        [] | ["help" | "-h" | "--help", ..] | [_, "-h" | "--help"] => Ok(Asked::Usage),
+        [name] => {
+            let verb = VERBS.iter().find(|verb| verb.name == name);
+            verb.map(Asked::Verb).ok_or_else(|| format!("there is no verb `{name}`"))
+        }
+        [name, argument, ..] => Err(format!("`{name}` takes no argument, such as `{argument}`")),
+    }
+}
+
+fn usage() -> String {
+    let verbs: String = VERBS.iter().map(|verb| format!("  {:<8} {}\n", verb.name, verb.does)).collect();
+    format!("Usage: cargo xtask VERB\n\nVerbs:\n{verbs}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asks(args: &[&str]) -> Outcome<String> {
+        let args: Vec<String> = args.iter().copied().map(str::to_owned).collect();
+        asked(&args).map(|asked| match asked {
+            Asked::Usage => usage(),
+            Asked::Verb(verb) => verb.name.to_owned(),
+        })
+    }
+
+    #[test]
+    fn a_verb_is_found_by_its_name_and_all_are_in_the_usage() {
+        for verb in &VERBS {
+            assert_eq!(asks(&[verb.name]).as_deref(), Ok(verb.name));
+            assert!(usage().contains(verb.name) && usage().contains(verb.does));
+        }
+        for help in [&[][..], &["-h"], &["--help"], &["help", "test"], &["test", "--help"]] {
+            assert_eq!(asks(help), Ok(usage()), "{help:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_verb_is_named_in_the_error() {
+        assert!(asks(&["tset"]).is_err_and(|wrong| wrong.contains("`tset`")));
+        assert!(asks(&["test", "--all"]).is_err_and(|wrong| wrong.contains("`--all`")));
+    }
+}

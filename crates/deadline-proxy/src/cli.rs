@@ -10,19 +10,38 @@ use tower_deadline::{Dialect, Policy};
 use crate::error::Error;
 use crate::proxy::Settings;
 
-const EXAMPLES: &str = "\
+/// The field that the help shows in its examples.
+const FIELD: Dialect = Dialect::XRequestTimeout;
+
+fn examples() -> String {
+    format!(
+        "\
 Examples:
   deadline-proxy demo
       See a deadline shrink over three hops, be enforced, and be answered for.
   deadline-proxy run --upstream http://127.0.0.1:3000 --timeout 3s --max 30s
       Stand in front of a service: 3 s by default, up to 30 s for who asks.
-  curl -i -H 'X-Request-Timeout: 300ms' http://127.0.0.1:8080/
-      Ask for 300 ms through it.";
+  curl -i -H '{FIELD}: 300ms' http://127.0.0.1:8080/
+      Ask for 300 ms through it."
+    )
+}
+
+fn run_examples() -> String {
+    format!(
+        "\
+Examples:
+  deadline-proxy run --upstream http://127.0.0.1:3000
+  deadline-proxy run --upstream http://127.0.0.1:3000 --listen 0.0.0.0:8080 --timeout 3s --max 30s
+
+Durations are written as in {FIELD}: 300ms, 1.5s, 1h30m; bare digits are milliseconds.
+SIGTERM and SIGINT stop accepting, let what is under way finish, and end."
+    )
+}
 
 /// A reverse proxy that makes deadlines real: it reads them, keeps them, passes on what is left, and answers why it
 /// stopped.
 #[derive(Debug, Parser)]
-#[command(name = "deadline-proxy", version, about, after_help = EXAMPLES)]
+#[command(name = "deadline-proxy", version, about, after_help = examples())]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -33,13 +52,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Proxy every request to one upstream.
-    #[command(after_help = "\
-Examples:
-  deadline-proxy run --upstream http://127.0.0.1:3000
-  deadline-proxy run --upstream http://127.0.0.1:3000 --listen 0.0.0.0:8080 --timeout 3s --max 30s
-
-Durations are written as in X-Request-Timeout: 300ms, 1.5s, 1h30m; bare digits are milliseconds.
-SIGTERM and SIGINT stop accepting, let what is under way finish, and end.")]
+    #[command(after_help = run_examples())]
     Run(RunArgs),
 }
 

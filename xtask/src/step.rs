@@ -1,0 +1,68 @@
+//! One step: a command, printed before it runs, with its output passed through.
+
+use std::env;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::Outcome;
+
+/// A command that has to succeed.
+pub(crate) struct Step {
+    program: String,
+    args: Vec<String>,
+}
+
+impl Step {
+    /// A command line without quotes, split at blanks.
+    pub(crate) fn new(line: &str) -> Self {
+        let mut words = line.split_whitespace().map(str::to_owned);
+        Self { program: words.next().unwrap_or_default(), args: words.collect() }
+    }
+
+    /// Runs it in the root of the workspace.
+    pub(crate) fn run(&self) -> Outcome {
+        println!("\n==> {self}");
+        let status = Command::new(self.binary())
+            .args(&self.args)
+            .current_dir(root())
+            // apt-get asks questions otherwise; nothing else reads it.
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .status()
+            .map_err(|error| format!("`{self}` cannot be run: {error}"))?;
+        if status.success() { Ok(()) } else { Err(format!("`{self}`: {status}")) }
+    }
+
+    /// The cargo that runs this, not another one that is found first.
+    fn binary(&self) -> OsString {
+        let cargo = env::var_os("CARGO").filter(|_| self.program == "cargo");
+        cargo.unwrap_or_else(|| self.program.clone().into())
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.program, self.args.join(" "))
+    }
+}
+
+/// The root of the workspace.
+pub(crate) fn root() -> PathBuf {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().unwrap_or(xtask).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn succeeds_as_its_command_does_and_names_it_where_it_does_not() {
+        assert_eq!(Step::new("cargo --version").run(), Ok(()));
+        let failed = Step::new("cargo no-such-command").run();
+        assert!(failed.is_err_and(|wrong| wrong.starts_with("`cargo no-such-command`: exit")));
+        let absent = Step::new("no-such-program-anywhere").run();
+        assert!(absent.is_err_and(|wrong| wrong.contains("cannot be run")));
+    }
+}
