@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use http::Uri;
 use tower_deadline::{Dialect, Policy};
 
+use crate::demo::DemoArgs;
 use crate::error::Error;
 use crate::proxy::Settings;
 
@@ -54,6 +55,9 @@ pub enum Verb {
     /// Proxy every request to one upstream.
     #[command(after_help = run_examples())]
     Run(RunArgs),
+
+    /// See it: three hops on loopback sockets in one process, five requests, a picture of each.
+    Demo(DemoArgs),
 }
 
 /// How to proxy.
@@ -141,6 +145,7 @@ mod tests {
         let Cli { verb } = Cli::try_parse_from(words).map_err(|error| error.to_string())?;
         match verb {
             Verb::Run(args) => args.settings().map_err(|error| error.to_string()),
+            Verb::Demo(_) => Err("another verb".to_owned()),
         }
     }
 

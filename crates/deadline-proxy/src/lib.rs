@@ -27,6 +27,7 @@
 
 pub mod admin;
 pub mod cli;
+pub mod demo;
 pub mod error;
 pub mod proxy;
 pub mod run;

@@ -1,5 +1,6 @@
 //! `run`: open the listeners, say where they are, serve until a signal.
 
+use std::future::pending;
 use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
@@ -26,8 +27,9 @@ pub async fn run(args: &RunArgs) -> Result<(), Error> {
 
     let readiness = Readiness::default();
     let (stop, stopped) = watch::channel(false);
-    let traffic = serve(traffic, proxy::service(&settings), until(stopped.clone()));
-    let admin = tokio::spawn(serve(admin, admin::service(&settings, readiness.clone()), until(stopped)));
+    let traffic = serve(traffic, proxy::service(&settings), until(stopped));
+    // Goes on while the traffic drains: `/readyz` is asked just then.
+    let admin = tokio::spawn(serve(admin, admin::service(&settings, readiness.clone()), pending()));
     let mut signals = signals;
     tokio::pin!(traffic);
     tokio::select! {

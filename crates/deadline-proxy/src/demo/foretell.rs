@@ -1,0 +1,167 @@
+//! What must happen: a model of the chain, without a clock and without a socket.
+//!
+//! Covers every request of every run but for hops that are stopped: those are there to show what happens when
+//! the model is wrong. Each hop keeps the same reserve from its calls and from its own work, so the limits lie
+//! one reserve apart.
+
+use std::fmt;
+use std::time::Duration;
+
+use tower_deadline::{Cause, Stage};
+
+use super::Hop;
+use super::cases::{Case, Terms};
+
+/// How a request ended, as far as it can be foretold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ending {
+    /// The status of the answer; `None` where there was none.
+    pub(super) status: Option<u16>,
+    /// Where the request was stopped.
+    pub(super) stage: Option<Stage>,
+    /// Why it was stopped.
+    pub(super) cause: Option<Cause>,
+    /// Which hop answered in place of the last one.
+    pub(super) hop: Option<Hop>,
+    /// The last hop that the request came to.
+    pub(super) reached: Option<Hop>,
+    /// The first hop that got more than its caller had left; foretold for none.
+    pub(super) grew: Option<Hop>,
+}
+
+/// Every ending that is right: one, or several where the work lies so close to a limit that the machine decides.
+pub(super) fn foretell(case: Case, terms: &Terms) -> Vec<Ending> {
+    match case {
+        Case::Malformed => vec![Ending { status: Some(400), ..at(Hop::Proxy) }],
+        Case::Expired => vec![stopped(Stage::Arrival, at(Hop::Proxy))],
+        Case::Fits | Case::TooSlow | Case::ClientLeaves => walk(case, terms),
+    }
+}
+
+/// From hop to hop, until one is stopped or the work is done.
+fn walk(case: Case, terms: &Terms) -> Vec<Ending> {
+    let (mut endings, mut spent) = (Vec::new(), Duration::ZERO);
+    for (hop, reserves) in [(Hop::Orders, 2), (Hop::Payments, 3)] {
+        let (limit, ending) = match terms.leaves_after(case) {
+            Some(leaves) => (leaves, left(hop)),
+            None => (terms.timeout.saturating_sub(terms.reserve() * reserves), stopped(Stage::Handler, at(hop))),
+        };
+        spent = spent.saturating_add(terms.work(case, hop));
+        let fit = Fit::of(spent, limit);
+        if fit != Fit::Under {
+            endings.push(ending);
+        }
+        if fit == Fit::Over {
+            return endings;
+        }
+    }
+    endings.push(Ending { status: Some(200), reached: Some(Hop::Payments), ..Ending::default() });
+    endings
+}
+
+/// An answer of this hop's, which the request got no further than.
+fn at(hop: Hop) -> Ending {
+    Ending { hop: Some(hop), reached: Some(hop), ..Ending::default() }
+}
+
+fn stopped(stage: Stage, by: Ending) -> Ending {
+    Ending { status: Some(504), stage: Some(stage), cause: Some(Cause::Deadline), ..by }
+}
+
+fn left(reached: Hop) -> Ending {
+    Ending { cause: Some(Cause::ClientGone), reached: Some(reached), ..Ending::default() }
+}
+
+/// How work lies to a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fit {
+    Under,
+    /// Within a quarter of the limit.
+    Near,
+    Over,
+}
+
+impl Fit {
+    fn of(work: Duration, limit: Duration) -> Self {
+        if work <= limit * 3 / 4 {
+            Self::Under
+        } else if work >= limit * 5 / 4 {
+            Self::Over
+        } else {
+            Self::Near
+        }
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.status {
+            Some(status) => write!(f, "{status}")?,
+            None => f.write_str("no answer")?,
+        }
+        if let Some(cause) = self.cause {
+            write!(f, ", cause {cause}")?;
+        }
+        if let Some(stage) = self.stage {
+            write!(f, ", stage {stage}")?;
+        }
+        if let Some(hop) = self.hop {
+            write!(f, ", by {}", hop.as_str())?;
+        }
+        write!(f, "; reached {}", self.reached.map_or("no hop", Hop::as_str))?;
+        self.grew.map_or(Ok(()), |hop| write!(f, "; the budget did not shrink at {}", hop.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::{DemoArgs, Slow};
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn foretold(case: Case, timeout: u32, slow: &[(Hop, u32)]) -> Vec<String> {
+        let slow = slow.iter().map(|&(hop, work)| Slow { hop, work: work * MS }).collect();
+        let args = DemoArgs { timeout: timeout * MS, slow, stop: Vec::new(), json: false };
+        foretell(case, &Terms::new(&args)).iter().map(Ending::to_string).collect()
+    }
+
+    const FINE: &str = "200; reached payments";
+    const BAD: &str = "400, by proxy; reached proxy";
+    const LATE: &str = "504, cause deadline, stage arrival, by proxy; reached proxy";
+    const ORDERS: &str = "504, cause deadline, stage handler, by orders; reached orders";
+    const PAYMENTS: &str = "504, cause deadline, stage handler, by payments; reached payments";
+    const LEFT: &str = "no answer, cause client_gone; reached payments";
+    const LEFT_EARLY: &str = "no answer, cause client_gone; reached orders";
+
+    #[test]
+    fn the_five_requests_end_in_five_ways_whatever_the_timeout() {
+        for timeout in [200, 250, 1_000, 60_000] {
+            let endings = Case::ALL.map(|case| foretold(case, timeout, &[]).join(" or "));
+            assert_eq!(endings, [FINE, PAYMENTS, BAD, LATE, LEFT], "{timeout}");
+        }
+    }
+
+    // The limits of a second: 920 ms at orders, 880 ms at payments; the client leaves at 300 ms. orders works
+    // 30 ms of it, and payments 60 ms, or 600 ms for the client that leaves.
+    #[test]
+    fn a_slow_hop_is_foretold_before_at_and_after_the_limits() {
+        for (case, slow, endings) in [
+            (Case::Fits, &[(Hop::Payments, 570)][..], &[FINE][..]),
+            (Case::Fits, &[(Hop::Payments, 571)], &[PAYMENTS, FINE]),
+            (Case::Fits, &[(Hop::Payments, 1_009)], &[PAYMENTS, FINE]),
+            (Case::Fits, &[(Hop::Payments, 1_010)], &[PAYMENTS]),
+            (Case::Fits, &[(Hop::Orders, 900)], &[ORDERS, PAYMENTS, FINE]),
+            (Case::Fits, &[(Hop::Orders, 1_120)], &[ORDERS]),
+            (Case::Fits, &[(Hop::Orders, 300), (Hop::Payments, 300)], &[PAYMENTS, FINE]),
+            (Case::TooSlow, &[(Hop::Orders, 2_000)], &[ORDERS]),
+            (Case::Malformed, &[(Hop::Orders, 2_000)], &[BAD]),
+            (Case::Expired, &[(Hop::Payments, 2_000)], &[LATE]),
+            (Case::ClientLeaves, &[(Hop::Payments, 2_000)], &[LEFT]),
+            (Case::ClientLeaves, &[(Hop::Orders, 200)], &[LEFT_EARLY, LEFT]),
+            (Case::ClientLeaves, &[(Hop::Orders, 2_000)], &[LEFT_EARLY]),
+        ] {
+            assert_eq!(foretold(case, 1_000, slow), endings, "{case:?} {slow:?}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The two services, made of the public layers as any user of them would.
+//!
+//! `orders` works for a while, then calls `payments` and passes its answer on; `payments` works for a while.
+//! How long is told by the query. Each keeps the reserve of its policy back from its own work as well, so that
+//! its answer is out before its caller stops waiting.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Empty, Full};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use tokio::time::sleep;
+use tower::{Service, ServiceBuilder};
+use tower_deadline::dialect::Call;
+use tower_deadline::{
+    Answers, BoxError, Deadline, DeadlineBody, DeadlineLayer, Exceeded, Journey, Policy, Propagate, PropagateLayer,
+    WatchedBody, scope,
+};
+
+use super::Hop;
+use super::cases::told;
+use super::record::note;
+
+type Answer = Response<Full<Bytes>>;
+
+/// A handler behind the server's layer.
+pub(super) fn service<F, A>(
+    hop: Hop,
+    policy: Policy,
+    handler: F,
+) -> impl Service<Request<Incoming>, Response = Response<DeadlineBody<Full<Bytes>>>, Error = Exceeded, Future: Send>
++ Clone
++ Send
++ 'static
+where
+    F: Fn(Parts) -> A + Clone + Send + 'static,
+    A: Future<Output = Result<Answer, Exceeded>> + Send,
+{
+    ServiceBuilder::new().layer(DeadlineLayer::new(policy).hop(hop.as_str())).service_fn(
+        move |request: Request<WatchedBody<Incoming>>| {
+            let (head, _) = request.into_parts();
+            note(&head.extensions);
+            handler(head)
+        },
+    )
+}
+
+/// The handler of `payments`.
+pub(super) async fn charge(head: Parts) -> Result<Answer, Exceeded> {
+    work(Hop::Payments, &head).await?;
+    Ok(Response::new(Full::from("charged\n")))
+}
+
+/// The handler of `orders`.
+pub(super) async fn order(payments: Payments, head: Parts) -> Result<Answer, Exceeded> {
+    work(Hop::Orders, &head).await?;
+    payments.charge(&head).await.or_else(|error| match Exceeded::find(&*error) {
+        Some(exceeded) => Err(exceeded.clone()),
+        None => {
+            let answers = Answers::new().hop(Hop::Orders.as_str());
+            Ok(answers.failure(StatusCode::BAD_GATEWAY, "payments cannot be reached", Call::Http).map(Full::new))
+        }
+    })
+}
+
+/// Works for as long as the request says, within the deadline less the reserve.
+async fn work(hop: Hop, head: &Parts) -> Result<(), Exceeded> {
+    let work = sleep(told(head.uri.query().unwrap_or_default(), hop));
+    let reserve = head.extensions.get().map(|journey: &Journey| journey.policy().reserved());
+    match head.extensions.get::<Deadline>() {
+        Some(deadline) => scope(deadline.reserve(reserve.unwrap_or_default()), work).await,
+        None => {
+            work.await;
+            Ok(())
+        }
+    }
+}
+
+/// The client of `payments`.
+#[derive(Clone)]
+pub(super) struct Payments {
+    client: Propagate<Client<HttpConnector, Empty<Bytes>>>,
+    address: SocketAddr,
+}
+
+impl Payments {
+    pub(super) fn at(address: SocketAddr) -> Self {
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        Self { client: ServiceBuilder::new().layer(PropagateLayer::new()).service(client), address }
+    }
+
+    async fn charge(mut self, order: &Parts) -> Result<Answer, BoxError> {
+        let query = order.uri.query().unwrap_or_default();
+        let request = Request::get(format!("http://{}/charge?{query}", self.address)).body(Empty::new())?;
+        let (head, body) = self.client.call(request).await?.into_parts();
+        Ok(Response::from_parts(head, Full::new(body.collect().await?.to_bytes())))
+    }
+}
