@@ -171,3 +171,6 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

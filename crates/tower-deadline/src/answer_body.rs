@@ -62,3 +62,6 @@ impl<B> Default for AnswerBody<B> {
         Self::Answer(None)
     }
 }
+
+#[cfg(test)]
+mod tests;

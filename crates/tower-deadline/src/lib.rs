@@ -82,6 +82,8 @@ pub mod stack;
 
 mod answer_body;
 mod body_error;
+#[cfg(test)]
+mod testing;
 mod timer;
 mod watch;
 mod watched_body;

@@ -219,3 +219,6 @@ fn dressed<B>(bare: Response<B>, answer: Response<Bytes>) -> Response<AnswerBody
     head.headers.extend(answer.headers);
     Response::from_parts(head, AnswerBody::from(bytes))
 }
+
+#[cfg(test)]
+mod tests;

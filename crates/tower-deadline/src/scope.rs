@@ -53,8 +53,15 @@ pub fn scope<F: Future>(deadline: Deadline, future: F) -> Scope<F> {
         Some(journey) => journey.part(),
         None => Journey::new(Arc::new(Policy::new()), true),
     };
-    let deadline = around.deadline().map_or(deadline, |outer| outer.sooner(deadline));
-    Scope::new(deadline, journey, future)
+    let ambient = around.deadline().map_or(deadline, |outer| outer.sooner(deadline));
+    // What is only observed stops nothing, here neither.
+    let deadline = if journey.policy().is_observed() { deadline } else { ambient };
+    Scope::new(deadline, Ambient::new(Some(ambient), Some(journey.clone())), journey, future)
+}
+
+/// Why whoever runs this poll or drop was stopped, if it was.
+pub(crate) fn cause_around() -> Option<Cause> {
+    Ambient::current().journey().and_then(Journey::cause)
 }
 
 /// Starts a task that works under the ambient deadline and ends with the request (or [scope](scope())) that
@@ -85,7 +92,9 @@ where
     F: Future<Output: Send> + Send + 'static,
 {
     let journey = Journey::new(Arc::new(Policy::new()), true);
-    tokio::spawn(Scope::new(Deadline::after(now(), budget), journey, future))
+    let deadline = Deadline::after(now(), budget);
+    let ambient = Ambient::new(Some(deadline), Some(journey.clone()));
+    tokio::spawn(Scope::new(deadline, ambient, journey, future))
 }
 
 /// The request that a task was spawned within ended before the task did.
@@ -127,7 +136,7 @@ pub struct Scope<F> {
 }
 
 impl<F> Scope<F> {
-    fn new(deadline: Deadline, journey: Journey, future: F) -> Self {
+    fn new(deadline: Deadline, ambient: Ambient, journey: Journey, future: F) -> Self {
         let around = journey.enforced().map(|(_, around)| around.instant());
         let watch = if around.is_some_and(|around| around <= deadline.instant()) {
             Watch::new(deadline, Some(journey.clone()))
@@ -136,7 +145,6 @@ impl<F> Scope<F> {
             journey.enforce(deadline);
             Watch::new(deadline, None)
         };
-        let ambient = Ambient::new(Some(deadline), Some(journey.clone()));
         Self { future: Some(future), watch, ambient, deadline, journey }
     }
 }
@@ -169,7 +177,7 @@ impl<F> PinnedDrop for Scope<F> {
     fn drop(self: Pin<&mut Self>) {
         let mut this = self.project();
         if this.future.is_some() {
-            this.journey.stop(Cause::Cancelled);
+            this.journey.stop(cause_around().unwrap_or(Cause::Cancelled));
             this.ambient.run(|| this.future.set(None));
         }
         this.journey.end();
@@ -211,3 +219,6 @@ fn poll_ended(ended: &mut Option<Ended>, cx: &mut Context<'_>) -> Poll<RequestEn
     ready!(Pin::new(&mut *ended).poll(cx));
     Poll::Ready(RequestEnded { cause: ended.journey().cause() })
 }
+
+#[cfg(test)]
+mod tests;

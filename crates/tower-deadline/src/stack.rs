@@ -112,3 +112,6 @@ impl<S, K> Layer<S> for DeadlineLayer<K> {
         self.admit.layer(self.rescue.layer(enforce))
     }
 }
+
+#[cfg(test)]
+mod tests;

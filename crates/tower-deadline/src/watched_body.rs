@@ -79,3 +79,6 @@ fn poll_exceeded(watch: &mut Option<Watch>, stage: Stage, cx: &mut Context<'_>) 
     ready!(watch.poll_expired(cx));
     Poll::Ready(watch.exceeded(stage))
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,10 +4,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Buf;
+use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_deadline::dialect::{Call, GRPC_STATUS};
-use http_deadline::{Cause, Deadline, Exceeded, Stage};
+use http_deadline::{Deadline, Exceeded, Stage};
 use pin_project::{pin_project, pinned_drop};
 
 use super::custody::Custody;
@@ -62,7 +63,7 @@ impl Asking {
         if self.is_head || bodyless || head.body().is_end_stream() {
             return Some(0);
         }
-        head.body().size_hint().exact()
+        head.body().size_hint().exact().or_else(|| content_length(head.headers()))
     }
 }
 
@@ -137,7 +138,8 @@ impl Ends {
     fn passed<D: Buf>(&mut self, frame: &Frame<D>, is_last: bool) {
         let length = frame.data_ref().map_or(0, |data| data.remaining() as u64);
         let after = self.after.map(|after| after.saturating_sub(length));
-        self.after = if is_last { Some(0) } else { after };
+        // Trailers are the last frame there can be.
+        self.after = if is_last || frame.is_trailers() { Some(0) } else { after };
     }
 }
 
@@ -146,7 +148,7 @@ impl<B> PinnedDrop for EnforcedBody<B> {
     fn drop(self: Pin<&mut Self>) {
         let unread = self.ends.after != Some(0);
         if let Some(custody) = self.custody.as_ref().filter(|_| unread) {
-            custody.journey().stop(Cause::ClientGone);
+            custody.abandon();
         }
         self.close();
     }
@@ -157,6 +159,10 @@ impl<B> Default for EnforcedBody<B> {
     fn default() -> Self {
         Self { inner: None, custody: None, ends: Ends::default() }
     }
+}
+
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// gRPC's DEADLINE_EXCEEDED, as a message ends.

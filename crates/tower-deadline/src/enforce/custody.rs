@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use http::Request;
 use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, Policy, Stage, current};
 
+use crate::scope::cause_around;
 use crate::timer::{Timer, now};
 use crate::watch::within;
 
@@ -79,7 +80,15 @@ impl Custody {
         let open = self.journey.stage();
         let stage = if open == Stage::Handler { stage } else { open };
         self.journey.stop(Cause::Deadline);
-        Exceeded::new(deadline, stage, Cause::Deadline, now())
+        // The first cause is the one that stands.
+        let cause = self.journey.cause().unwrap_or(Cause::Deadline);
+        Exceeded::new(deadline, stage, cause, now())
+    }
+
+    /// Whoever polled the request drops it before its end: for the cause that stops that one, or because the
+    /// client went away.
+    pub(super) fn abandon(&self) {
+        self.journey.stop(cause_around().unwrap_or(Cause::ClientGone));
     }
 
     /// The head is out, and the body is covered.

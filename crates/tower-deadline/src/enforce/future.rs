@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use http::{Method, Request, Response, Version};
 use http_body::Body;
-use http_deadline::{Cause, Deadline, Stage, StageGuard};
+use http_deadline::{Deadline, Stage, StageGuard};
 use pin_project::{pin_project, pinned_drop};
 use tower_service::Service;
 
@@ -31,7 +31,8 @@ where
 
 #[pin_project(project = StateProjection)]
 enum State<S, R, F> {
-    /// The inner service is not ready. The request is `None` only in the moment of its call.
+    /// The inner service is not ready, or the request came too late. The request is `None` only in the moment
+    /// of its call.
     Queue {
         inner: S,
         request: Option<R>,
@@ -49,14 +50,12 @@ where
         let asking =
             Asking { is_head: request.method() == Method::HEAD, is_http2: request.version() == Version::HTTP_2 };
         // R10: not called once expired; the first poll answers.
-        let state = if ready && custody.expired().is_none() {
+        let expired = custody.expired().is_some();
+        let state = if ready && !expired {
             State::Head(custody.run(|| inner.call(request)))
         } else {
-            State::Queue {
-                inner,
-                request: Some(request),
-                open: (!ready).then(|| custody.journey().enter(Stage::Queue)),
-            }
+            let open = (!expired).then(|| custody.journey().enter(Stage::Queue));
+            State::Queue { inner, request: Some(request), open }
         };
         Self { state, custody: Some(custody), asking }
     }
@@ -159,7 +158,7 @@ where
     fn drop(self: Pin<&mut Self>) {
         let mut this = self.project();
         if let Some(custody) = this.custody {
-            custody.journey().stop(Cause::ClientGone);
+            custody.abandon();
             custody.run(|| this.state.set(State::Done));
         }
     }

@@ -54,6 +54,8 @@ mod body;
 mod custody;
 mod future;
 mod service;
+#[cfg(test)]
+mod tests;
 
 pub use self::body::EnforcedBody;
 pub use self::future::EnforceFuture;

@@ -36,10 +36,17 @@ impl<S> Layer<S> for EnforceLayer {
 }
 
 /// Enforces the deadline of each request; see the [module](crate::enforce).
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Enforce<S> {
     inner: S,
     ready: bool,
+}
+
+impl<S: Clone> Clone for Enforce<S> {
+    /// A clone has no place in the queue, and is not ready because the original is.
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), ready: false }
+    }
 }
 
 impl<S, RB, B> Service<Request<RB>> for Enforce<S>

@@ -52,5 +52,7 @@
 
 mod fields;
 mod service;
+#[cfg(test)]
+mod tests;
 
 pub use self::service::{HopByHop, HopByHopFuture, HopByHopLayer, UpgradePolicy};

@@ -128,13 +128,20 @@ where
             },
             StateProjection::Sent(inner) => {
                 let mut head = ready!(inner.poll(cx))?;
-                match strip(head.headers_mut()) {
+                match returned(&mut head) {
                     Ok(()) => return Poll::Ready(Ok(head.map(AnswerBody::Inner))),
-                    // R35: a response like this is broken, and so is whoever sent it.
-                    Err(nominated) => this.answers.failure(StatusCode::BAD_GATEWAY, &nominated.to_string(), *this.call),
+                    Err(detail) => this.answers.failure(StatusCode::BAD_GATEWAY, &detail, *this.call),
                 }
             }
         };
         Poll::Ready(Ok(answer.map(AnswerBody::from)))
     }
+}
+
+/// Strips a response, or tells why it does not go through: whoever sent it is broken (R32, R35).
+fn returned<B>(head: &mut Response<B>) -> Result<(), String> {
+    if head.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Err("the upstream switched to a protocol that it was not asked for".to_owned());
+    }
+    strip(head.headers_mut()).map_err(|nominated| format!("the upstream's {nominated}"))
 }

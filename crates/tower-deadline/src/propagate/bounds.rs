@@ -26,8 +26,10 @@ impl Bounds {
         let inherited = found.into_iter().flatten().reduce(Deadline::sooner);
         let reserve = journey.as_ref().map(|journey| journey.policy().reserved()).unwrap_or_default();
         let deadline = inherited.into_iter().chain(own).reduce(Deadline::sooner)?;
+        // What is found after a release was set anew: the journey has no deadline to inherit.
+        let released = journey.as_ref().is_some_and(Journey::is_released);
         Some(Self {
-            inherited: inherited.is_some_and(|inherited| inherited.instant() <= deadline.instant()),
+            inherited: !released && inherited.is_some_and(|inherited| inherited.instant() <= deadline.instant()),
             deadline: deadline.reserve(reserve),
             journey,
         })

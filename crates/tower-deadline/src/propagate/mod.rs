@@ -65,6 +65,8 @@ mod bounds;
 mod error;
 mod future;
 mod service;
+#[cfg(test)]
+mod tests;
 
 pub use self::error::PropagateError;
 pub use self::future::PropagateFuture;

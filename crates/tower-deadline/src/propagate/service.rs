@@ -5,7 +5,6 @@ use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::{Request, Response};
-use http_deadline::dialect::Inexpressible;
 use http_deadline::{Deadline, Dialects, OnMissing, Origin};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -102,12 +101,10 @@ impl PropagateLayer {
             };
         };
         let left = bounds.deadline().remaining(now());
-        match self.dialects.write(request.headers_mut(), left, self.wall()) {
-            Ok(()) => Ok(Some(bounds)),
-            // An observing policy sends without the field.
-            Err(Inexpressible { .. }) if bounds.is_observed() => Ok(Some(bounds)),
-            Err(Inexpressible { .. }) => Err(bounds.unsent()),
-        }
+        let written = self.dialects.write(request.headers_mut(), left, self.wall()).is_ok();
+        // R16, also where no dialect is written. An observing policy sends without the field.
+        let sent = (written && !left.is_zero()) || bounds.is_observed();
+        if sent { Ok(Some(bounds)) } else { Err(bounds.unsent()) }
     }
 
     fn own(&self) -> Option<Deadline> {

@@ -1,0 +1,6 @@
+//! The layers together.
+
+mod expiry_phase;
+mod forwarding;
+mod stacked;
+mod traits;
