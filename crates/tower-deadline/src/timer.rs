@@ -4,7 +4,7 @@
 //! waiting for an instant of it. Does not know what is waited for.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use tokio::task::coop::unconstrained;
@@ -49,22 +49,19 @@ struct Armed {
 }
 
 impl Timer {
-    /// Ready at `at` and after it. The first poll that has to wait arms the timer; polls of one timer name
-    /// one instant.
+    /// Ready at `at` and after it. The first poll that has to wait arms the timer. A later poll may name a later
+    /// instant; an earlier one is noticed only at a poll.
     ///
     /// The sleep is polled outside the cooperative budget: an inner future that uses the budget up would
     /// otherwise keep its own deadline from firing.
     pub(crate) fn poll_reached(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        if now() >= at {
-            self.0 = None;
-            return Poll::Ready(());
-        }
-        let armed = self.0.get_or_insert_with(|| Armed::at(at));
-        let reached = Pin::new(&mut unconstrained(armed.sleep.as_mut())).poll(cx);
-        if reached.is_ready() {
+        while now() < at {
+            let armed = self.0.get_or_insert_with(|| Armed::at(at));
+            ready!(Pin::new(&mut unconstrained(armed.sleep.as_mut())).poll(cx));
             self.0 = None;
         }
-        reached
+        self.0 = None;
+        Poll::Ready(())
     }
 
     /// Whether it is armed.
@@ -132,6 +129,17 @@ pub(crate) mod tests {
         time::advance(MS).await;
         assert!(poll(&mut timer, at));
         assert_eq!(armed(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_later_instant_is_waited_for_with_the_same_timer() {
+        let (mut timer, at) = (Timer::default(), now() + 300 * MS);
+        assert!(!poll(&mut timer, at));
+        time::advance(300 * MS).await;
+        assert!(!poll(&mut timer, at + MS));
+        assert_eq!(armed(), 1);
+        time::advance(MS).await;
+        assert!(poll(&mut timer, at + MS));
     }
 
     #[tokio::test(start_paused = true)]

@@ -14,7 +14,7 @@
 use std::cell::Cell;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http_deadline::{Cause, Deadline, Ended, Exceeded, Journey, Stage};
 
@@ -43,6 +43,8 @@ pub(crate) fn within<R>(at: Option<Instant>, work: impl FnOnce() -> R) -> R {
 #[derive(Debug)]
 pub(crate) struct Watch {
     deadline: Deadline,
+    /// What is kept back from it while there is an answer to give.
+    reserve: Duration,
     journey: Option<Journey>,
     owner: Option<Ended>,
     timer: Timer,
@@ -52,12 +54,17 @@ impl Watch {
     /// Watches `deadline`, which was inherited from `journey` where there is one: a journey that is released
     /// lets go of it here too.
     pub(crate) fn new(deadline: Deadline, journey: Option<Journey>) -> Self {
-        Self { deadline, journey, owner: None, timer: Timer::default() }
+        Self { deadline, reserve: Duration::ZERO, journey, owner: None, timer: Timer::default() }
+    }
+
+    /// Ends so much sooner, until the head of the journey's response is out: then nothing is left to answer.
+    pub(crate) fn with_reserve(self, reserve: Duration) -> Self {
+        Self { reserve, ..self }
     }
 
     /// Whether the deadline has passed and still counts.
     pub(crate) fn is_expired(&self) -> bool {
-        self.counts() && self.deadline.is_expired(now())
+        self.counts() && now() >= self.instant()
     }
 
     /// Ready once the deadline has passed; never, once it has ceased to count.
@@ -66,11 +73,15 @@ impl Watch {
     /// first would hand the handler an error in the very poll in which the owner looks for a head, and whatever
     /// the handler made of it would be taken for its answer (R11).
     pub(crate) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let at = self.deadline.instant();
-        if !self.counts() || WITHIN.get().is_some_and(|within| within <= at) {
+        if !self.counts() {
             return Poll::Pending;
         }
+        // Also within the owner's poll: what is polled only when it is woken may be taken elsewhere after it.
         ready!(self.poll_owner(cx));
+        let at = self.instant();
+        if WITHIN.get().is_some_and(|within| within <= at) {
+            return Poll::Pending;
+        }
         self.timer.poll_reached(at, cx)
     }
 
@@ -86,11 +97,17 @@ impl Watch {
         let Some(journey) = &self.journey else {
             return Poll::Ready(());
         };
-        let at = self.deadline.instant();
+        let at = self.instant();
         let Some((owner, _)) = journey.enforced().filter(|(_, enforced)| enforced.instant() <= at) else {
             return Poll::Ready(());
         };
         Pin::new(self.owner.get_or_insert_with(|| owner.ended())).poll(cx)
+    }
+
+    fn instant(&self) -> Instant {
+        let answered = self.journey.as_ref().is_some_and(Journey::is_unwatched);
+        let reserve = if answered { Duration::ZERO } else { self.reserve };
+        self.deadline.reserve(reserve).instant()
     }
 
     fn counts(&self) -> bool {
@@ -105,7 +122,6 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::{Wake, Waker};
-    use std::time::Duration;
     use tokio::time::advance;
 
     const MS: Duration = Duration::from_millis(1);
@@ -151,6 +167,19 @@ mod tests {
         assert!(!watch.is_expired());
         advance(MS).await;
         assert!(poll(&mut watch, &Arc::default()));
+    }
+
+    /// As `FuturesUnordered` does: it polls only what was woken, and may be moved to another task in between.
+    #[tokio::test(start_paused = true)]
+    async fn what_was_polled_within_its_owner_is_woken_when_the_owner_looks_no_more() {
+        let deadline = Deadline::after(now(), 300 * MS);
+        for leave in [Journey::unwatch, Journey::end] {
+            let (journey, mut watch, count) = watched(deadline);
+            assert!(!within(Some(deadline.instant()), || poll(&mut watch, &count)) && !watch.timer.is_armed());
+            leave(&journey);
+            assert_eq!(count.0.load(Ordering::Relaxed), 1, "told to look for itself");
+            assert!(!poll(&mut watch, &count) && watch.timer.is_armed());
+        }
     }
 
     // R18

@@ -56,9 +56,9 @@ impl Terms {
         Self { timeout: args.timeout, slow: args.slow.clone() }
     }
 
-    /// What each hop keeps back for its answer: long enough to be seen, and for a busy machine to answer in.
+    /// What each hop keeps back for the answer: long enough to be seen, and for a busy machine to answer in.
     pub(super) fn reserve(&self) -> Duration {
-        (self.timeout / 25).max(Duration::from_millis(10))
+        self.timeout / 10
     }
 
     /// What a hop is held to.

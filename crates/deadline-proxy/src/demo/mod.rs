@@ -58,9 +58,13 @@ pub enum DemoError {
 pub async fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Outcome, DemoError> {
     let terms = Terms::new(args);
     let chain = Chain::start(terms.clone(), args.stop.clone()).await.map_err(DemoError::Start)?;
-    let shown = show(args, &terms, &chain, out).await.map_err(DemoError::Write);
+    let shown = show(args, &terms, &chain, out).await;
     chain.stop().await;
-    shown
+    match shown {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Outcome::AllForetold),
+        shown => shown.map_err(DemoError::Write),
+    }
 }
 
 async fn show(args: &DemoArgs, terms: &Terms, chain: &Chain, out: &mut dyn Write) -> io::Result<Outcome> {

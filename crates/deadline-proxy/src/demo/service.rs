@@ -1,8 +1,7 @@
 //! The two services, made of the public layers as any user of them would.
 //!
 //! `orders` works for a while, then calls `payments` and passes its answer on; `payments` works for a while.
-//! How long is told by the query. Each keeps the reserve of its policy back from its own work as well, so that
-//! its answer is out before its caller stops waiting.
+//! How long is told by the query.
 
 use std::net::SocketAddr;
 
@@ -18,8 +17,7 @@ use tokio::time::sleep;
 use tower::{Service, ServiceBuilder};
 use tower_deadline::dialect::Call;
 use tower_deadline::{
-    Answers, BoxError, Deadline, DeadlineBody, DeadlineLayer, Exceeded, Journey, Policy, Propagate, PropagateLayer,
-    WatchedBody, scope,
+    Answers, BoxError, DeadlineBody, DeadlineLayer, Exceeded, Policy, Propagate, PropagateLayer, WatchedBody,
 };
 
 use super::Hop;
@@ -52,13 +50,13 @@ where
 
 /// The handler of `payments`.
 pub(super) async fn charge(head: Parts) -> Result<Answer, Exceeded> {
-    work(Hop::Payments, &head).await?;
+    work(Hop::Payments, &head).await;
     Ok(Response::new(Full::from("charged\n")))
 }
 
 /// The handler of `orders`.
 pub(super) async fn order(payments: Payments, head: Parts) -> Result<Answer, Exceeded> {
-    work(Hop::Orders, &head).await?;
+    work(Hop::Orders, &head).await;
     payments.charge(&head).await.or_else(|error| match Exceeded::find(&*error) {
         Some(exceeded) => Err(exceeded.clone()),
         None => {
@@ -68,17 +66,9 @@ pub(super) async fn order(payments: Payments, head: Parts) -> Result<Answer, Exc
     })
 }
 
-/// Works for as long as the request says, within the deadline less the reserve.
-async fn work(hop: Hop, head: &Parts) -> Result<(), Exceeded> {
-    let work = sleep(told(head.uri.query().unwrap_or_default(), hop));
-    let reserve = head.extensions.get().map(|journey: &Journey| journey.policy().reserved());
-    match head.extensions.get::<Deadline>() {
-        Some(deadline) => scope(deadline.reserve(reserve.unwrap_or_default()), work).await,
-        None => {
-            work.await;
-            Ok(())
-        }
-    }
+/// Works for as long as the request says; at the deadline this is dropped.
+async fn work(hop: Hop, head: &Parts) {
+    sleep(told(head.uri.query().unwrap_or_default(), hop)).await;
 }
 
 /// The client of `payments`.

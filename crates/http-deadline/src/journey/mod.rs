@@ -160,6 +160,12 @@ impl Journey {
         self.0.waiting.wake_all(false);
     }
 
+    /// Whether the response head is on its way, here or in a journey that this is a part of.
+    #[must_use]
+    pub fn is_unwatched(&self) -> bool {
+        self.lineage().any(|journey| journey.0.unwatched.load(Ordering::Acquire))
+    }
+
     /// From here on the deadline does not count: the response head is on its way, and the policy does not
     /// cover the body (R18).
     pub fn release(&self) {
@@ -279,7 +285,7 @@ mod tests {
         part.end();
         assert_eq!(instant(&part), Some(now + Duration::from_secs(2)));
         whole.unwatch();
-        assert!(part.enforced().is_none() && !part.is_released());
+        assert!(part.enforced().is_none() && part.is_unwatched() && !part.is_released());
         whole.release();
         assert!(part.is_released());
     }

@@ -1,13 +1,14 @@
-//! From the response head to the end of the body.
+//! From the response head to the end of its body.
 
+use std::collections::VecDeque;
+use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Buf;
-use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue};
 use http_body::{Body, Frame, SizeHint};
-use http_deadline::dialect::{Call, GRPC_STATUS};
+use http_deadline::dialect::GRPC_STATUS;
 use http_deadline::{Deadline, Exceeded, Stage};
 use pin_project::{pin_project, pinned_drop};
 
@@ -19,52 +20,21 @@ use crate::{BodyError, BoxError};
 /// It passes data, trailers, size hint and end on exactly (R14). At the deadline it yields one error, or the
 /// trailers of gRPC, and then the end. Dropping it before its end means that the client went away.
 #[pin_project(PinnedDrop)]
-#[derive(Debug)]
-pub struct EnforcedBody<B> {
+pub struct EnforcedBody<B: Body> {
     #[pin]
     inner: Option<B>,
     custody: Option<Custody>,
     ends: Ends,
-}
-
-/// What the request tells about its response.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Asking {
-    pub(super) is_head: bool,
-    pub(super) is_http2: bool,
+    settled: VecDeque<Frame<B::Data>>,
 }
 
 /// How the body ends.
 #[derive(Clone, Copy, Debug, Default)]
-struct Ends {
+pub(super) struct Ends {
     /// In trailers of gRPC at the deadline, not in an error.
-    with_status: bool,
+    pub(super) with_status: bool,
     /// Without having been polled to its end: after this many bytes.
-    after: Option<u64>,
-}
-
-impl Asking {
-    /// The head is ready: the custody of the request goes to the body.
-    pub(super) fn deliver<B: Body>(self, head: Response<B>, mut custody: Custody) -> Response<EnforcedBody<B>> {
-        let journey = custody.journey();
-        if journey.policy().covers_body(journey.client_asked(), head.headers()) {
-            custody.unwatch();
-        } else {
-            custody.release();
-        }
-        let ends =
-            Ends { with_status: self.is_http2 && Call::of(head.headers()) == Call::Grpc, after: self.length(&head) };
-        head.map(|inner| EnforcedBody { inner: Some(inner), custody: Some(custody), ends })
-    }
-
-    /// The bytes that the connection will ask for, where that is known.
-    fn length<B: Body>(self, head: &Response<B>) -> Option<u64> {
-        let bodyless = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&head.status());
-        if self.is_head || bodyless || head.body().is_end_stream() {
-            return Some(0);
-        }
-        head.body().size_hint().exact().or_else(|| content_length(head.headers()))
-    }
+    pub(super) after: Option<u64>,
 }
 
 impl<B> Body for EnforcedBody<B>
@@ -81,7 +51,7 @@ where
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let this = self.as_mut().project();
         let (Some(mut inner), Some(custody)) = (this.inner.as_pin_mut(), this.custody.as_mut()) else {
-            return Poll::Ready(None);
+            return Poll::Ready(this.settled.pop_front().map(Ok));
         };
         // R11: deadline first.
         if let Some(deadline) = custody.expired() {
@@ -106,15 +76,26 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(Body::is_end_stream)
+        self.inner.as_ref().map_or(self.settled.is_empty(), Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+        let settled = || self.settled.iter().filter_map(Frame::data_ref).map(|data| data.remaining() as u64).sum();
+        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(settled()), Body::size_hint)
     }
 }
 
-impl<B> EnforcedBody<B> {
+impl<B: Body> EnforcedBody<B> {
+    /// A body in custody.
+    pub(super) fn kept(inner: B, custody: Custody, ends: Ends) -> Self {
+        Self { inner: Some(inner), custody: Some(custody), ends, settled: VecDeque::new() }
+    }
+
+    /// A body that was ready as a whole, at the very instant.
+    pub(super) fn settled(frames: VecDeque<Frame<B::Data>>) -> Self {
+        Self { inner: None, custody: None, ends: Ends::default(), settled: frames }
+    }
+
     /// The deadline has passed.
     fn stop<D>(mut self: Pin<&mut Self>, deadline: Deadline) -> Result<Frame<D>, BodyError> {
         let exceeded = self.custody.as_ref().map(|custody| custody.stop(deadline, Stage::ResponseBody));
@@ -144,7 +125,7 @@ impl Ends {
 }
 
 #[pinned_drop]
-impl<B> PinnedDrop for EnforcedBody<B> {
+impl<B: Body> PinnedDrop for EnforcedBody<B> {
     fn drop(self: Pin<&mut Self>) {
         let unread = self.ends.after != Some(0);
         if let Some(custody) = self.custody.as_ref().filter(|_| unread) {
@@ -154,15 +135,21 @@ impl<B> PinnedDrop for EnforcedBody<B> {
     }
 }
 
-impl<B> Default for EnforcedBody<B> {
+impl<B: Body> Default for EnforcedBody<B> {
     /// Empty.
     fn default() -> Self {
-        Self { inner: None, custody: None, ends: Ends::default() }
+        Self::settled(VecDeque::new())
     }
 }
 
-fn content_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+impl<B: Body + fmt::Debug> fmt::Debug for EnforcedBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { inner, custody, .. } = self;
+        f.debug_struct("EnforcedBody")
+            .field("inner", inner)
+            .field("custody", custody)
+            .finish_non_exhaustive()
+    }
 }
 
 /// gRPC's DEADLINE_EXCEEDED, as a message ends.

@@ -4,15 +4,15 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::{Method, Request, Response, Version};
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body;
-use http_deadline::{Deadline, Stage, StageGuard};
+use http_deadline::{Exceeded, Stage, StageGuard};
 use pin_project::{pin_project, pinned_drop};
 use tower_service::Service;
 
 use super::EnforcedBody;
-use super::body::Asking;
 use super::custody::Custody;
+use super::deliver::{Asking, Reached};
 use crate::WatchedBody;
 
 /// The response of [`Enforce`](super::Enforce). Dropping it drops the inner future, and ends what was spawned
@@ -78,21 +78,22 @@ where
             None => poll_inner(this.state.as_mut(), custody, cx),
         };
         // R11: value before timer.
-        let answer = match &polled {
-            Poll::Ready(_) => None,
+        let reached = match polled {
+            Poll::Ready(head) => head.map(|head| this.asking.reached(head, custody, cx)),
             Poll::Pending => {
                 let deadline = ready!(custody.poll_expired(cx));
-                Some(stop(&this.state, custody, deadline))
+                Ok(Reached::Late(custody.stop(deadline, this.state.stage())))
             }
         };
         custody.run(|| this.state.set(State::Done));
         let Some(custody) = this.custody.take() else {
             return Poll::Pending;
         };
-        match (polled, answer) {
-            (Poll::Ready(outcome), _) => Poll::Ready(outcome.map(|head| this.asking.deliver(head, custody))),
-            (Poll::Pending, answer) => answer.map_or(Poll::Pending, |answer| Poll::Ready(Ok(answer))),
-        }
+        Poll::Ready(reached.map(|reached| match reached {
+            Reached::Head(head) => this.asking.deliver(head, custody),
+            Reached::Whole(whole) => whole.map(EnforcedBody::settled),
+            Reached::Late(exceeded) => bare(exceeded, custody.journey().policy().status_code()),
+        }))
     }
 }
 
@@ -126,11 +127,9 @@ where
 }
 
 /// The bare answer to a request whose deadline passed before its head.
-fn stop<S, R, F, B>(state: &State<S, R, F>, custody: &Custody, deadline: Deadline) -> Response<EnforcedBody<B>> {
-    let stage = state.stage();
-    let exceeded = custody.stop(deadline, stage);
+fn bare<B: Body>(exceeded: Exceeded, status: StatusCode) -> Response<EnforcedBody<B>> {
     let mut response = Response::new(EnforcedBody::default());
-    *response.status_mut() = custody.journey().policy().status_code();
+    *response.status_mut() = status;
     response.extensions_mut().insert(exceeded);
     response
 }

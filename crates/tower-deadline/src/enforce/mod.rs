@@ -5,7 +5,8 @@
 //! - *readiness*: this service reports ready even when the inner one is not, and waits for it inside the
 //!   deadline, as stage `queue` (R20). Lost by that: back-pressure. A limit stands inside the deadline, and
 //!   what waits at it is bounded by time, not by number; shed load outside if it has to be bounded by number.
-//! - *the response head*: a head that is ready at the very instant is delivered; a later one is not (R11).
+//! - *the response head*: what is ready at the very instant is delivered, if all of it is, body included; a later
+//!   one is not (R11).
 //! - *the request body*, wherever it is read: each frame is yielded only before the deadline.
 //! - *the response body*: to its end, where the client asked for the deadline; else as the policy says (R18).
 //!
@@ -52,8 +53,10 @@
 
 mod body;
 mod custody;
+mod deliver;
 mod future;
 mod service;
+mod settle;
 #[cfg(test)]
 mod tests;
 

@@ -1,17 +1,21 @@
 //! What one outgoing call is held to.
 
+use std::time::Duration;
+
 use http::Extensions;
 use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, Stage};
 
-use super::PropagateError;
 use crate::now;
 use crate::watch::Watch;
 
 /// The deadline of one outgoing call, and the journey that it is part of.
+///
+/// The reserve of the policy is taken off what is sent, so that whoever is called stops in time. Half of it is
+/// taken off the wait: in the first half the answer can come back, in the second we can answer.
 #[derive(Debug)]
 pub(super) struct Bounds {
-    /// The reserve is already taken off.
     deadline: Deadline,
+    reserve: Duration,
     journey: Option<Journey>,
     /// Whether the deadline came with the journey, and goes with it (R18).
     inherited: bool,
@@ -24,19 +28,20 @@ impl Bounds {
         let journey = extensions.get().or(ambient.journey()).cloned();
         let found = [extensions.get().copied(), ambient.deadline()];
         let inherited = found.into_iter().flatten().reduce(Deadline::sooner);
-        let reserve = journey.as_ref().map(|journey| journey.policy().reserved()).unwrap_or_default();
         let deadline = inherited.into_iter().chain(own).reduce(Deadline::sooner)?;
         // What is found after a release was set anew: the journey has no deadline to inherit.
         let released = journey.as_ref().is_some_and(Journey::is_released);
         Some(Self {
+            reserve: journey.as_ref().map(|journey: &Journey| journey.policy().reserved()).unwrap_or_default(),
             inherited: !released && inherited.is_some_and(|inherited| inherited.instant() <= deadline.instant()),
-            deadline: deadline.reserve(reserve),
+            deadline,
             journey,
         })
     }
 
-    pub(super) fn deadline(&self) -> Deadline {
-        self.deadline
+    /// What whoever is called is told.
+    pub(super) fn sent(&self) -> Deadline {
+        self.deadline.reserve(self.reserve)
     }
 
     pub(super) fn journey(&self) -> Option<&Journey> {
@@ -48,13 +53,13 @@ impl Bounds {
         self.journey.as_ref().is_some_and(|journey| journey.policy().is_observed())
     }
 
-    /// Nothing left to spend (R16).
-    pub(super) fn unsent(&self) -> PropagateError {
-        PropagateError::Exceeded(Exceeded::new(self.deadline, Stage::Unsent, Cause::Deadline, now()))
+    /// The request was stopped in this stage.
+    pub(super) fn exceeded(&self, stage: Stage) -> Exceeded {
+        Exceeded::new(self.deadline, stage, Cause::Deadline, now())
     }
 
     pub(super) fn watch(&self) -> Option<Watch> {
         let journey = self.journey.clone().filter(|_| self.inherited);
-        (!self.is_observed()).then(|| Watch::new(self.deadline, journey))
+        (!self.is_observed()).then(|| Watch::new(self.deadline, journey).with_reserve(self.reserve / 2))
     }
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_deadline::dialect::trail::{DEADLINE_EXCEEDED, Trail};
 use http_deadline::dialect::{Call, GRPC_STATUS};
-use http_deadline::{Cause, Dialects, Exceeded, OriginKind, Stage, StageGuard};
+use http_deadline::{Cause, Dialects, OriginKind, Stage, StageGuard};
 use pin_project::pin_project;
 
 use super::PropagateError;
@@ -105,14 +105,13 @@ fn deliver<B>(
 
 /// Whose deadline it was that a hop downstream reports (R23, R24).
 fn blame<B>(head: &mut Response<B>, bounds: &Bounds) {
-    let passed = bounds.deadline().is_expired(now());
+    let passed = bounds.sent().is_expired(now());
     if passed && is_status(head.headers(), CANCELLED) && Call::of(head.headers()) == Call::Grpc {
         head.headers_mut().insert(GRPC_STATUS.clone(), HeaderValue::from_static(EXCEEDED));
     }
     let reports = head.status() == StatusCode::GATEWAY_TIMEOUT || is_status(head.headers(), EXCEEDED);
     if reports && (passed || is_ours(head.headers())) {
-        let exceeded = Exceeded::new(bounds.deadline(), Stage::Upstream, Cause::Deadline, now());
-        head.extensions_mut().insert(exceeded);
+        head.extensions_mut().insert(bounds.exceeded(Stage::Upstream));
     }
 }
 

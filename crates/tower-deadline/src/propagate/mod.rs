@@ -5,8 +5,10 @@
 //! - *the request head*: every deadline field that it came with is removed, and what is left is written fresh
 //!   (R9), less the reserve of the policy (R21);
 //! - *the wait*: whatever the client does from the call to the response head, connecting and waiting for a
-//!   pooled connection included, ends at that deadline;
-//! - *the response body*, to its end; but not where the request that this call is part of is released (R18);
+//!   pooled connection included, ends at the deadline, less half of the reserve: in the first half of it the
+//!   answer of a hop that stopped in time can come back, in the second half it can be answered for;
+//! - *the response body*, to its end, and to the whole deadline once it is being passed on; but not where the
+//!   request that this call is part of is released (R18);
 //! - *a call with nothing left to spend*: it fails at once and is not sent (R16).
 //!
 //! It does not cover the readiness of the inner service, for which there is no request yet to ask; hyper-util's

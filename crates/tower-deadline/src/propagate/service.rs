@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::{Request, Response};
-use http_deadline::{Deadline, Dialects, OnMissing, Origin};
+use http_deadline::{Deadline, Dialects, OnMissing, Origin, Stage};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -100,11 +100,11 @@ impl PropagateLayer {
                 _ => Ok(None),
             };
         };
-        let left = bounds.deadline().remaining(now());
+        let left = bounds.sent().remaining(now());
         let written = self.dialects.write(request.headers_mut(), left, self.wall()).is_ok();
         // R16, also where no dialect is written. An observing policy sends without the field.
         let sent = (written && !left.is_zero()) || bounds.is_observed();
-        if sent { Ok(Some(bounds)) } else { Err(bounds.unsent()) }
+        if sent { Ok(Some(bounds)) } else { Err(PropagateError::Exceeded(bounds.exceeded(Stage::Unsent))) }
     }
 
     fn own(&self) -> Option<Deadline> {

@@ -1,0 +1,78 @@
+//! The response head: in time, at the very instant, or too late.
+
+use std::collections::VecDeque;
+use std::task::Context;
+
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, Response, StatusCode};
+use http_body::{Body, Frame};
+use http_deadline::Exceeded;
+use http_deadline::dialect::Call;
+
+use super::EnforcedBody;
+use super::body::Ends;
+use super::custody::Custody;
+use super::settle::settle;
+
+/// What the request tells about its response.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asking {
+    pub(super) is_head: bool,
+    pub(super) is_http2: bool,
+}
+
+/// What there is to deliver once the inner service is ready, or the deadline has passed.
+pub(super) enum Reached<B: Body> {
+    /// A head in time: its body follows.
+    Head(Response<B>),
+    /// A whole response at the very instant.
+    Whole(Response<VecDeque<Frame<B::Data>>>),
+    /// Nothing: it is late.
+    Late(Exceeded),
+}
+
+impl Asking {
+    /// The head is ready, in time or not.
+    pub(super) fn reached<B: Body>(self, head: Response<B>, custody: &mut Custody, cx: &mut Context<'_>) -> Reached<B> {
+        let late = custody.expired().filter(|_| covers(&head, custody) && self.length(&head) != Some(0));
+        let Some(deadline) = late else {
+            return Reached::Head(head);
+        };
+        let (head, body) = head.into_parts();
+        match settle(body, custody, deadline, cx) {
+            Ok(frames) => Reached::Whole(Response::from_parts(head, frames)),
+            Err(exceeded) => Reached::Late(exceeded),
+        }
+    }
+
+    /// The head is on its way: the custody of the request goes to the body.
+    pub(super) fn deliver<B: Body>(self, head: Response<B>, mut custody: Custody) -> Response<EnforcedBody<B>> {
+        if covers(&head, &custody) {
+            custody.unwatch();
+        } else {
+            custody.release();
+        }
+        let with_status = self.is_http2 && Call::of(head.headers()) == Call::Grpc;
+        let ends = Ends { with_status, after: self.length(&head) };
+        head.map(|inner| EnforcedBody::kept(inner, custody, ends))
+    }
+
+    /// The bytes that the connection will ask for, where that is known.
+    fn length<B: Body>(self, head: &Response<B>) -> Option<u64> {
+        let bodyless = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&head.status());
+        if self.is_head || bodyless || head.body().is_end_stream() {
+            return Some(0);
+        }
+        head.body().size_hint().exact().or_else(|| content_length(head.headers()))
+    }
+}
+
+/// Whether the deadline reaches to the end of the body (R18).
+fn covers<B>(head: &Response<B>, custody: &Custody) -> bool {
+    let journey = custody.journey();
+    journey.policy().covers_body(journey.client_asked(), head.headers())
+}
+
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
