@@ -1,3 +1,10 @@
 //! Real sockets, real clients.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
+mod demo;
+mod examples;
 mod house;
+mod proxy;
+mod support;
+mod wire;

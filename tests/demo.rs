@@ -1,0 +1,145 @@
+//! `deadline-proxy demo`, as a program.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use tower_deadline::Dialect;
+
+use crate::support::{Finished, MS, Program};
+
+async fn demo(arguments: &[&str]) -> Finished {
+    let finished = Program::run("deadline-proxy", &[&["demo"], arguments].concat()).await;
+    assert_eq!(finished.stderr, "");
+    assert!(!finished.stdout.contains('\u{1b}'), "escape codes, and no terminal");
+    finished
+}
+
+/// One object per request, in the order of the requests.
+fn objects(finished: &Finished) -> Vec<Value> {
+    let lines: Vec<Value> = finished.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let requests: Vec<&str> = lines.iter().map(|line| line["request"].as_str().unwrap()).collect();
+    assert_eq!(requests, ["fits", "too_slow", "malformed", "expired", "client_leaves"]);
+    lines
+}
+
+fn keys(value: &Value) -> Vec<&str> {
+    let mut keys: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    keys
+}
+
+fn names(request: &Value) -> Vec<&str> {
+    request["hops"].as_array().unwrap().iter().map(|hop| hop["name"].as_str().unwrap()).collect()
+}
+
+/// How the requests ended: status, stage, cause.
+fn endings(requests: &[Value]) -> Vec<[Value; 3]> {
+    requests
+        .iter()
+        .map(|request| ["status", "stage", "cause"].map(|key| request[key].clone()))
+        .collect()
+}
+
+/// No hop has more than the one before it sent, and none sends more than it has.
+fn assert_shrinks(request: &Value) {
+    let mut left = Duration::MAX;
+    for hop in request["hops"].as_array().unwrap() {
+        let Some(budget) = hop["budget_ms"].as_u64().map(Duration::from_millis) else { return };
+        assert!(budget <= left && hop["remaining_ms"].as_u64() <= hop["budget_ms"].as_u64(), "{request:#}");
+        let Some(sent) = hop["sent_header"].as_str() else { return };
+        left = Dialect::XRequestTimeout.decode(sent.as_bytes(), UNIX_EPOCH).unwrap().unwrap();
+        assert!(left > Duration::ZERO && left < budget, "{request:#}");
+    }
+}
+
+#[tokio::test]
+async fn every_request_ends_as_foretold_and_is_shown_within_80_columns() {
+    let finished = demo(&[]).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.stdout);
+    for line in finished.stdout.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+    for word in ["proxy", "orders", "payments", "x-request-timeout: 1000ms", "200", "504", "400", "client_gone"] {
+        assert!(finished.stdout.contains(word), "{word}: {}", finished.stdout);
+    }
+}
+
+#[tokio::test]
+async fn there_is_an_object_for_each_request_and_budgets_fall_from_hop_to_hop() {
+    let finished = demo(&["--json"]).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.stdout);
+    let requests = objects(&finished);
+    for request in &requests {
+        assert_eq!(
+            keys(request),
+            ["cause", "elapsed_ms", "foretold", "hop", "hops", "request", "stage", "status"],
+            "{request:#}"
+        );
+        for hop in request["hops"].as_array().unwrap() {
+            assert_eq!(keys(hop), ["budget_ms", "name", "remaining_ms", "sent_header"]);
+        }
+        assert_eq!(request["foretold"], json!(true));
+        assert_shrinks(request);
+    }
+    let all = ["proxy", "orders", "payments"];
+    let hops: Vec<Vec<&str>> = requests.iter().map(names).collect();
+    assert_eq!(hops, [&all[..], &all, &["proxy"], &["proxy"], &all]);
+    let none = Value::Null;
+    let expected = [
+        [json!(200), none.clone(), none.clone()],
+        [json!(504), json!("handler"), json!("deadline")],
+        [json!(400), none.clone(), none.clone()],
+        [json!(504), json!("arrival"), json!("deadline")],
+        [none.clone(), none, json!("client_gone")],
+    ];
+    assert_eq!(endings(&requests), expected);
+}
+
+#[tokio::test]
+async fn a_hop_that_is_stopped_changes_what_comes_and_ends_with_1_and_the_difference() {
+    let finished = demo(&["--stop", "payments"]).await;
+    assert_eq!(finished.code, Some(1));
+    for line in ["- foretold: 200", "+ got:      502"] {
+        assert!(finished.stdout.lines().any(|shown| shown.trim_start().starts_with(line)), "{}", finished.stdout);
+    }
+    assert!(finished.stdout.lines().all(|line| line.chars().count() <= 80), "{}", finished.stdout);
+
+    let finished = demo(&["--stop", "payments", "--json"]).await;
+    assert_eq!(finished.code, Some(1));
+    let requests = objects(&finished);
+    for at in [0, 1, 4] {
+        let request = &requests[at];
+        assert_eq!((&request["status"], &request["foretold"]), (&json!(502), &json!(false)), "{request:#}");
+        assert_eq!(names(request), ["proxy", "orders"]);
+        assert_eq!(request["expected"].as_array().map(Vec::len), Some(1));
+    }
+    for at in [2, 3] {
+        assert_eq!(requests[at]["foretold"], json!(true), "{:#}", requests[at]);
+    }
+}
+
+#[tokio::test]
+async fn a_hop_that_is_slow_is_answered_for_at_the_deadline_and_that_is_foretold() {
+    let finished = demo(&["--slow", "payments=2s", "--json"]).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.stdout);
+    let requests = objects(&finished);
+    for request in &requests[..2] {
+        assert_eq!((&request["status"], &request["cause"]), (&json!(504), &json!("deadline")), "{request:#}");
+        assert_eq!((&request["hop"], names(request).len()), (&json!("payments"), 3));
+        let elapsed = Duration::from_millis(request["elapsed_ms"].as_u64().unwrap());
+        assert!((500 * MS..2_000 * MS).contains(&elapsed), "{elapsed:?}");
+        assert_shrinks(request);
+    }
+}
+
+#[tokio::test]
+async fn help_names_every_flag_and_shows_examples() {
+    let help = demo(&["--help"]).await;
+    assert_eq!(help.code, Some(0));
+    for word in ["--timeout", "--slow", "--stop", "--json", "Examples:\n"] {
+        assert!(help.stdout.contains(word), "{word}: {}", help.stdout);
+    }
+    let wrong = Program::run("deadline-proxy", &["demo", "--stop", "basket"]).await;
+    assert_eq!(wrong.code, Some(2));
+    assert!(wrong.stderr.contains("stop proxy, orders or payments"), "{}", wrong.stderr);
+}

@@ -1,0 +1,74 @@
+//! The examples, as programs: each does what its first lines say.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use tower_deadline::Dialect;
+
+use crate::support::{Exchange, MS, Program, Upstream, assert_due, curl};
+
+#[tokio::test]
+async fn axum_service_answers_as_its_first_lines_say() {
+    let mut program = Program::start("axum_service", ["127.0.0.1:0"]);
+    let address = program.address().await;
+    let url = |path: &str| format!("http://{address}{path}");
+
+    let left = curl(&["-H", "X-Request-Timeout: 300ms", &url("/")]).await;
+    assert_eq!(left.status, 200);
+    assert!(left.text().ends_with(" ms of 300 ms left\n"), "{}", left.text());
+    let slow = curl(&["-H", "X-Request-Timeout: 300ms", &url("/slow")]).await;
+    assert_eq!(slow.status, 504);
+    assert_due(slow.took, 300 * MS);
+    assert_eq!(slow.field("deadline-exceeded"), r#"origin=header, stage=handler, cause=deadline, hop="orders""#);
+    let words = curl(&["--data-binary", "one two three", &url("/count")]).await;
+    assert_eq!((words.status, words.text().as_str()), (200, "3 words\n"));
+    let failed = curl(&["--data-binary", "@/bin/sh", &url("/count")]).await;
+    assert_eq!((failed.status, failed.body.len()), (500, 0));
+}
+
+#[tokio::test]
+async fn reverse_proxy_stands_between_curl_and_an_upstream() {
+    let mut upstream = Upstream::start().await;
+    let mut program = Program::start("reverse_proxy", [&format!("http://{}", upstream.address), "127.0.0.1:0"]);
+    let address = program.address().await;
+    let url = |path: &str| format!("http://{address}{path}");
+
+    let stream = curl(&["--http2", "-H", "X-Request-Timeout: 5s", &url("/stream")]).await;
+    assert_eq!((stream.status, stream.text().as_str()), (200, "message 1\nmessage 2\nmessage 3\n"));
+    let head = upstream.request().await;
+    assert!(head.timeout() < Duration::from_secs(5) && !head.headers.contains_key("upgrade"), "{head:?}");
+    let slow = curl(&["-H", "X-Request-Timeout: 300ms", &url("/slow")]).await;
+    assert_eq!(slow.status, 504);
+    assert_due(slow.took, 300 * MS);
+    assert_eq!(slow.field("deadline-exceeded"), "origin=header, stage=upstream, cause=deadline");
+    assert_eq!(upstream.exchange().await, Exchange::Played);
+    assert_eq!(upstream.exchange().await, Exchange::Cancelled);
+    assert_eq!(curl(&[&url("/die")]).await.status, 502);
+}
+
+#[tokio::test]
+async fn hyper_client_is_told_less_each_time_and_stops() {
+    let finished = Program::run("hyper_client", &[]).await;
+    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""));
+    let lines: Vec<&str> = finished.stdout.lines().collect();
+    let [told @ .., stopped, unsent] = &lines[..] else { panic!("{lines:?}") };
+    let left = |line: &&str| {
+        let value = line.strip_prefix("the server was told: ")?;
+        Dialect::XRequestTimeout.decode(value.as_bytes(), UNIX_EPOCH).ok()?
+    };
+    let left: Vec<Option<Duration>> = told.iter().map(left).collect();
+    assert_eq!(left.len(), 3);
+    assert!(left.iter().all(Option::is_some) && left.is_sorted_by(|a, b| a > b), "{lines:?}");
+    assert!(left[0] < Some(300 * MS), "{lines:?}");
+    assert!(stopped.starts_with("stopped: ") && unsent.starts_with("unsent: "), "{lines:?}");
+}
+
+#[tokio::test]
+async fn background_work_ends_what_was_spawned_and_not_what_was_detached() {
+    let finished = Program::run("background_work", &[]).await;
+    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""));
+    let lines: Vec<&str> = finished.stdout.lines().collect();
+    let [answered, spawned, detached] = lines[..] else { panic!("{lines:?}") };
+    assert_eq!(answered, "answered: 200 OK");
+    assert!(spawned.starts_with("spawned: ") && spawned.contains("ended"), "{spawned}");
+    assert!(detached.starts_with("detached: done after the request"), "{detached}");
+}

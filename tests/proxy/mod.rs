@@ -1,0 +1,14 @@
+//! The binary `deadline-proxy run`, with curl and raw sockets around it.
+
+mod bodies;
+mod connections;
+mod expiry;
+mod faults;
+mod fields;
+mod grpc;
+mod leaving;
+mod process;
+mod streams;
+mod tie;
+mod upgrades;
+mod vectors;

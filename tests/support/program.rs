@@ -1,0 +1,117 @@
+//! The programs of the workspace, as they were built.
+
+use std::ffi::OsStr;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::thread::sleep;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::task::JoinHandle;
+
+use super::{MS, soon};
+
+/// The file of a program, beside the test.
+fn binary(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a test is a file");
+    let profile = test.parent().and_then(Path::parent).expect("a test lies in target/PROFILE/deps");
+    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    let places = [profile.join(&file), profile.join("examples").join(&file)];
+    let found = places.into_iter().find(|place| place.is_file());
+    found.unwrap_or_else(|| panic!("no program {name} in {}; run `cargo xtask test`", profile.display()))
+}
+
+/// A program that runs. It is killed when this is dropped.
+pub(crate) struct Program {
+    name: String,
+    child: Child,
+    stdout: Lines<BufReader<ChildStdout>>,
+    stderr: Option<JoinHandle<String>>,
+}
+
+/// How a program ended, and what it said that was not read before.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Program {
+    pub(crate) fn start(name: &str, arguments: impl IntoIterator<Item: AsRef<OsStr>>) -> Self {
+        let mut command = Command::new(binary(name));
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program can be run");
+        let stdout = child.stdout.take().expect("stdout is piped");
+        let mut stderr = child.stderr.take().expect("stderr is piped");
+        let stderr = tokio::spawn(async move {
+            let mut text = String::new();
+            stderr.read_to_string(&mut text).await.expect("stderr is text");
+            text
+        });
+        Self { name: name.to_owned(), child, stdout: BufReader::new(stdout).lines(), stderr: Some(stderr) }
+    }
+
+    /// Runs a program to its end.
+    pub(crate) async fn run(name: &str, arguments: &[&str]) -> Finished {
+        Self::start(name, arguments).finish().await
+    }
+
+    /// The next line of its standard output.
+    pub(crate) async fn line(&mut self) -> String {
+        let line = soon("a line of a program", self.stdout.next_line()).await.expect("stdout is text");
+        let Some(line) = line else {
+            let stderr = self.stderr().await;
+            panic!("{} ended: {stderr}", self.name)
+        };
+        line
+    }
+
+    /// The address after `http://` in its next line.
+    pub(crate) async fn address(&mut self) -> SocketAddr {
+        let line = self.line().await;
+        let address = line.split("http://").nth(1).and_then(|rest| rest.split(' ').next());
+        let address = address.and_then(|address| address.trim_end_matches('/').parse().ok());
+        address.unwrap_or_else(|| panic!("no address: {line}"))
+    }
+
+    /// Sends it SIGTERM.
+    pub(crate) async fn terminate(&self) {
+        let id = self.child.id().expect("the program runs");
+        // The shell's own word: not every machine has a program for it.
+        let sent = Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status().await;
+        assert!(sent.expect("a shell can be run").success());
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn finish(mut self) -> Finished {
+        let mut stdout = String::new();
+        while let Some(line) = soon("the end of a program", self.stdout.next_line()).await.expect("stdout is text") {
+            stdout += &line;
+            stdout.push('\n');
+        }
+        let status = soon("the end of a program", self.child.wait()).await.expect("the program ends");
+        Finished { code: status.code(), stdout, stderr: self.stderr().await }
+    }
+
+    async fn stderr(&mut self) -> String {
+        let stderr = self.stderr.take().expect("stderr is read once");
+        soon("stderr", stderr).await.expect("stderr is read")
+    }
+}
+
+impl Drop for Program {
+    /// Kills and reaps this one process.
+    fn drop(&mut self) {
+        if self.child.start_kill().is_err() {
+            return;
+        }
+        for _ in 0..1_000 {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            sleep(MS);
+        }
+    }
+}

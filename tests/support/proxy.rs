@@ -1,0 +1,31 @@
+//! `deadline-proxy run`, as a program.
+
+use std::net::SocketAddr;
+
+use super::Program;
+
+pub(crate) struct Proxy {
+    pub(crate) program: Program,
+    pub(crate) address: SocketAddr,
+    pub(crate) admin: SocketAddr,
+}
+
+impl Proxy {
+    /// Stands in front of `upstream`, without limits of its own.
+    pub(crate) async fn to(upstream: SocketAddr) -> Self {
+        Self::with(upstream, &[]).await
+    }
+
+    /// Stands in front of `upstream`, with more arguments.
+    pub(crate) async fn with(upstream: SocketAddr, arguments: &[&str]) -> Self {
+        let upstream = format!("http://{upstream}");
+        let always = ["run", "--upstream", &upstream, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+        let mut program = Program::start("deadline-proxy", always.iter().chain(arguments));
+        let (address, admin) = (program.address().await, program.address().await);
+        Self { program, address, admin }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+}

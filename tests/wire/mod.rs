@@ -1,0 +1,21 @@
+//! The library on real sockets, without the proxy.
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use tokio::net::TcpListener;
+
+mod client;
+mod extract;
+mod pool;
+mod queue;
+mod reset;
+mod stacked;
+
+/// Serves with axum.
+pub(crate) async fn serve(router: Router) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let address = listener.local_addr().expect("a listener has an address");
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
+}
