@@ -19,6 +19,8 @@ std::thread_local! {
 pub struct Ambient {
     deadline: Option<Deadline>,
     journey: Option<Journey>,
+    /// Whether the deadline is not the journey's, and not released with it.
+    entered: bool,
 }
 
 /// The deadline that the running task works under, if there is one.
@@ -26,7 +28,7 @@ pub struct Ambient {
 /// Outside of a task that something entered it is `None`; so it is in a task that was spawned plainly.
 #[must_use]
 pub fn current() -> Option<Deadline> {
-    AMBIENT.try_with(|ambient| ambient.borrow().deadline).ok().flatten()
+    AMBIENT.try_with(|ambient| ambient.borrow().deadline()).ok().flatten()
 }
 
 /// Makes `deadline`, or the sooner one that is already there, ambient on this thread until the guard is
@@ -48,7 +50,9 @@ pub fn current() -> Option<Deadline> {
 /// ```
 pub fn enter(deadline: Deadline) -> Entered {
     let mut ambient = Ambient::current();
-    ambient.deadline = Some(ambient.deadline.map_or(deadline, |outer| outer.sooner(deadline)));
+    let outer = ambient.deadline();
+    ambient.deadline = Some(outer.map_or(deadline, |outer| outer.sooner(deadline)));
+    ambient.entered |= ambient.deadline != outer;
     ambient.swap();
     Entered { outer: ambient, same_thread: PhantomData }
 }
@@ -69,12 +73,12 @@ impl Drop for Entered {
 
 impl Ambient {
     /// No deadline, no journey.
-    pub const NONE: Self = Self { deadline: None, journey: None };
+    pub const NONE: Self = Self { deadline: None, journey: None, entered: false };
 
     /// To work under this deadline, as part of this journey.
     #[must_use]
     pub fn new(deadline: Option<Deadline>, journey: Option<Journey>) -> Self {
-        Self { deadline, journey }
+        Self { deadline, journey, entered: false }
     }
 
     /// What the running task works under.
@@ -86,7 +90,8 @@ impl Ambient {
     /// The deadline.
     #[must_use]
     pub fn deadline(&self) -> Option<Deadline> {
-        self.deadline
+        let released = !self.entered && self.journey.as_ref().is_some_and(Journey::is_released);
+        self.deadline.filter(|_| !released)
     }
 
     /// The journey.

@@ -46,7 +46,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_deadline::dialect::Call;
-use http_deadline::{Deadline, Dialects, Journey, Policy, Refusal, current};
+use http_deadline::{Ambient, Deadline, Dialects, Journey, Policy, Refusal};
 use pin_project::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -130,7 +130,11 @@ impl AdmitLayer {
         let asked = self.dialects.read(request.headers(), self.wall());
         let admitted = self.policy.admit(&asked, now())?;
         let extensions = request.extensions_mut();
-        let found = [admitted.deadline(), extensions.get().copied(), current()];
+        // What is only observed further out stops nothing here.
+        let observed = |journey: Option<&Journey>| journey.is_some_and(|journey| journey.policy().is_observed());
+        let around = Ambient::current();
+        let inserted = extensions.get().copied().filter(|_| !observed(extensions.get()));
+        let found = [admitted.deadline(), inserted, around.deadline().filter(|_| !observed(around.journey()))];
         if let Some(deadline) = found.into_iter().flatten().reduce(Deadline::sooner) {
             extensions.insert(deadline);
         }

@@ -11,7 +11,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_deadline::dialect::trail::{DEADLINE_EXCEEDED, RETRY_AFTER, Trail};
 use http_deadline::dialect::{Call, GRPC_MESSAGE, GRPC_STATUS};
-use http_deadline::{Exceeded, Refusal};
+use http_deadline::{Cause, Exceeded, Refusal};
 use serde::Serialize;
 
 /// How a hop answers.
@@ -61,17 +61,21 @@ impl Answers {
     #[must_use]
     pub fn exceeded(&self, exceeded: &Exceeded, status: StatusCode, call: Call) -> Response<Bytes> {
         let budget = millis(exceeded.budget());
-        let detail = format!("deadline of {budget} ms exceeded in stage {}", exceeded.stage());
+        let (stage, cause) = (exceeded.stage(), exceeded.cause());
+        let (title, detail) = match cause {
+            Cause::Deadline => ("Deadline exceeded", format!("deadline of {budget} ms exceeded in stage {stage}")),
+            cause => ("Request stopped", format!("stopped in stage {stage}: {cause}")),
+        };
         let problem = Problem {
-            stage: Some(exceeded.stage().as_str()),
-            cause: Some(exceeded.cause().as_str()),
+            stage: Some(stage.as_str()),
+            cause: Some(cause.as_str()),
             origin: Some(exceeded.origin().kind().as_str()),
             origin_detail: self.expose_origin.then(|| exceeded.origin().detail().to_string()),
             budget_ms: Some(budget),
             elapsed_ms: Some(millis(exceeded.elapsed())),
-            ..self.problem("Deadline exceeded", status, &detail)
+            ..self.problem(title, status, &detail)
         };
-        let mut response = problem.respond(GrpcCode::DeadlineExceeded, call);
+        let mut response = problem.respond(GrpcCode::of_cause(cause), call);
         let trail = Trail::of(exceeded, self.hop.as_deref()).to_string();
         // A trail is printable ASCII.
         if let Ok(trail) = HeaderValue::from_str(&trail) {
@@ -177,6 +181,7 @@ impl Problem<'_> {
 /// The codes of gRPC that the layers answer with.
 #[derive(Clone, Copy)]
 enum GrpcCode {
+    Cancelled = 1,
     Unknown = 2,
     DeadlineExceeded = 4,
     ResourceExhausted = 8,
@@ -186,6 +191,14 @@ enum GrpcCode {
 }
 
 impl GrpcCode {
+    fn of_cause(cause: Cause) -> Self {
+        match cause {
+            Cause::Deadline => Self::DeadlineExceeded,
+            Cause::Shutdown => Self::Unavailable,
+            _ => Self::Cancelled,
+        }
+    }
+
     fn of(status: StatusCode) -> Self {
         match status {
             StatusCode::BAD_REQUEST => Self::Internal,
@@ -217,7 +230,7 @@ fn percent_encoded(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::now;
-    use http_deadline::{Cause, Deadline, Stage};
+    use http_deadline::{Deadline, Stage};
     use serde_json::{Value, json};
 
     const MS: Duration = Duration::from_millis(1);
@@ -281,6 +294,17 @@ mod tests {
         let quiet = Answers::new().without_retry_after();
         let quiet = quiet.exceeded(&exceeded(), StatusCode::GATEWAY_TIMEOUT, Call::Http);
         assert!(!quiet.headers().contains_key(&RETRY_AFTER));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_cause_is_not_told_as_a_deadline() {
+        for (cause, code) in [(Cause::Shutdown, "14"), (Cause::ClientGone, "1"), (Cause::Cancelled, "1")] {
+            let stopped = Exceeded::new(Deadline::after(now(), 300 * MS), Stage::Queue, cause, now());
+            let told = document(&Answers::new().exceeded(&stopped, StatusCode::GATEWAY_TIMEOUT, Call::Http));
+            assert_eq!((&told["title"], &told["cause"]), (&json!("Request stopped"), &json!(cause.as_str())));
+            let answer = Answers::new().exceeded(&stopped, StatusCode::GATEWAY_TIMEOUT, Call::Grpc);
+            assert_eq!(answer.headers()[&GRPC_STATUS], code);
+        }
     }
 
     #[test]

@@ -53,10 +53,7 @@ pub fn scope<F: Future>(deadline: Deadline, future: F) -> Scope<F> {
         Some(journey) => journey.part(),
         None => Journey::new(Arc::new(Policy::new()), true),
     };
-    let ambient = around.deadline().map_or(deadline, |outer| outer.sooner(deadline));
-    // What is only observed stops nothing, here neither.
-    let deadline = if journey.policy().is_observed() { deadline } else { ambient };
-    Scope::new(deadline, Ambient::new(Some(ambient), Some(journey.clone())), journey, future)
+    Scope::new(deadline, &around, journey, future)
 }
 
 /// Why whoever runs this poll or drop was stopped, if it was.
@@ -77,7 +74,7 @@ where
     F: Future<Output: Send> + Send + 'static,
 {
     let ambient = Ambient::current();
-    tokio::spawn(Child { ended: ambient.journey().map(Journey::ended), future: Some(future), ambient })
+    tokio::spawn(Child { request: Request::of(&ambient), future: Some(future), ambient })
 }
 
 /// Starts a task that outlives the request, with a budget of its own. The budget counts from this call, and
@@ -92,9 +89,7 @@ where
     F: Future<Output: Send> + Send + 'static,
 {
     let journey = Journey::new(Arc::new(Policy::new()), true);
-    let deadline = Deadline::after(now(), budget);
-    let ambient = Ambient::new(Some(deadline), Some(journey.clone()));
-    tokio::spawn(Scope::new(deadline, ambient, journey, future))
+    tokio::spawn(Scope::new(Deadline::after(now(), budget), &Ambient::NONE, journey, future))
 }
 
 /// The request that a task was spawned within ended before the task did.
@@ -136,15 +131,16 @@ pub struct Scope<F> {
 }
 
 impl<F> Scope<F> {
-    fn new(deadline: Deadline, ambient: Ambient, journey: Journey, future: F) -> Self {
-        let around = journey.enforced().map(|(_, around)| around.instant());
-        let watch = if around.is_some_and(|around| around <= deadline.instant()) {
-            Watch::new(deadline, Some(journey.clone()))
-        } else {
+    fn new(own: Deadline, around: &Ambient, journey: Journey, future: F) -> Self {
+        let sooner = around.deadline().map_or(own, |outer| outer.sooner(own));
+        // What is only observed stops nothing, here neither.
+        let deadline = if journey.policy().is_observed() { own } else { sooner };
+        if journey.enforced().is_none_or(|(_, outer)| deadline.instant() < outer.instant()) {
             // What runs within joins the timer of this scope (R12).
             journey.enforce(deadline);
-            Watch::new(deadline, None)
-        };
+        }
+        let watch = Watch::new(deadline, around.journey().cloned()).with_own(Some(own));
+        let ambient = Ambient::new(Some(sooner), Some(journey.clone()));
         Self { future: Some(future), watch, ambient, deadline, journey }
     }
 }
@@ -157,7 +153,7 @@ impl<F: Future> Future for Scope<F> {
         let Some(future) = this.future.as_mut().as_pin_mut() else {
             return Poll::Pending;
         };
-        let at = Some(this.deadline.instant());
+        let at = this.watch.instant();
         let outcome = match this.ambient.run(|| within(at, || future.poll(cx))) {
             Poll::Ready(value) => Ok(value),
             Poll::Pending if this.watch.poll_expired(cx).is_ready() => {
@@ -189,8 +185,15 @@ impl<F> PinnedDrop for Scope<F> {
 struct Child<F> {
     #[pin]
     future: Option<F>,
-    ended: Option<Ended>,
+    request: Request,
     ambient: Ambient,
+}
+
+/// The request that a task belongs to, if it belongs to one.
+struct Request {
+    ended: Option<Ended>,
+    /// A request whose client does not read ends late.
+    watch: Option<Watch>,
 }
 
 impl<F: Future> Future for Child<F> {
@@ -201,23 +204,45 @@ impl<F: Future> Future for Child<F> {
         let Some(future) = this.future.as_mut().as_pin_mut() else {
             return Poll::Pending;
         };
-        let outcome = match poll_ended(this.ended, cx) {
+        let outcome = match this.request.poll_ended(cx) {
             Poll::Ready(ended) => Err(ended),
-            Poll::Pending => match this.ambient.run(|| future.poll(cx)) {
-                Poll::Ready(value) => Ok(value),
-                Poll::Pending => return Poll::Pending,
-            },
+            Poll::Pending => {
+                let at = this.request.watch.as_ref().and_then(Watch::instant);
+                match this.ambient.run(|| within(at, || future.poll(cx))) {
+                    Poll::Ready(value) => Ok(value),
+                    Poll::Pending => Err(ready!(this.request.poll_expired(cx))),
+                }
+            }
         };
         this.ambient.run(|| this.future.set(None));
         Poll::Ready(outcome)
     }
 }
 
-/// Never ready for a task that belongs to no request.
-fn poll_ended(ended: &mut Option<Ended>, cx: &mut Context<'_>) -> Poll<RequestEnded> {
-    let Some(ended) = ended else { return Poll::Pending };
-    ready!(Pin::new(&mut *ended).poll(cx));
-    Poll::Ready(RequestEnded { cause: ended.journey().cause() })
+impl Request {
+    fn of(ambient: &Ambient) -> Self {
+        let enforced = ambient.journey().filter(|journey| !journey.policy().is_observed());
+        let watched = enforced.cloned().zip(ambient.deadline());
+        Self {
+            ended: ambient.journey().map(Journey::ended),
+            watch: watched.map(|(journey, deadline)| Watch::new(deadline, Some(journey))),
+        }
+    }
+
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<RequestEnded> {
+        let Some(ended) = &mut self.ended else {
+            return Poll::Pending;
+        };
+        ready!(Pin::new(&mut *ended).poll(cx));
+        Poll::Ready(RequestEnded { cause: ended.journey().cause() })
+    }
+
+    fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<RequestEnded> {
+        let Some(watch) = &mut self.watch else {
+            return Poll::Pending;
+        };
+        watch.poll_expired(cx).map(|()| RequestEnded { cause: Some(Cause::Deadline) })
+    }
 }
 
 #[cfg(test)]

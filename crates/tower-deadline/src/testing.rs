@@ -9,6 +9,7 @@ use deadline_testkit::{ScriptedBody, Step};
 use http::{HeaderMap, Request, Response, Version};
 use http_body::{Body, Frame};
 use http_deadline::{Deadline, Exceeded, Journey, Policy, Stage};
+use tokio::task::JoinHandle;
 use tower::{ServiceExt, util::Oneshot};
 use tower_service::Service;
 
@@ -136,6 +137,13 @@ pub(crate) fn ready<T, E: std::fmt::Debug>(polled: Poll<Result<T, E>>) -> T {
         Poll::Ready(outcome) => outcome.unwrap(),
         Poll::Pending => panic!("still pending"),
     }
+}
+
+/// The value of a task that has to be done now.
+pub(crate) async fn finished<T>(task: JoinHandle<T>) -> T {
+    settle().await;
+    assert!(task.is_finished(), "still running");
+    task.await.unwrap()
 }
 
 /// Lets the other tasks run.

@@ -10,6 +10,9 @@
 //! - *polled in another task while the head is awaited*: the owner has a timer, and its end wakes this part;
 //! - *polled in another task after that*: the owner is polled only while its client reads, so this part arms a
 //!   timer of its own.
+//!
+//! An owner that has been called and is then not polled stops nothing, and neither does what relies on it: a
+//! future that is made and held, or a task that blocks its thread within a request.
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -45,6 +48,7 @@ pub(crate) struct Watch {
     deadline: Deadline,
     /// What is kept back from it while there is an answer to give.
     reserve: Duration,
+    own: Option<Deadline>,
     journey: Option<Journey>,
     owner: Option<Ended>,
     timer: Timer,
@@ -54,7 +58,7 @@ impl Watch {
     /// Watches `deadline`, which was inherited from `journey` where there is one: a journey that is released
     /// lets go of it here too.
     pub(crate) fn new(deadline: Deadline, journey: Option<Journey>) -> Self {
-        Self { deadline, reserve: Duration::ZERO, journey, owner: None, timer: Timer::default() }
+        Self { deadline, reserve: Duration::ZERO, own: None, journey, owner: None, timer: Timer::default() }
     }
 
     /// Ends so much sooner, until the head of the journey's response is out: then nothing is left to answer.
@@ -62,9 +66,14 @@ impl Watch {
         Self { reserve, ..self }
     }
 
-    /// Whether the deadline has passed and still counts.
+    /// Ends here too, whatever becomes of the journey.
+    pub(crate) fn with_own(self, own: Option<Deadline>) -> Self {
+        Self { own, ..self }
+    }
+
+    /// Whether a deadline has passed that still counts.
     pub(crate) fn is_expired(&self) -> bool {
-        self.counts() && now() >= self.instant()
+        self.instant().is_some_and(|at| now() >= at)
     }
 
     /// Ready once the deadline has passed; never, once it has ceased to count.
@@ -73,13 +82,14 @@ impl Watch {
     /// first would hand the handler an error in the very poll in which the owner looks for a head, and whatever
     /// the handler made of it would be taken for its answer (R11).
     pub(crate) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.counts() {
+        let Some(at) = self.instant() else {
             return Poll::Pending;
-        }
+        };
         // Also within the owner's poll: what is polled only when it is woken may be taken elsewhere after it.
-        ready!(self.poll_owner(cx));
-        let at = self.instant();
-        if WITHIN.get().is_some_and(|within| within <= at) {
+        ready!(self.poll_owner(at, cx));
+        // An owner that this does not belong to may look no more while this is still waited for elsewhere.
+        let belongs = self.journey.as_ref().is_some_and(|journey| !journey.is_ended());
+        if belongs && WITHIN.get().is_some_and(|within| within <= at) {
             return Poll::Pending;
         }
         self.timer.poll_reached(at, cx)
@@ -93,23 +103,28 @@ impl Watch {
     }
 
     /// Ready where nobody watches for us; else pending, to be woken when that changes.
-    fn poll_owner(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_owner(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let Some(journey) = &self.journey else {
             return Poll::Ready(());
         };
-        let at = self.instant();
-        let Some((owner, _)) = journey.enforced().filter(|(_, enforced)| enforced.instant() <= at) else {
+        let watched = || journey.enforced().filter(|(_, enforced)| enforced.instant() <= at);
+        let Some((owner, _)) = watched() else {
             return Poll::Ready(());
         };
-        Pin::new(self.owner.get_or_insert_with(|| owner.ended())).poll(cx)
+        let ended = Pin::new(self.owner.get_or_insert_with(|| owner.ended())).poll(cx);
+        // Looked at again, now that a wake-up finds us: the one of `unwatch` may have come in between.
+        if ended.is_pending() && watched().is_some() { Poll::Pending } else { Poll::Ready(()) }
     }
 
-    fn instant(&self) -> Instant {
+    /// When this ends; `None` once nothing bounds it.
+    pub(crate) fn instant(&self) -> Option<Instant> {
         let answered = self.journey.as_ref().is_some_and(Journey::is_unwatched);
         let reserve = if answered { Duration::ZERO } else { self.reserve };
-        self.deadline.reserve(reserve).instant()
+        let inherited = self.counts().then(|| self.deadline.reserve(reserve));
+        inherited.into_iter().chain(self.own).map(Deadline::instant).min()
     }
 
+    /// Whether the deadline still counts (R18).
     fn counts(&self) -> bool {
         !self.journey.as_ref().is_some_and(Journey::is_released)
     }

@@ -55,11 +55,13 @@ where
             *this.open = this.open.take().or_else(|| journey.map(|journey| journey.enter(stage)));
             let exceeded = ready!(poll_exceeded(this.watch, stage, cx));
             *this.open = None;
+            *this.watch = None;
             this.inner.set(None);
             return Poll::Ready(Some(Err(BodyError::Exceeded(exceeded))));
         };
         *this.open = None;
         if !matches!(frame, Some(Ok(_))) {
+            *this.watch = None;
             this.inner.set(None);
         }
         Poll::Ready(frame.map(|frame| frame.map_err(|error| BodyError::Inner(error.into()))))

@@ -85,7 +85,7 @@ impl Dialects {
             }
             // Something on the way may have joined two fields into a list.
             Some(Field::Timeout(dialect @ Dialect::XRequestTimeout)) if self.reads(dialect) => {
-                for element in value.split(|byte| *byte == b',') {
+                for element in elements(value) {
                     asked.fold(dialect, self.decode(dialect, element, wall));
                 }
             }
@@ -95,6 +95,15 @@ impl Dialects {
             _ => {}
         }
     }
+}
+
+/// The elements of a list. Empty ones are passed over, after RFC 9110 §5.6.1.2, but for the one of a field that has
+/// nothing else: that is a value, and a malformed one.
+fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let is_empty = |element: &&[u8]| element.trim_ascii().is_empty();
+    let all = value.split(|byte| *byte == b',');
+    let nothing = all.clone().all(|element| is_empty(&element));
+    all.filter(move |element| !is_empty(element)).chain(nothing.then_some(value))
 }
 
 #[cfg(test)]
@@ -116,6 +125,19 @@ mod tests {
         let asked = asked(&Dialects::default(), &[("x-request-timeout", "abc, 300ms"), ("grpc-timeout", "5")]);
         assert_eq!(asked.strictest(), Some((Duration::from_millis(300), Dialect::XRequestTimeout)));
         assert_eq!(asked.malformed().map(Malformed::dialect), Some(Dialect::XRequestTimeout));
+    }
+
+    #[test]
+    fn empty_elements_of_a_list_are_passed_over_and_an_empty_list_is_malformed() {
+        let dialects = Dialects::default();
+        for list in ["300ms,", ", 300ms ,,\t, 1s"] {
+            let asked = asked(&dialects, &[("x-request-timeout", list)]);
+            assert_eq!(asked.strictest(), Some((Duration::from_millis(300), Dialect::XRequestTimeout)), "{list}");
+            assert!(asked.malformed().is_none(), "{list}");
+        }
+        for list in ["", ",", " , "] {
+            assert!(asked(&dialects, &[("x-request-timeout", list)]).malformed().is_some(), "{list}");
+        }
     }
 
     #[test]

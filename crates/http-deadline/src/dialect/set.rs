@@ -51,6 +51,8 @@ pub enum BareDigits {
 pub(super) enum Field {
     Timeout(Dialect),
     RequestStart,
+    /// `x-request-timeout` where the field has another name: not read, but stale if it were passed on.
+    Renamed,
 }
 
 impl Dialects {
@@ -82,7 +84,8 @@ impl Dialects {
         self
     }
 
-    /// The name of the field of [`Dialect::XRequestTimeout`], in place of `x-request-timeout`.
+    /// The name of the field of [`Dialect::XRequestTimeout`], in place of `x-request-timeout`, which is then not
+    /// read, but still removed from what leaves. A name that is another dialect's takes that one's place.
     #[must_use]
     pub fn timeout_name(mut self, name: HeaderName) -> Self {
         self.timeout_name = name;
@@ -158,7 +161,7 @@ impl Dialects {
             return Some(Field::Timeout(Dialect::XRequestTimeout));
         }
         match Dialect::of_default_name(name) {
-            Some(Dialect::XRequestTimeout) => None,
+            Some(Dialect::XRequestTimeout) => Some(Field::Renamed),
             Some(dialect) => Some(Field::Timeout(dialect)),
             None => (name.as_str() == request_start::NAME).then_some(Field::RequestStart),
         }
@@ -196,7 +199,7 @@ mod tests {
         let dialects = Dialects::default().timeout_name(HeaderName::from_static("x-timeout"));
         let field = |name| dialects.recognise(&HeaderName::from_static(name));
         assert_eq!(field("x-timeout"), Some(Field::Timeout(Dialect::XRequestTimeout)));
-        assert_eq!(field("x-request-timeout"), None);
+        assert_eq!(field("x-request-timeout"), Some(Field::Renamed));
         assert_eq!(field("grpc-timeout"), Some(Field::Timeout(Dialect::GrpcTimeout)));
         assert_eq!(field("x-request-start"), Some(Field::RequestStart));
         assert_eq!(field("x-request-id"), None);

@@ -57,7 +57,8 @@ impl Trail {
     #[must_use]
     pub fn parse(field: &[u8]) -> Option<Self> {
         let field = std::str::from_utf8(field).ok()?;
-        let member = |key: &str| members(field).find_map(|(name, value)| (name == key).then_some(value));
+        // Of two members with one key the last counts (RFC 9651 §3.2).
+        let member = |key: &str| members(field).filter(|(name, _)| *name == key).map(|(_, value)| value).last();
         Some(Self {
             origin: OriginKind::from_word(member("origin")?)?,
             stage: Stage::from_word(member("stage")?)?,
@@ -154,7 +155,7 @@ mod tests {
     fn passes_over_members_it_does_not_know() {
         let field = br#"hop="x", origin=code;p=1, cause=deadline, stage=pool"#;
         assert_eq!(Trail::parse(field), None, "parameters are not ours");
-        let field = br#"new=1, hop="x", origin=code, cause=deadline,stage=pool, flag"#;
+        let field = br#"new=1, stage=queue, hop="x", origin=code, cause=deadline,stage=pool, flag"#;
         assert_eq!(Trail::parse(field).map(|trail| trail.stage()), Some(Stage::Pool));
     }
 

@@ -35,11 +35,12 @@ impl Dialects {
     /// Removes every deadline field from the headers of a request or a response (R9), also of dialects that
     /// are not read: a field that this hop passed on unread would be stale at the next one.
     pub fn strip(&self, headers: &mut HeaderMap) {
-        let (mut present, mut start) = (0, false);
+        let (mut present, mut start, mut renamed) = (0, false, false);
         for name in headers.keys() {
             match self.recognise(name) {
                 Some(Field::Timeout(dialect)) => present |= dialect.bit(),
                 Some(Field::RequestStart) => start = true,
+                Some(Field::Renamed) => renamed = true,
                 None => {}
             }
         }
@@ -48,6 +49,9 @@ impl Dialects {
         }
         if start {
             headers.remove(HeaderName::from_static(request_start::NAME));
+        }
+        if renamed {
+            headers.remove(HeaderName::from_static(Dialect::XRequestTimeout.as_str()));
         }
     }
 
@@ -118,6 +122,14 @@ mod tests {
             .without_write(Dialect::XRequestTimeout);
         let lines = written(&dialects, "text/plain", Duration::from_millis(180)).unwrap();
         assert_eq!(lines, ["x-envoy-expected-rq-timeout-ms: 180", "x-request-deadline: 180"]);
+    }
+
+    // R9
+    #[test]
+    fn a_field_under_its_old_name_does_not_leave_stale() {
+        let dialects = Dialects::default().timeout_name(HeaderName::from_static("x-timeout"));
+        let lines = written(&dialects, "text/plain", Duration::from_millis(180)).unwrap();
+        assert_eq!(lines, ["x-timeout: 180ms"]);
     }
 
     #[test]

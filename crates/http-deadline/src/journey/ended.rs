@@ -50,7 +50,11 @@ impl Waiting {
             inner.next += 1;
             inner.next
         });
-        inner.wakers.entry(key).and_modify(|kept| kept.clone_from(waker)).or_insert_with(|| waker.clone());
+        let kept = inner.wakers.get(&key).is_some_and(|kept| kept.will_wake(waker));
+        let old = if kept { None } else { inner.wakers.insert(key, waker.clone()) };
+        // Dropped without the lock, as it is woken.
+        drop(inner);
+        drop(old);
         Poll::Pending
     }
 

@@ -44,6 +44,7 @@ struct Shared {
     stages: AtomicU64,
     cause: AtomicU8,
     enforced: OnceLock<Deadline>,
+    owned: AtomicBool,
     unwatched: AtomicBool,
     released: AtomicBool,
     waiting: Waiting,
@@ -85,6 +86,7 @@ impl Journey {
             stages: AtomicU64::new(0),
             cause: AtomicU8::new(0),
             enforced: OnceLock::new(),
+            owned: AtomicBool::new(false),
             unwatched: AtomicBool::new(false),
             released: AtomicBool::new(false),
             waiting: Waiting::default(),
@@ -153,6 +155,21 @@ impl Journey {
             .min_by_key(|(_, deadline)| deadline.instant())
     }
 
+    /// The soonest deadline that counts, for this journey or one that it is a part of, whether or not somebody
+    /// still watches it.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Deadline> {
+        let counts = |journey: &&Self| !journey.0.released.load(Ordering::Acquire);
+        let deadlines = self.lineage().filter(counts).filter_map(|journey| journey.0.enforced.get().copied());
+        deadlines.min_by_key(|deadline| deadline.instant())
+    }
+
+    /// This journey for the first owner that asks, who ends it; a [part](Self::part) of it for each further one.
+    #[must_use]
+    pub fn own(&self) -> Self {
+        if self.0.owned.swap(true, Ordering::AcqRel) { self.part() } else { self.clone() }
+    }
+
     /// From here on nobody promises to wake anybody at the deadline, which still counts: the response head is
     /// on its way, and its body is polled only while the client reads.
     pub fn unwatch(&self) {
@@ -176,7 +193,11 @@ impl Journey {
     /// Whether the deadline has ceased to count, here or in a journey that this is a part of.
     #[must_use]
     pub fn is_released(&self) -> bool {
-        self.lineage().any(|journey| journey.0.released.load(Ordering::Acquire))
+        // The nearest that has a say: a part that enforces a sooner deadline keeps it.
+        let released = |journey: &Self| journey.0.released.load(Ordering::Acquire);
+        self.lineage()
+            .find(|journey| released(journey) || journey.0.enforced.get().is_some())
+            .is_some_and(released)
     }
 
     /// This journey, the one that it is a part of, and so on.
@@ -285,8 +306,9 @@ mod tests {
         part.end();
         assert_eq!(instant(&part), Some(now + Duration::from_secs(2)));
         whole.unwatch();
+        assert_eq!(part.deadline().map(Deadline::instant), Some(now + Duration::from_secs(1)), "counts unwatched");
         assert!(part.enforced().is_none() && part.is_unwatched() && !part.is_released());
         whole.release();
-        assert!(part.is_released());
+        assert!(!part.is_released() && whole.part().is_released());
     }
 }

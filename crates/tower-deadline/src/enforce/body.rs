@@ -35,6 +35,8 @@ pub(super) struct Ends {
     pub(super) with_status: bool,
     /// Without having been polled to its end: after this many bytes.
     pub(super) after: Option<u64>,
+    /// Trailers have passed: neither an error nor a second status follows them.
+    pub(super) trailed: bool,
 }
 
 impl<B> Body for EnforcedBody<B>
@@ -54,7 +56,7 @@ where
             return Poll::Ready(this.settled.pop_front().map(Ok));
         };
         // R11: deadline first.
-        if let Some(deadline) = custody.expired() {
+        if let Some(deadline) = custody.expired().filter(|_| !this.ends.trailed) {
             return Poll::Ready(Some(self.stop(deadline)));
         }
         let frame = custody.run(|| inner.as_mut().poll_frame(cx));
@@ -80,8 +82,7 @@ where
     }
 
     fn size_hint(&self) -> SizeHint {
-        let settled = || self.settled.iter().filter_map(Frame::data_ref).map(|data| data.remaining() as u64).sum();
-        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(settled()), Body::size_hint)
+        self.inner.as_ref().map_or_else(|| hint(&self.settled), Body::size_hint)
     }
 }
 
@@ -120,7 +121,8 @@ impl Ends {
         let length = frame.data_ref().map_or(0, |data| data.remaining() as u64);
         let after = self.after.map(|after| after.saturating_sub(length));
         // Trailers are the last frame there can be.
-        self.after = if is_last || frame.is_trailers() { Some(0) } else { after };
+        self.trailed |= frame.is_trailers();
+        self.after = if is_last || self.trailed { Some(0) } else { after };
     }
 }
 
@@ -150,6 +152,17 @@ impl<B: Body + fmt::Debug> fmt::Debug for EnforcedBody<B> {
             .field("custody", custody)
             .finish_non_exhaustive()
     }
+}
+
+/// Not exact where there are trailers: an exact size becomes a `Content-Length`, and HTTP/1.1 has no trailers
+/// behind one.
+fn hint<D: Buf>(frames: &VecDeque<Frame<D>>) -> SizeHint {
+    let mut hint = SizeHint::new();
+    hint.set_lower(frames.iter().filter_map(Frame::data_ref).map(|data| data.remaining() as u64).sum());
+    if !frames.iter().any(Frame::is_trailers) {
+        hint.set_upper(hint.lower());
+    }
+    hint
 }
 
 /// gRPC's DEADLINE_EXCEEDED, as a message ends.

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::Request;
-use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, Policy, Stage, current};
+use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, Policy, Stage};
 
 use crate::scope::cause_around;
-use crate::timer::{Timer, now};
-use crate::watch::within;
+use crate::timer::now;
+use crate::watch::{Watch, within};
 
 /// Held by the head future, then by the response body; whoever drops it ends the journey.
 #[derive(Debug)]
@@ -19,28 +19,34 @@ pub(super) struct Custody {
     journey: Journey,
     /// What is enforced here; `None` where there is nothing to enforce, or somebody else does.
     deadline: Option<Deadline>,
+    /// Also where somebody further out enforces: what is polled here may be polled without them.
+    watch: Option<(Deadline, Watch)>,
     ambient: Ambient,
-    timer: Timer,
 }
 
 impl Custody {
     /// Takes a request into custody. Its extensions then have the deadline that was resolved, and a journey.
     pub(super) fn take<B>(request: &mut Request<B>) -> Self {
         let extensions = request.extensions_mut();
-        let found = [extensions.get().copied(), current()];
+        let around = Ambient::current();
+        let observed = around.journey().is_some_and(|journey| journey.policy().is_observed());
+        let found = [extensions.get().copied(), around.deadline().filter(|_| !observed)];
         let deadline = found.into_iter().flatten().reduce(Deadline::sooner);
         if let Some(deadline) = deadline {
             extensions.insert(deadline);
         }
-        let journey = extensions.get_or_insert_with(|| Journey::new(Arc::new(Policy::new()), true)).clone();
+        let journey = extensions.get_or_insert_with(|| Journey::new(Arc::new(Policy::new()), true)).own();
+        extensions.insert(journey.clone());
         let enforced = deadline.filter(|deadline| is_ours(&journey, *deadline));
         if let Some(deadline) = enforced {
             journey.enforce(deadline);
         }
+        let joined = enforced.is_none().then(|| journey.clone());
+        let watch = deadline.filter(|_| !journey.policy().is_observed());
         Self {
             deadline: enforced,
+            watch: watch.map(|deadline| (deadline, Watch::new(deadline, joined))),
             ambient: Ambient::new(deadline, Some(journey.clone())),
-            timer: Timer::default(),
             journey,
         }
     }
@@ -63,15 +69,15 @@ impl Custody {
 
     /// The deadline if it has passed. Does not wait.
     pub(super) fn expired(&self) -> Option<Deadline> {
-        self.deadline.filter(|deadline| deadline.is_expired(now()))
+        self.watch.as_ref().filter(|(_, watch)| watch.is_expired()).map(|(deadline, _)| *deadline)
     }
 
     /// Ready once the deadline has passed.
     pub(super) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<Deadline> {
-        let Some(deadline) = self.deadline else {
+        let Some((deadline, watch)) = &mut self.watch else {
             return Poll::Pending;
         };
-        self.timer.poll_reached(deadline.instant(), cx).map(|()| deadline)
+        watch.poll_expired(cx).map(|()| *deadline)
     }
 
     /// The deadline has passed: records that, and tells where the request was. `stage` is meant where no
@@ -88,7 +94,15 @@ impl Custody {
     /// Whoever polled the request drops it before its end: for the cause that stops that one, or because the
     /// client went away.
     pub(super) fn abandon(&self) {
-        self.journey.stop(cause_around().unwrap_or(Cause::ClientGone));
+        // A panic is no cause of the client's.
+        if !std::thread::panicking() {
+            self.journey.stop(cause_around().unwrap_or(Cause::ClientGone));
+        }
+    }
+
+    /// Whether somebody further out enforces, and decides how far.
+    pub(super) fn is_joined(&self) -> bool {
+        self.deadline.is_none() && self.journey.enforced().is_some()
     }
 
     /// The head is out, and the body is covered.
@@ -99,7 +113,7 @@ impl Custody {
     /// The head is out, and the body is not covered: the deadline ceases to count (R18).
     pub(super) fn release(&mut self) {
         self.deadline = None;
-        self.timer = Timer::default();
+        self.watch = None;
         self.ambient = Ambient::new(None, Some(self.journey.clone()));
         self.journey.release();
     }

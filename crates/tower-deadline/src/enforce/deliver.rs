@@ -18,6 +18,7 @@ use super::settle::settle;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asking {
     pub(super) is_head: bool,
+    /// HTTP/2 or later, which end in trailers.
     pub(super) is_http2: bool,
 }
 
@@ -47,13 +48,14 @@ impl Asking {
 
     /// The head is on its way: the custody of the request goes to the body.
     pub(super) fn deliver<B: Body>(self, head: Response<B>, mut custody: Custody) -> Response<EnforcedBody<B>> {
-        if covers(&head, &custody) {
+        // Where somebody further out enforces, it is for them to release.
+        if custody.is_joined() || covers(&head, &custody) {
             custody.unwatch();
         } else {
             custody.release();
         }
         let with_status = self.is_http2 && Call::of(head.headers()) == Call::Grpc;
-        let ends = Ends { with_status, after: self.length(&head) };
+        let ends = Ends { with_status, after: self.length(&head), trailed: false };
         head.map(|inner| EnforcedBody::kept(inner, custody, ends))
     }
 

@@ -48,7 +48,7 @@ where
 {
     pub(super) fn new(mut inner: S, ready: bool, request: Request<WatchedBody<RB>>, mut custody: Custody) -> Self {
         let asking =
-            Asking { is_head: request.method() == Method::HEAD, is_http2: request.version() == Version::HTTP_2 };
+            Asking { is_head: request.method() == Method::HEAD, is_http2: request.version() >= Version::HTTP_2 };
         // R10: not called once expired; the first poll answers.
         let expired = custody.expired().is_some();
         let state = if ready && !expired {

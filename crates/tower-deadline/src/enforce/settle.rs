@@ -3,7 +3,8 @@
 //! A head that is ready at the deadline is delivered, and no frame of a body is yielded after it (R11). Each
 //! for itself, the two would send a head and refuse its body: a broken message where there could have been an
 //! answer. It is no rare tie: a hop downstream that keeps the same deadline answers at this very instant. So at
-//! the instant, and after it, a response is delivered if all of it is ready without waiting, and else is late.
+//! the instant, and after it, a response is delivered if all of it is ready without waiting, and else is late: the
+//! answer is then ours.
 
 use std::collections::VecDeque;
 use std::pin::{Pin, pin};

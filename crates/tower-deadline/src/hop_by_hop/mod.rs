@@ -3,7 +3,8 @@
 //! Covers the fields of RFC 9110 §7.6.1 and their kin, in both directions (R30): `Connection` and everything
 //! that it names, `Keep-Alive`, `Proxy-Connection`, `Proxy-Authenticate`, `Proxy-Authorization`, `TE` (but for
 //! `trailers`), `Transfer-Encoding`, `Upgrade`, `HTTP2-Settings`. A message whose `Connection` names a field
-//! that the message depends on is refused (R31). Does not carry tunnels: a request to upgrade is stripped
+//! that the message depends on is refused (R31). Does not write `Connection: TE` beside a `TE` that it keeps, which
+//! an HTTP/1.1 connection wants: the version of what leaves is not known here. Does not carry tunnels: a request to upgrade is stripped
 //! of the wish, or refused.
 //!
 //! # Where it stands

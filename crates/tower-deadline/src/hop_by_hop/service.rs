@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::header::UPGRADE;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, Version};
 use http_deadline::dialect::Call;
 use pin_project::pin_project;
 use tower_layer::Layer;
@@ -49,7 +49,9 @@ impl HopByHopLayer {
     /// The answer to a request that does not go through.
     fn check<B>(&self, request: &mut Request<B>) -> Option<Response<Bytes>> {
         let call = Call::of(request.headers());
-        if self.upgrade == UpgradePolicy::Reject && request.headers().contains_key(UPGRADE) {
+        // RFC 9110 §7.8: in a request of HTTP/1.0 the field says nothing.
+        let wishes = request.headers().contains_key(UPGRADE) && request.version() > Version::HTTP_10;
+        if self.upgrade == UpgradePolicy::Reject && wishes {
             let detail = "upgrade: this route carries no other protocol";
             return Some(self.answers.failure(StatusCode::NOT_IMPLEMENTED, detail, call));
         }

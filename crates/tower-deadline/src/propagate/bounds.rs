@@ -16,27 +16,35 @@ use crate::watch::Watch;
 pub(super) struct Bounds {
     deadline: Deadline,
     reserve: Duration,
+    /// The layer's own limit, which neither a release nor an observing policy touches.
+    own: Option<Deadline>,
+    /// The journey that the call is part of.
     journey: Option<Journey>,
-    /// Whether the deadline came with the journey, and goes with it (R18).
+    /// Whether the deadline is the journey's, and released with it (R18).
     inherited: bool,
 }
 
 impl Bounds {
-    /// The sooner of what the request carries, what is ambient, and the caller's own limit (R21).
+    /// The sooner of what the request carries, what is ambient, and the layer's own limit (R21).
     pub(super) fn of(extensions: &Extensions, own: Option<Deadline>) -> Option<Self> {
         let ambient = Ambient::current();
-        let journey = extensions.get().or(ambient.journey()).cloned();
-        let found = [extensions.get().copied(), ambient.deadline()];
-        let inherited = found.into_iter().flatten().reduce(Deadline::sooner);
-        let deadline = inherited.into_iter().chain(own).reduce(Deadline::sooner)?;
-        // What is found after a release was set anew: the journey has no deadline to inherit.
-        let released = journey.as_ref().is_some_and(Journey::is_released);
+        let journey: Option<Journey> = extensions.get().or(ambient.journey()).cloned();
+        let found = [extensions.get().copied(), ambient.deadline(), own];
+        let deadline = found.into_iter().flatten().reduce(Deadline::sooner)?;
+        // What is sooner than the journey's was set by the caller, and stays after a release.
+        let around = journey.as_ref().and_then(Journey::deadline).map(Deadline::instant);
         Some(Self {
-            reserve: journey.as_ref().map(|journey: &Journey| journey.policy().reserved()).unwrap_or_default(),
-            inherited: !released && inherited.is_some_and(|inherited| inherited.instant() <= deadline.instant()),
+            reserve: journey.as_ref().map(|journey| journey.policy().reserved()).unwrap_or_default(),
+            inherited: around.is_some_and(|around| around <= deadline.instant()),
             deadline,
+            own,
             journey,
         })
+    }
+
+    /// What is left without the reserve, for a layer further in to find.
+    pub(super) fn deadline(&self) -> Deadline {
+        self.deadline
     }
 
     /// What whoever is called is told.
@@ -59,7 +67,10 @@ impl Bounds {
     }
 
     pub(super) fn watch(&self) -> Option<Watch> {
+        if self.is_observed() {
+            return self.own.map(|own| Watch::new(own, None));
+        }
         let journey = self.journey.clone().filter(|_| self.inherited);
-        (!self.is_observed()).then(|| Watch::new(self.deadline, journey).with_reserve(self.reserve / 2))
+        Some(Watch::new(self.deadline, journey).with_reserve(self.reserve / 2).with_own(self.own))
     }
 }

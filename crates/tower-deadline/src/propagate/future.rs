@@ -30,6 +30,7 @@ pub struct PropagateFuture<F> {
 
 #[pin_project(project = StateProjection)]
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a call that is sent is the common one, and is not worth an allocation")]
 enum State<F> {
     Sent {
         #[pin]
@@ -65,10 +66,9 @@ where
         let mut this = self.project();
         let outcome = match this.state.as_mut().project() {
             StateProjection::Unsent(error) => error.take().map(Err),
-            StateProjection::Sent { inner, bounds, watch, open } => match inner.poll(cx) {
+            StateProjection::Sent { inner, bounds, watch, .. } => match inner.poll(cx) {
                 // R11: value before timer.
                 Poll::Ready(outcome) => {
-                    *open = None;
                     let deliver = |head| deliver(head, bounds.take(), watch.take(), this.dialects);
                     Some(outcome.map(deliver).map_err(|error| PropagateError::Inner(error.into())))
                 }

@@ -100,6 +100,8 @@ impl PropagateLayer {
                 _ => Ok(None),
             };
         };
+        // For a layer further in, which writes the field again.
+        request.extensions_mut().insert(bounds.deadline());
         let left = bounds.sent().remaining(now());
         let written = self.dialects.write(request.headers_mut(), left, self.wall()).is_ok();
         // R16, also where no dialect is written. An observing policy sends without the field.

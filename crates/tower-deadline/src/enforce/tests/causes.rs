@@ -110,7 +110,7 @@ async fn a_body_that_nobody_reads_by_rule_has_no_cause() {
     *request.method_mut() = Method::HEAD;
     after_frames(0, request, move || Response::new(unread()));
     assert_eq!(journey.cause(), None, "HEAD");
-    assert_eq!(cause_after(0, || ScriptedBody::full("")), None, "empty");
+    assert_eq!(cause_after(0, || ScriptedBody::new([]).telling_end()), None, "empty");
 }
 
 #[tokio::test(start_paused = true)]

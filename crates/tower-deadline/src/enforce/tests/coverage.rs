@@ -107,6 +107,7 @@ async fn what_is_read_from_upstream_is_not_cut_in_a_released_response() {
         let mut body = now_ready(poll(call(&service, request).as_mut())).into_body();
         assert_eq!(data(&mut body), "early");
         assert!(poll_frame(&mut body).is_pending());
+        assert_eq!(armed(), usize::from(is_cut), "one for what is read and what is written");
         advance(BUDGET).await;
         assert_eq!(matches!(poll_frame(&mut body), Poll::Ready(Some(Err(_)))), is_cut);
     }

@@ -20,6 +20,7 @@ mod queue;
 mod request_body;
 mod response_body;
 mod starvation;
+mod tie;
 
 type Incoming = Request<WatchedBody<ScriptedBody>>;
 type Outcome = Result<Response<ScriptedBody>, ScriptedError>;

@@ -1,7 +1,7 @@
 //! R20: waiting for the inner service to be ready.
 
 use super::*;
-use crate::testing::{BUDGET, MS, call, plain, poll, ready as now_ready, stage, within};
+use crate::testing::{BUDGET, MS, call, journey, plain, poll, ready as now_ready, stage, within};
 use crate::timer::tests::armed;
 use crate::{BoxError, Stage};
 use std::time::Duration;
@@ -48,6 +48,49 @@ async fn the_time_spent_waiting_is_not_granted_again() {
     assert_eq!(armed(), 1);
     advance(MS).await;
     assert_eq!(stage(poll(waiting.as_mut())), Stage::Handler);
+}
+
+/// Whose readiness took too long, measured by the clock and not by how often it was asked.
+#[derive(Clone)]
+struct Sluggish(Probe);
+
+impl Service<Incoming> for Sluggish {
+    type Response = Response<ScriptedBody>;
+    type Error = ScriptedError;
+    type Future = deadline_testkit::Probed<Ready<Outcome>>;
+
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), ScriptedError>> {
+        // The first poll moves the clock.
+        let _ = poll(Box::pin(advance(BUDGET / 2)).as_mut());
+        if crate::current().is_some() { std::task::Poll::Ready(Ok(())) } else { std::task::Poll::Pending }
+    }
+
+    fn call(&mut self, _: Incoming) -> Self::Future {
+        self.0.watch(ready(Ok(Response::new(ScriptedBody::full("too late")))))
+    }
+}
+
+// R10
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_ready_too_late_is_not_called() {
+    let probe = Probe::default();
+    let request = within(BUDGET);
+    let mut calling = call(&EnforceLayer::new().layer(Sluggish(probe.clone())), request);
+    assert_eq!(stage(poll(calling.as_mut())), Stage::Queue);
+    assert_eq!(probe.called(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_stage_is_closed_when_the_call_begins() {
+    let gate = Gate::closed();
+    let handler = |request: Incoming| {
+        assert_eq!(journey(&request).stage(), Stage::Handler);
+        prompt(request)
+    };
+    let mut waiting = call(&behind(&gate, &Probe::default(), handler), within(BUDGET));
+    assert!(poll(waiting.as_mut()).is_pending());
+    gate.open();
+    assert!(now_ready(poll(waiting.as_mut())).status().is_success());
 }
 
 /// The inner service panics if another instance than the one that was polled is called.

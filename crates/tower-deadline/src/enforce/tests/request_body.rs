@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::testing::{
-    BUDGET, MS, call, data, journey, poll, poll_frame, ready as now_ready, settle, stage, under, within,
+    BUDGET, MS, call, data, finished, journey, poll, poll_frame, ready as now_ready, settle, stage, under, within,
 };
 use crate::timer::tests::armed;
 use crate::{BodyError, Covers, Policy, Stage};
@@ -117,7 +117,7 @@ async fn a_body_in_another_task_is_woken_when_the_owners_timer_fires() {
     assert!(!task.is_finished());
     advance(MS).await;
     assert_eq!(stage(poll(calling.as_mut())), Stage::RequestBody);
-    let Err(BodyError::Exceeded(exceeded)) = task.await.unwrap() else { panic!("read to its end") };
+    let Err(BodyError::Exceeded(exceeded)) = finished(task).await else { panic!("read to its end") };
     assert_eq!(exceeded.stage(), Stage::RequestBody);
     assert_eq!(armed(), 0);
 }
@@ -136,7 +136,7 @@ async fn a_body_that_outlives_its_owner_arms_a_timer_of_its_own() {
     settle().await;
     assert!(!task.is_finished());
     advance(MS).await;
-    assert!(matches!(task.await.unwrap(), Err(BodyError::Exceeded(_))));
+    assert!(matches!(finished(task).await, Err(BodyError::Exceeded(_))));
     assert_eq!(armed(), 0);
 }
 
@@ -152,7 +152,7 @@ async fn a_body_in_another_task_ends_though_the_response_is_not_read() {
     settle().await;
     let task = task.lock().unwrap().take().unwrap();
     assert!(task.is_finished());
-    assert!(matches!(task.await.unwrap(), Err(BodyError::Exceeded(_))));
+    assert!(matches!(finished(task).await, Err(BodyError::Exceeded(_))));
     drop(unread);
 }
 

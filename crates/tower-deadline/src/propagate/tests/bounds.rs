@@ -124,6 +124,42 @@ async fn the_stage_is_open_while_the_head_is_waited_for() {
     assert_eq!(journey.stage(), Stage::Handler);
 }
 
+/// R21: of 40 ms that are kept back, 20 are for the answer to come back, and 20 to answer.
+#[tokio::test(start_paused = true)]
+async fn half_of_the_reserve_is_kept_back_from_the_wait() {
+    let mut client = PropagateLayer::new().layer(silent(&Probe::default()));
+    let mut request = within(300);
+    request.extensions_mut().insert(journey(Policy::new().reserve(40 * MS)));
+    let mut calling = send(&mut client, request);
+    assert!(poll(calling.as_mut()).is_pending());
+    advance(279 * MS).await;
+    assert!(poll(calling.as_mut()).is_pending());
+    advance(MS).await;
+    let reason = reason(poll(calling.as_mut()));
+    assert_eq!((reason.budget(), reason.elapsed()), (BUDGET, 280 * MS));
+}
+
+/// Once the head is out there is nothing left to answer, and nothing to keep time for.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_passed_on_has_the_whole_deadline() {
+    for (passed_on, lasts) in [(false, 280), (true, 300)] {
+        let mut upstream = answering(&PropagateLayer::new(), || response("text/plain", [Step::Stall]));
+        let (mut request, journey) = (within(300), journey(Policy::new().reserve(40 * MS)));
+        journey.enforce(Deadline::after(now(), BUDGET));
+        request.extensions_mut().insert(journey.clone());
+        let mut body = now_ready(poll(send(&mut upstream.client, request).as_mut())).into_body();
+        assert!(poll_frame(&mut body).is_pending());
+        if passed_on {
+            journey.unwatch();
+        }
+        advance((lasts - 1) * MS).await;
+        assert!(poll_frame(&mut body).is_pending());
+        advance(MS).await;
+        assert!(matches!(error(&mut body), BodyError::Exceeded(_)));
+        assert_eq!(armed(), 0);
+    }
+}
+
 // R18
 #[tokio::test(start_paused = true)]
 async fn a_release_lets_go_of_what_was_inherited() {

@@ -1,7 +1,8 @@
 //! What must happen if the deadline passes in each phase: the project's table, case by case.
 
 use crate::propagate::PropagateLayer;
-use crate::testing::{BUDGET, asking, call, exceeded, poll, ready as now_ready, settle};
+use crate::testing::{BUDGET, asking, call, exceeded, finished, poll, ready as now_ready, settle};
+use crate::timer::tests::armed;
 use crate::{Cause, DeadlineLayer, DeadlineService, Journey, Policy, RequestEnded, Stage, WatchedBody, spawn};
 use deadline_testkit::{Gate, Probe, ScriptedBody, ScriptedError, ScriptedService, Step};
 use http::{Request, Response};
@@ -77,6 +78,7 @@ where
     *request.body_mut() = body;
     let mut calling = call(&service, request);
     assert!(poll(calling.as_mut()).is_pending());
+    assert_eq!(armed(), 1, "R12");
     advance(BUDGET).await;
     let response = now_ready(poll(calling.as_mut()));
     let (status, stage) = (response.status().as_u16(), exceeded(&response).stage());
@@ -145,7 +147,7 @@ async fn with_a_child() -> Value {
     }));
     let mut shown = expired(service, ScriptedBody::full("")).await;
     let child = child.lock().unwrap().take().unwrap();
-    let ended = child.await.unwrap().unwrap_err();
+    let ended = finished(child).await.unwrap_err();
     shown.insert("child_cancelled".into(), (ended.cause() == Some(Cause::Deadline)).into());
     shown.into()
 }
@@ -176,5 +178,5 @@ async fn after_the_response() -> Value {
     advance(2 * BUDGET).await;
     settle().await;
     let cause = journey.lock().unwrap().as_ref().and_then(Journey::cause);
-    json!({ "no_effect": read == "in time" && cause.is_none() && crate::timer::tests::armed() == 0 })
+    json!({ "no_effect": read == "in time" && cause.is_none() && armed() == 0 })
 }

@@ -2,7 +2,7 @@
 
 use crate::testing::{MS, asking, call, data, error, exceeded, journey, plain, poll, poll_frame, ready as now_ready};
 use crate::timer::tests::armed;
-use crate::{BodyError, Cause, Deadline, DeadlineLayer, Journey, Policy, Stage, WatchedBody, now};
+use crate::{BodyError, Cause, Deadline, DeadlineLayer, Journey, Mode, Policy, Stage, WatchedBody, now};
 use deadline_testkit::{ScriptedBody, ScriptedError, Step};
 use http::{Request, Response};
 use std::future::{pending, ready};
@@ -80,6 +80,25 @@ async fn a_later_deadline_put_between_them_lengthens_nothing() {
     assert!(poll(calling.as_mut()).is_pending());
     advance(SHORT).await;
     assert_eq!(exceeded(&now_ready(poll(calling.as_mut()))).budget(), SHORT);
+}
+
+// R11
+#[tokio::test(start_paused = true)]
+async fn what_is_ready_at_the_very_instant_passes_both() {
+    for (outer, inner) in [(SHORT, LONG), (LONG, SHORT), (SHORT, SHORT)] {
+        let service = ServiceBuilder::new().layer(layer(outer, "outer")).layer(layer(inner, "inner")).service(
+            service_fn(|_: Incoming| async {
+                tokio::time::sleep(SHORT).await;
+                Outcome::Ok(Response::new(ScriptedBody::new([Step::Data("in time")])))
+            }),
+        );
+        let mut calling = call(&service, plain());
+        assert!(poll(calling.as_mut()).is_pending());
+        advance(SHORT).await;
+        let response = now_ready(poll(calling.as_mut()));
+        assert!(response.status().is_success() && !response.headers().contains_key("deadline-exceeded"));
+        assert_eq!(data(&mut response.into_body()), "in time");
+    }
 }
 
 /// What a request reads within both is bound by the outer deadline, though it belongs to the inner request.
@@ -166,6 +185,27 @@ async fn one_layer_holds_a_request_to_its_header() {
     let expected = ("handler", "header", 200, "orders");
     let told = (&document["stage"], &document["origin"], &document["budget_ms"], &document["hop"]);
     assert_eq!(told, (&expected.0.into(), &expected.1.into(), &expected.2.into(), &expected.3.into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_layer_that_only_observes_changes_nothing() {
+    let policy = Policy::new().default_timeout(SHORT).min(MS).mode(Mode::Observe);
+    let service = ServiceBuilder::new().layer(DeadlineLayer::new(policy)).service(service_fn(
+        |_: Request<WatchedBody<ScriptedBody>>| async {
+            tokio::time::sleep(LONG).await;
+            Outcome::Ok(Response::new(ScriptedBody::new([Step::Wait, Step::Data("late")])))
+        },
+    ));
+    for request in [asking("0"), asking("abc"), asking("100ms"), plain()] {
+        let mut calling = call(&service, request);
+        assert!(poll(calling.as_mut()).is_pending());
+        advance(LONG).await;
+        let response = now_ready(poll(calling.as_mut()));
+        assert!(response.status().is_success() && response.headers().is_empty());
+        let mut body = response.into_body();
+        assert!(poll_frame(&mut body).is_pending());
+        assert_eq!((data(&mut body), armed()), ("late".into(), 0));
+    }
 }
 
 #[tokio::test(start_paused = true)]
