@@ -39,7 +39,7 @@ use http::StatusCode;
 use http::request::Parts;
 use http_deadline::{Deadline, Exceeded};
 
-use crate::BoxError;
+use crate::{BoxError, PropagateError};
 
 /// The deadline of the request, as an argument of a handler.
 ///
@@ -89,8 +89,9 @@ impl IntoResponse for NoDeadline {
 /// A handler's error of any kind, made by `?`.
 ///
 /// One with [`Exceeded`] in its chain becomes an empty 504 with the `Exceeded` in its extensions, which
-/// [`rescue`](crate::rescue) makes readable. Any other becomes an empty 500, which tells a client nothing; the
-/// failure itself stands in the extensions of the response, for a layer that logs.
+/// [`rescue`](crate::rescue) makes readable. One of a client that failed ([`PropagateError::Inner`]) becomes an empty
+/// 502, any other an empty 500, which tell a client nothing; the failure itself stands in the extensions of the
+/// response, for a layer that logs.
 #[derive(Clone, Debug)]
 pub struct Failure(Arc<dyn Error + Send + Sync>);
 
@@ -110,10 +111,12 @@ impl<E: Into<BoxError>> From<E> for Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let exceeded = Exceeded::find(self.error()).cloned();
         let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-        if let Some(exceeded) = exceeded {
+        *response.status_mut() = match self.error().downcast_ref() {
+            Some(PropagateError::Inner(_)) => StatusCode::BAD_GATEWAY,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        if let Some(exceeded) = Exceeded::find(self.error()).cloned() {
             *response.status_mut() = StatusCode::GATEWAY_TIMEOUT;
             response.extensions_mut().insert(exceeded);
         }

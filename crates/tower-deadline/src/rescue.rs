@@ -3,7 +3,8 @@
 //! Covers the two places where [`Exceeded`] can stand: the chain of the inner service's error, and the
 //! extensions of a response without a body, as [`enforce`](crate::enforce) and handlers leave it. Either
 //! becomes a problem document (or the trailers of gRPC) with a `Deadline-Exceeded` field. Does not touch any
-//! other error, nor a response that is finished: one with a body, or with that field already.
+//! other error, nor a response that is finished (one with a body, or with that field already), nor anything of a
+//! request whose policy only observes.
 //!
 //! # Kinds of errors
 //!
@@ -159,7 +160,11 @@ where
     fn call(&mut self, request: Request<RB>) -> Self::Future {
         let policy = request.extensions().get::<Journey>().map(Journey::policy);
         RescueFuture {
-            status: policy.map_or(StatusCode::GATEWAY_TIMEOUT, |policy| policy.status_code()),
+            status: match policy {
+                Some(policy) if policy.is_observed() => None,
+                Some(policy) => Some(policy.status_code()),
+                None => Some(StatusCode::GATEWAY_TIMEOUT),
+            },
             call: Call::of(request.headers()),
             answers: self.answers.clone(),
             inner: self.inner.call(request),
@@ -175,7 +180,8 @@ pub struct RescueFuture<F, K> {
     #[pin]
     inner: F,
     call: Call,
-    status: StatusCode,
+    /// `None` where the policy only observes, and answers nobody.
+    status: Option<StatusCode>,
     answers: Answers,
     kind: PhantomData<fn() -> K>,
 }
@@ -195,7 +201,8 @@ where
             Ok(response) => unanswered(response),
             Err(error) => Exceeded::find(K::first(error)),
         };
-        let answer = found.map(|exceeded| this.answers.exceeded(exceeded, *this.status, *this.call));
+        let found = found.zip(*this.status);
+        let answer = found.map(|(exceeded, status)| this.answers.exceeded(exceeded, status, *this.call));
         Poll::Ready(match (outcome, answer) {
             (Ok(response), Some(answer)) => Ok(dressed(response, answer)),
             (Err(_), Some(answer)) => Ok(answer.map(AnswerBody::from)),

@@ -53,7 +53,12 @@ where
         let Poll::Ready(frame) = frame else {
             let (journey, stage) = (this.journey.as_ref(), *this.stage);
             *this.open = this.open.take().or_else(|| journey.map(|journey| journey.enter(stage)));
-            let exceeded = ready!(poll_exceeded(this.watch, stage, cx));
+            let exceeded = poll_exceeded(this.watch, stage, cx);
+            // Released meanwhile, by another thread: the inner body has yet to be polled, and wakes nobody.
+            if expired && exceeded.is_pending() && !this.watch.as_ref().is_some_and(Watch::is_expired) {
+                cx.waker().wake_by_ref();
+            }
+            let exceeded = ready!(exceeded);
             *this.open = None;
             *this.watch = None;
             this.inner.set(None);

@@ -110,3 +110,11 @@ async fn a_handler_is_held_to_the_header() {
     assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
     assert_eq!((exceeded(&response).stage(), now() - start), (Stage::Handler, 300 * MS));
 }
+
+#[test]
+fn a_client_that_failed_is_a_bad_gateway() {
+    let failed = Failure::from(PropagateError::Inner("connection refused".into())).into_response();
+    assert_eq!(failed.status(), StatusCode::BAD_GATEWAY);
+    let missing = Failure::from(PropagateError::Missing).into_response();
+    assert_eq!(missing.status(), StatusCode::INTERNAL_SERVER_ERROR);
+}

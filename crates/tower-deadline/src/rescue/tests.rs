@@ -1,6 +1,6 @@
 use super::*;
-use crate::testing::{MS, call, data, exceeded, is_at_end, plain, poll, ready as now_ready};
-use crate::{BodyError, Cause, Deadline, Policy, Stage, now};
+use crate::testing::{MS, call, data, exceeded, is_at_end, plain, poll, ready as now_ready, under};
+use crate::{BodyError, Cause, Deadline, Mode, Policy, Stage, now};
 use deadline_testkit::{ScriptedBody, ScriptedError, Step};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG};
 use std::future::ready as answer;
@@ -147,4 +147,15 @@ async fn a_call_of_grpc_is_answered_in_its_own_words() {
     let response = now_ready(poll(call(&service, request).as_mut()));
     assert_eq!((response.status(), &response.headers()["grpc-status"]), (StatusCode::OK, &"4".parse().unwrap()));
     assert!(response.body().is_end_stream());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_observing_policy_answers_nobody() {
+    let policy = Policy::new().mode(Mode::Observe);
+    let bare = RescueLayer::new().layer(ending(|| Ok::<_, ScriptedError>(with_reason(ScriptedBody::full("")))));
+    let response = now_ready(poll(call(&bare, under(policy.clone(), true)).as_mut()));
+    assert_eq!((response.status(), response.headers().len()), (StatusCode::OK, 0));
+    let failing = RescueLayer::new().layer(ending(|| Err(BodyError::Exceeded(stopped()))));
+    let outcome = poll(call(&failing, under(policy, true)).as_mut());
+    assert!(matches!(outcome, Poll::Ready(Err(BodyError::Exceeded(_)))));
 }
