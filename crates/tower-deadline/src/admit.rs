@@ -41,7 +41,6 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -52,7 +51,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::answer::Answers;
-use crate::now;
+use crate::timer::{now, wall};
 
 /// Applies [`Admit`]; see the [module](self).
 #[derive(Clone, Debug)]
@@ -127,7 +126,7 @@ where
 
 impl AdmitLayer {
     fn admit<RB>(&self, request: &mut Request<RB>) -> Result<(), Refusal> {
-        let asked = self.dialects.read(request.headers(), self.wall());
+        let asked = self.dialects.read(request.headers(), wall(&self.dialects));
         let admitted = self.policy.admit(&asked, now())?;
         let extensions = request.extensions_mut();
         // What is only observed further out stops nothing here.
@@ -144,11 +143,6 @@ impl AdmitLayer {
             None => Journey::new(policy, client_asked),
         });
         Ok(())
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "the absolute dialects compare wall clocks")]
-    fn wall(&self) -> SystemTime {
-        if self.dialects.needs_wall_clock() { SystemTime::now() } else { UNIX_EPOCH }
     }
 }
 

@@ -5,8 +5,9 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use http_deadline::Dialects;
 use tokio::task::coop::unconstrained;
 use tokio::time::{self, Sleep};
 
@@ -34,6 +35,12 @@ pub fn now() -> Instant {
 #[must_use]
 pub fn remaining() -> Option<Duration> {
     http_deadline::current().map(|deadline| deadline.remaining(now()))
+}
+
+/// The time of day for these dialects; any time will do for those that do not need it.
+#[expect(clippy::disallowed_methods, reason = "the absolute dialects compare wall clocks")]
+pub(crate) fn wall(dialects: &Dialects) -> SystemTime {
+    if dialects.needs_wall_clock() { SystemTime::now() } else { UNIX_EPOCH }
 }
 
 /// A timer that costs nothing until it is polled, and nothing after it has fired (R12).

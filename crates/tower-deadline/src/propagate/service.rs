@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use http::{Request, Response};
 use http_deadline::{Deadline, Dialects, OnMissing, Origin, Stage};
@@ -12,7 +12,8 @@ use tower_service::Service;
 use super::PropagateError;
 use super::bounds::Bounds;
 use super::future::PropagateFuture;
-use crate::{BoxError, WatchedBody, now};
+use crate::timer::{now, wall};
+use crate::{BoxError, WatchedBody};
 
 /// Applies [`Propagate`]; see the [module](crate::propagate).
 #[derive(Clone, Debug, Default)]
@@ -103,7 +104,7 @@ impl PropagateLayer {
         // For a layer further in, which writes the field again.
         request.extensions_mut().insert(bounds.deadline());
         let left = bounds.sent().remaining(now());
-        let written = self.dialects.write(request.headers_mut(), left, self.wall()).is_ok();
+        let written = self.dialects.write(request.headers_mut(), left, wall(&self.dialects)).is_ok();
         // R16, also where no dialect is written. An observing policy sends without the field.
         let sent = (written && !left.is_zero()) || bounds.is_observed();
         if sent { Ok(Some(bounds)) } else { Err(PropagateError::Exceeded(bounds.exceeded(Stage::Unsent))) }
@@ -112,10 +113,5 @@ impl PropagateLayer {
     fn own(&self) -> Option<Deadline> {
         let (timeout, origin) = self.own?;
         Some(Deadline::after(now(), timeout).with_origin(origin))
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "the absolute dialect writes an instant of the wall clock")]
-    fn wall(&self) -> SystemTime {
-        if self.dialects.needs_wall_clock() { SystemTime::now() } else { UNIX_EPOCH }
     }
 }
