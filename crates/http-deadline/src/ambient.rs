@@ -161,6 +161,22 @@ mod tests {
         assert_eq!(current(), Some(deadline));
     }
 
+    // R18
+    #[test]
+    fn a_release_lets_go_of_the_journeys_deadline_and_not_of_an_entered_one() {
+        let now = Instant::now();
+        let (sooner, later) =
+            (Deadline::after(now, Duration::from_secs(1)), Deadline::after(now, Duration::from_secs(2)));
+        let journey = Journey::new(Arc::new(Policy::new()), false);
+        Ambient::new(Some(later), Some(journey.clone())).run(|| {
+            let entered = enter(sooner);
+            journey.release();
+            assert_eq!(current(), Some(sooner));
+            drop(entered);
+            assert_eq!(current(), None);
+        });
+    }
+
     #[test]
     fn stays_on_its_thread() {
         let _entered = enter(Deadline::after(Instant::now(), Duration::from_secs(1)));

@@ -139,6 +139,8 @@ mod tests {
     use std::task::{Wake, Waker};
     use tokio::time::advance;
 
+    mod race;
+
     const MS: Duration = Duration::from_millis(1);
 
     #[derive(Default)]
@@ -206,6 +208,22 @@ mod tests {
         assert_eq!(count.0.load(Ordering::Relaxed), 1, "told of the release");
         advance(300 * MS).await;
         assert!(!poll(&mut watch, &count) && !watch.is_expired());
+    }
+
+    /// As `Shared` does: whoever polls it first waits no longer than for its own request, others go on.
+    #[tokio::test(start_paused = true)]
+    async fn what_does_not_belong_to_an_owner_is_woken_at_its_own_deadline() {
+        let deadline = Deadline::after(now(), 300 * MS);
+        let (journey, mut ended, count) = watched(deadline);
+        journey.end();
+        let mut alone = Watch::new(deadline, None);
+        for watch in [&mut alone, &mut ended] {
+            assert!(!within(Some(now() + MS), || poll(watch, &count)));
+        }
+        advance(299 * MS).await;
+        assert_eq!(count.0.load(Ordering::Relaxed), 0);
+        advance(MS).await;
+        assert_eq!(count.0.load(Ordering::Relaxed), 2);
     }
 
     #[tokio::test(start_paused = true)]

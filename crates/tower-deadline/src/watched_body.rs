@@ -65,8 +65,11 @@ where
             return Poll::Ready(Some(Err(BodyError::Exceeded(exceeded))));
         };
         *this.open = None;
-        if !matches!(frame, Some(Ok(_))) {
+        let ends = !matches!(frame, Some(Ok(_)));
+        if ends || matches!(&frame, Some(Ok(frame)) if frame.is_trailers()) {
             *this.watch = None;
+        }
+        if ends {
             this.inner.set(None);
         }
         Poll::Ready(frame.map(|frame| frame.map_err(|error| BodyError::Inner(error.into()))))

@@ -111,6 +111,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
+    use std::time::Duration;
 
     #[derive(Default)]
     struct Count(AtomicUsize);
@@ -149,6 +150,37 @@ mod tests {
         assert!(!poll(&mut ended, &count));
         journey.end();
         assert_eq!(count.0.load(Ordering::Relaxed), 2);
+    }
+
+    /// A waker that looks at its journey once more when it is dropped, as a task does whose last waker goes.
+    struct Looks(Journey);
+
+    impl Wake for Looks {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    impl Drop for Looks {
+        fn drop(&mut self) {
+            assert!(!self.0.is_ended());
+        }
+    }
+
+    /// Done by a thread of its own: under the lock it would look for ever.
+    #[test]
+    fn a_waker_is_replaced_and_forgotten_without_the_lock() {
+        let (done, finished) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let journey = Journey::new(Arc::new(Policy::new()), false);
+            let (mut replaced, mut forgotten) = (journey.ended(), journey.ended());
+            for ended in [&mut replaced, &mut forgotten] {
+                let waker = Waker::from(Arc::new(Looks(journey.clone())));
+                assert!(Pin::new(ended).poll(&mut Context::from_waker(&waker)).is_pending());
+            }
+            assert!(!poll(&mut replaced, &Arc::default()));
+            drop(forgotten);
+            done.send(()).unwrap();
+        });
+        assert_eq!(finished.recv_timeout(Duration::from_secs(5)), Ok(()), "dropped under the lock");
     }
 
     #[test]

@@ -35,8 +35,6 @@ pub(super) struct Ends {
     pub(super) with_status: bool,
     /// Without having been polled to its end: after this many bytes.
     pub(super) after: Option<u64>,
-    /// Trailers have passed: neither an error nor a second status follows them.
-    pub(super) trailed: bool,
 }
 
 impl<B> Body for EnforcedBody<B>
@@ -56,13 +54,17 @@ where
             return Poll::Ready(this.settled.pop_front().map(Ok));
         };
         // R11: deadline first.
-        if let Some(deadline) = custody.expired().filter(|_| !this.ends.trailed) {
+        if let Some(deadline) = custody.expired() {
             return Poll::Ready(Some(self.stop(deadline)));
         }
         let frame = custody.run(|| inner.as_mut().poll_frame(cx));
         match frame {
             Poll::Ready(Some(Ok(frame))) => {
                 this.ends.passed(&frame, inner.is_end_stream());
+                if frame.is_trailers() {
+                    // Neither an error nor a second status follows them.
+                    custody.forget_deadline();
+                }
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => {
@@ -121,8 +123,7 @@ impl Ends {
         let length = frame.data_ref().map_or(0, |data| data.remaining() as u64);
         let after = self.after.map(|after| after.saturating_sub(length));
         // Trailers are the last frame there can be.
-        self.trailed |= frame.is_trailers();
-        self.after = if is_last || self.trailed { Some(0) } else { after };
+        self.after = if is_last || frame.is_trailers() { Some(0) } else { after };
     }
 }
 

@@ -110,10 +110,15 @@ impl Custody {
         self.journey.unwatch();
     }
 
-    /// The head is out, and the body is not covered: the deadline ceases to count (R18).
-    pub(super) fn release(&mut self) {
+    /// From here on nothing is stopped at the deadline.
+    pub(super) fn forget_deadline(&mut self) {
         self.deadline = None;
         self.watch = None;
+    }
+
+    /// The head is out, and the body is not covered: the deadline ceases to count (R18).
+    pub(super) fn release(&mut self) {
+        self.forget_deadline();
         self.ambient = Ambient::new(None, Some(self.journey.clone()));
         self.journey.release();
     }

@@ -55,7 +55,7 @@ impl Asking {
             custody.release();
         }
         let with_status = self.is_http2 && Call::of(head.headers()) == Call::Grpc;
-        let ends = Ends { with_status, after: self.length(&head), trailed: false };
+        let ends = Ends { with_status, after: self.length(&head) };
         head.map(|inner| EnforcedBody::kept(inner, custody, ends))
     }
 

@@ -76,6 +76,18 @@ async fn no_stage_is_open_after_the_end() {
     assert_eq!(journey.stage(), Stage::Handler);
 }
 
+/// The timer stayed armed after the end, as long as somebody kept the body.
+#[tokio::test(start_paused = true)]
+async fn no_timer_is_armed_after_the_end() {
+    for steps in [vec![Step::Wait], vec![Step::Wait, Step::Data("last")], vec![Step::Wait, Step::Error]] {
+        let (mut body, ..) = alone(steps);
+        assert!(poll_frame(&mut body).is_pending());
+        assert_eq!(armed(), 1);
+        while !is_at_end(&mut body) {}
+        assert_eq!(armed(), 0);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_a_deadline_it_waits_as_long_as_it_takes() {
     let mut body = WatchedBody::new(ScriptedBody::new([Step::Wait, Step::Data("late")]), None, None, Stage::Upstream);

@@ -7,6 +7,7 @@ use crate::testing::{
 use crate::{Cause, Policy};
 use http::{Method, StatusCode};
 use http_deadline::Journey;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use tokio::time::advance;
 
 fn request() -> (Request<ScriptedBody>, Journey) {
@@ -119,6 +120,19 @@ async fn an_inner_error_is_no_cause() {
     let mut body = now_ready(poll(call(&streaming("text/plain", [Step::Error]), request).as_mut())).into_body();
     error(&mut body);
     drop(body);
+    assert_eq!((journey.cause(), journey.is_ended()), (None, true));
+}
+
+/// Whoever unwinds through the call drops it, as the task of a connection does.
+#[tokio::test(start_paused = true)]
+async fn a_panic_of_the_handlers_is_no_cause() {
+    async fn panicking(_: Incoming) -> Outcome {
+        panic!("on purpose")
+    }
+    let (request, journey) = request();
+    let mut calling = call(&enforced(&Probe::default(), panicking), request);
+    let outcome = catch_unwind(AssertUnwindSafe(move || poll(calling.as_mut()).is_ready()));
+    assert!(outcome.is_err());
     assert_eq!((journey.cause(), journey.is_ended()), (None, true));
 }
 

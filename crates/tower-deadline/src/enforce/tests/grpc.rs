@@ -6,7 +6,7 @@ use crate::testing::{
     BUDGET, call, data, error, is_at_end, journey, over_http2, poll, poll_frame, ready as now_ready, under, within,
 };
 use crate::{Cause, Policy};
-use http::HeaderMap;
+use http::{HeaderMap, Version};
 use http_body::Body;
 use tokio::time::advance;
 
@@ -22,9 +22,13 @@ fn trailers<B: Body<Error: std::fmt::Debug> + Unpin>(body: &mut B) -> HeaderMap 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_grpc_response_over_http2_ends_in_a_status_and_no_error() {
-    for content_type in ["application/grpc", "application/grpc+proto"] {
-        let request = over_http2(under(Policy::new(), true));
+async fn a_grpc_response_ends_in_a_status_and_no_error_where_there_are_trailers() {
+    let (http2, http3) = (Version::HTTP_2, Version::HTTP_3);
+    for (content_type, version) in
+        [("application/grpc", http2), ("application/grpc+proto", http2), ("application/grpc", http3)]
+    {
+        let mut request = under(Policy::new(), true);
+        *request.version_mut() = version;
         let journey = journey(&request);
         let mut body = now_ready(poll(call(&streaming(content_type, STEPS), request).as_mut())).into_body();
         assert_eq!(data(&mut body), "half a message");

@@ -16,6 +16,7 @@ mod coverage;
 mod grpc;
 mod head;
 mod observed;
+mod owners;
 mod queue;
 mod request_body;
 mod response_body;

@@ -1,7 +1,9 @@
 //! The response body, to its end.
 
 use super::*;
-use crate::testing::{BUDGET, MS, call, data, error, is_at_end, poll, poll_frame, ready as now_ready, within};
+use crate::testing::{
+    BUDGET, MS, call, data, error, is_at_end, over_http2, poll, poll_frame, ready as now_ready, trailers, within,
+};
 use crate::timer::tests::armed;
 use crate::{BodyError, Exceeded, Stage};
 use http_body::Body;
@@ -87,6 +89,31 @@ async fn a_body_that_never_waits_arms_nothing() {
     assert_eq!((data(&mut body), data(&mut body)), ("a".into(), "b".into()));
     assert_eq!(armed(), 0);
     assert!(is_at_end(&mut body));
+}
+
+/// Trailers are the end, though the body has not said so yet: neither an error nor a second status follows.
+#[tokio::test(start_paused = true)]
+async fn nothing_follows_the_trailers() {
+    for content_type in ["application/grpc", "text/plain"] {
+        let status = trailers("grpc-status", "0");
+        let service = streaming(content_type, [Step::Data("message"), Step::Trailers(status)]);
+        let mut body = now_ready(poll(call(&service, over_http2(within(BUDGET))).as_mut())).into_body();
+        assert_eq!(data(&mut body), "message");
+        assert!(matches!(poll_frame(&mut body), std::task::Poll::Ready(Some(Ok(frame))) if frame.is_trailers()));
+        advance(BUDGET).await;
+        assert!(is_at_end(&mut body) && is_at_end(&mut body), "{content_type}");
+    }
+}
+
+/// A body that does not tell its end after its trailers.
+#[tokio::test(start_paused = true)]
+async fn nothing_follows_the_trailers_of_a_body_that_stalls_behind_them() {
+    let service = streaming("application/grpc", [Step::Trailers(trailers("grpc-status", "0")), Step::Stall]);
+    let mut body = now_ready(poll(call(&service, over_http2(within(BUDGET))).as_mut())).into_body();
+    assert!(matches!(poll_frame(&mut body), std::task::Poll::Ready(Some(Ok(_)))));
+    assert!(poll_frame(&mut body).is_pending());
+    advance(BUDGET).await;
+    assert!(poll_frame(&mut body).is_pending());
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,6 +15,7 @@ use crate::testing::MS;
 mod answers;
 mod bounds;
 mod fields;
+mod released;
 mod retry;
 
 type Outcome = Result<Response<ScriptedBody>, ScriptedError>;

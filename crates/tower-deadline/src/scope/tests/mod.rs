@@ -13,6 +13,7 @@ use crate::testing::{BUDGET, MS, asking, call, poll, settle};
 use crate::timer::tests::armed;
 use crate::{DeadlineLayer, Stage, WatchedBody, current, remaining};
 
+mod answered;
 mod children;
 mod detached;
 
