@@ -17,7 +17,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
-use tower::{Service, ServiceBuilder};
+use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_deadline::{BoxError, Deadline, PropagateLayer, now, scope};
 
 #[tokio::main]
@@ -30,12 +30,12 @@ async fn main() -> Result<(), BoxError> {
     let deadline = Deadline::after(now(), Duration::from_millis(300));
     let work = scope(deadline, async {
         for _ in 0..3 {
-            let response = client.call(request(server, "/echo")?).await?;
+            let response = client.ready().await?.call(request(server, "/echo")?).await?;
             let seen = response.into_body().collect().await?.to_bytes();
             println!("the server was told: {}", String::from_utf8_lossy(&seen));
             sleep(Duration::from_millis(50)).await;
         }
-        client.call(request(server, "/never")?).await?;
+        client.ready().await?.call(request(server, "/never")?).await?;
         Ok::<_, BoxError>(())
     });
     match work.await {
@@ -45,7 +45,7 @@ async fn main() -> Result<(), BoxError> {
 
     // Nothing left: the call is not even sent.
     let late = Request::get(format!("http://{server}/echo")).extension(deadline).body(Empty::new())?;
-    match client.call(late).await {
+    match client.ready().await?.call(late).await {
         Ok(response) => println!("unexpected: {}", response.status()),
         Err(error) => println!("unsent: {error}"),
     }

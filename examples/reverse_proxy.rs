@@ -18,6 +18,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
+use tokio::time::sleep;
 use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_deadline::{
     BodyError, BoxError, DeadlineLayer, Exceeded, HopByHopLayer, Policy, PropagateLayer, UpgradePolicy, WatchedBody,
@@ -39,7 +40,11 @@ async fn main() -> Result<(), BoxError> {
         .service_fn(move |request| forward(client.clone(), upstream.clone(), request));
 
     loop {
-        let (stream, _) = listener.accept().await?;
+        let Ok((stream, _)) = listener.accept().await else {
+            // One connection failed, or none can be had right now; the listener goes on.
+            sleep(Duration::from_millis(50)).await;
+            continue;
+        };
         let service = TowerToHyperService::new(service.clone());
         tokio::spawn(async move {
             let builder = auto::Builder::new(TokioExecutor::new());

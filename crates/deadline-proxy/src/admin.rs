@@ -50,7 +50,7 @@ pub fn service(
 fn respond(method: &Method, path: &str, readiness: &Readiness, config: &Bytes) -> Response<Full<Bytes>> {
     let known = ["/healthz", "/readyz", "/config"].contains(&path);
     if known && !matches!(*method, Method::GET | Method::HEAD) {
-        return with(text(StatusCode::METHOD_NOT_ALLOWED, "GET only\n"), ALLOW, "GET, HEAD");
+        return with(text(StatusCode::METHOD_NOT_ALLOWED, "GET and HEAD only\n"), ALLOW, "GET, HEAD");
     }
     match path {
         "/healthz" => text(StatusCode::OK, "ok\n"),

@@ -1,13 +1,15 @@
 //! The command line.
 
 use std::net::SocketAddr;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use http::Uri;
+use http::uri::Authority;
 use tower_deadline::{Dialect, Policy};
 
 use crate::demo::DemoArgs;
+use crate::duration::duration;
 use crate::error::Error;
 use crate::proxy::Settings;
 
@@ -35,7 +37,7 @@ Examples:
   deadline-proxy run --upstream http://127.0.0.1:3000 --listen 0.0.0.0:8080 --timeout 3s --max 30s
 
 Durations are written as in {FIELD}: 300ms, 1.5s, 1h30m; bare digits are milliseconds.
-SIGTERM and SIGINT stop accepting, let what is under way finish, and end."
+SIGTERM and SIGINT stop accepting and give what is under way 30 s to finish; a second one ends it at once."
     )
 }
 
@@ -68,19 +70,19 @@ pub struct RunArgs {
     pub upstream: Uri,
 
     /// Where requests come in: HTTP/1.1, and HTTP/2 with prior knowledge.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDR", value_parser = address, default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
 
     /// Where /healthz, /readyz and /config are served.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9901")]
+    #[arg(long, value_name = "ADDR", value_parser = address, default_value = "127.0.0.1:9901")]
     pub admin: SocketAddr,
 
-    /// The budget of a request that asks for none; none by default.
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    /// The budget of a request that asks for none. Without it, such a request takes as long as its upstream does.
+    #[arg(long, value_name = "DURATION", value_parser = limit)]
     pub timeout: Option<Duration>,
 
     /// The most that a request can ask for; without it, --timeout is the most.
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = limit)]
     pub max: Option<Duration>,
 
     /// The name of this hop, in answers.
@@ -111,28 +113,31 @@ impl RunArgs {
     }
 }
 
-/// A duration in the grammar of `X-Request-Timeout`, above zero.
-///
-/// # Errors
-///
-/// What was expected, for a message that begins with the argument's name.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let decoded = Dialect::XRequestTimeout.decode(text.as_bytes(), UNIX_EPOCH);
-    match decoded.ok().flatten() {
-        Some(duration) if !duration.is_zero() => Ok(duration),
-        Some(_) => Err("a duration above zero is expected, such as 300ms or 1.5s".to_owned()),
-        None => Err(format!("{} is expected", Dialect::XRequestTimeout.grammar())),
-    }
-}
-
 fn upstream(text: &str) -> Result<Uri, String> {
     let expected = "http://HOST:PORT is expected";
     let uri: Uri = text.parse().map_err(|error| format!("{error}; {expected}"))?;
     match (uri.scheme_str(), uri.authority(), uri.path()) {
-        (Some("http"), Some(authority), "/") if uri.query().is_none() && !authority.as_str().contains('@') => Ok(uri),
+        (Some("http"), Some(authority), "/") if uri.query().is_none() && is_host_and_port(authority) => Ok(uri),
         (Some("https"), ..) => Err(format!("TLS to the upstream is not supported yet; {expected}")),
         _ => Err(format!("{expected}, without user, path and query")),
     }
+}
+
+/// `http` takes a port that is none, an empty host, and user information.
+fn is_host_and_port(authority: &Authority) -> bool {
+    let (host, text) = (authority.host(), authority.as_str());
+    let port = authority.port_u16().filter(|port| *port != 0).map(|port| format!("{host}:{port}"));
+    !host.is_empty() && (text == host || port.is_some_and(|whole| text == whole))
+}
+
+fn limit(text: &str) -> Result<Duration, String> {
+    let limit = duration(text)?;
+    if limit.is_zero() { Err("a duration above zero is expected, such as 300ms or 1.5s".to_owned()) } else { Ok(limit) }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "IP:PORT is expected, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080".to_owned())
 }
 
 #[cfg(test)]
@@ -171,7 +176,9 @@ mod tests {
             ("--upstream http://a@b", "without user, path and query"),
             ("--upstream http://a --timeout soon", "'--timeout <DURATION>': a duration such as 300ms"),
             ("--upstream http://a --timeout 0", "a duration above zero"),
-            ("--upstream http://a --listen here", "'--listen <ADDR>'"),
+            ("--upstream http://a:99999", "http://HOST:PORT is expected"),
+            ("--upstream http://:3000", "http://HOST:PORT is expected"),
+            ("--upstream http://a --listen :8080", "IP:PORT is expected, such as 127.0.0.1:8080"),
             ("--upstream http://a --timeout 5s --max 3s", "--timeout (5s) is longer than --max (3s)"),
         ] {
             let error = settings(arguments).err().unwrap_or_default();
@@ -181,7 +188,7 @@ mod tests {
 
     #[test]
     fn durations_are_written_as_in_the_header() {
-        assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
-        assert_eq!(duration("250"), Ok(Duration::from_millis(250)));
+        assert_eq!(limit("1.5s"), Ok(Duration::from_millis(1500)));
+        assert_eq!(limit("250"), Ok(Duration::from_millis(250)));
     }
 }

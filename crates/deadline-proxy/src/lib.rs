@@ -28,6 +28,7 @@
 pub mod admin;
 pub mod cli;
 pub mod demo;
+pub mod duration;
 pub mod error;
 pub mod proxy;
 pub mod run;

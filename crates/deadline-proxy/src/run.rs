@@ -1,6 +1,7 @@
 //! `run`: open the listeners, say where they are, serve until a signal.
 
 use std::future::pending;
+use std::io::Write;
 use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
@@ -20,7 +21,7 @@ use crate::serve::serve;
 /// What keeps it from starting; nothing is half started.
 pub async fn run(args: &RunArgs) -> Result<(), Error> {
     let settings = args.settings()?;
-    let signals = Signals::new()?;
+    let mut signals = Signals::new()?;
     let traffic = bind(args.listen, "--listen").await?;
     let admin = bind(args.admin, "--admin").await?;
     announce(&settings, &traffic, &admin);
@@ -30,7 +31,6 @@ pub async fn run(args: &RunArgs) -> Result<(), Error> {
     let traffic = serve(traffic, proxy::service(&settings), until(stopped));
     // Goes on while the traffic drains: `/readyz` is asked just then.
     let admin = tokio::spawn(serve(admin, admin::service(&settings, readiness.clone()), pending()));
-    let mut signals = signals;
     tokio::pin!(traffic);
     tokio::select! {
         () = &mut traffic => {}
@@ -50,8 +50,10 @@ pub async fn run(args: &RunArgs) -> Result<(), Error> {
 fn announce(settings: &Settings, traffic: &TcpListener, admin: &TcpListener) {
     let address = |listener: &TcpListener| listener.local_addr().map(|address| address.to_string());
     let (traffic, admin) = (address(traffic).unwrap_or_default(), address(admin).unwrap_or_default());
-    anstream::println!("deadline-proxy: http://{traffic} -> {}", settings.upstream);
-    anstream::println!("deadline-proxy: admin on http://{admin} (/healthz /readyz /config)");
+    let (upstream, mut out) = (&settings.upstream, anstream::stdout());
+    // Serving does not depend on somebody reading this.
+    let _ = writeln!(out, "deadline-proxy: http://{traffic} -> {upstream}");
+    let _ = writeln!(out, "deadline-proxy: admin on http://{admin} (/healthz /readyz /config)");
 }
 
 async fn bind(address: SocketAddr, argument: &'static str) -> Result<TcpListener, Error> {

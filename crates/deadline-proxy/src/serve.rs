@@ -3,8 +3,10 @@
 //! Covers accepting, HTTP/1.1 and HTTP/2 with prior knowledge on one port, the limits that hold before a
 //! request head has arrived, and the drain. Does not know what is served.
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -16,23 +18,37 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::io;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
-use tower::Service;
+use tower::{Service, ServiceExt};
 use tower_deadline::BoxError;
 
-/// A request head that takes longer is not waited for: no deadline is known before it (R1).
-const HEAD_LIMIT: Duration = Duration::from_secs(30);
+/// A request head that takes longer is not waited for: no deadline is known before it (R1). It is hyper's limit for
+/// an idle connection too, and so a little longer than the minute for which balancers keep theirs.
+const HEAD_LIMIT: Duration = Duration::from_secs(75);
 
 /// A client that takes nothing for this long has stalled, and its connection is closed: hyper does not poll a
-/// body while its peer does not read, so nothing within the connection can end it (R13b).
-const WRITE_STALL_LIMIT: Duration = Duration::from_secs(30);
+/// body while its peer does not read, so nothing within the connection can end it (R13b). Over HTTP/2, where a
+/// window that stays shut is no write that stalls, it counts from the deadline.
+pub(crate) const WRITE_STALL_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long a drain waits for what is under way.
 const DRAIN_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long to wait when the process has no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// In the extensions of each request: closes its connection.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hangup(Arc<Notify>);
+
+impl Hangup {
+    /// From here on the connection is closed.
+    pub(crate) fn now(&self) {
+        self.0.notify_one();
+    }
+}
 
 /// Serves every connection until `stop`; then accepts no more, and returns when what was under way is done, or
 /// has taken too long.
@@ -68,14 +84,41 @@ where
     S::Future: Send,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
+    let (asked, first) = watch::channel(false);
+    let hangup = Hangup::default();
+    let hung_up = hangup.clone();
+    let service = service.map_request(move |mut request: Request<Incoming>| {
+        asked.send_replace(true);
+        request.extensions_mut().insert(hangup.clone());
+        request
+    });
     let io = TokioIo::new(stalling(stream));
+    let connection = builder().serve_connection(io, TowerToHyperService::new(service)).into_owned();
+    let connection = graceful.watch(connection);
+    tokio::spawn(async move {
+        tokio::select! {
+            // What ends a connection with an error, the client has seen; there is nobody else to tell.
+            ended = connection => ended.map_or_else(drop, drop),
+            () = silence(first) => {}
+            () = hung_up.0.notified() => {}
+        }
+    });
+}
+
+fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT);
-    builder.http2().timer(TokioTimer::new());
-    let connection = builder.serve_connection(io, TowerToHyperService::new(service)).into_owned();
-    let connection = graceful.watch(connection);
-    // What ends a connection with an error, the client has seen; there is nobody else to tell.
-    tokio::spawn(async move { connection.await.map_or_else(drop, drop) });
+    // A peer that is gone answers no ping.
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(HEAD_LIMIT);
+    builder
+}
+
+/// Ends where no request has come within the limit. hyper's own counts only once it has seen which version the
+/// client speaks, and not at all for HTTP/2.
+async fn silence(mut first: watch::Receiver<bool>) {
+    if timeout(HEAD_LIMIT, first.wait_for(|asked| *asked)).await.is_ok() {
+        pending::<()>().await;
+    }
 }
 
 fn stalling(stream: TcpStream) -> Pin<Box<TimeoutStream<TcpStream>>> {

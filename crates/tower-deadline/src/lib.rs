@@ -25,7 +25,7 @@
 //! use http_body_util::BodyExt;
 //! use hyper_util::{client::legacy::{Client, connect::HttpConnector}, rt::TokioExecutor};
 //! use std::time::Duration;
-//! use tower::{Service, ServiceBuilder};
+//! use tower::{ServiceBuilder, ServiceExt};
 //! # #[cfg(feature = "axum")]
 //! use tower_deadline::axum::Failure;
 //! use tower_deadline::{DeadlineLayer, Policy, PropagateLayer, propagate::Propagate};
@@ -34,9 +34,9 @@
 //! # fn main() {
 //! type Payments = Propagate<Client<HttpConnector, Body>>;
 //!
-//! async fn order(State(mut payments): State<Payments>) -> Result<String, Failure> {
+//! async fn order(State(payments): State<Payments>) -> Result<String, Failure> {
 //!     let request = Request::get("http://payments.internal/charge").body(Body::empty())?;
-//!     let charged = payments.call(request).await?.into_body().collect().await?;
+//!     let charged = payments.oneshot(request).await?.into_body().collect().await?;
 //!     Ok(format!("charged {} bytes", charged.to_bytes().len()))
 //! }
 //!

@@ -1,13 +1,10 @@
 //! What the demo is told on the command line.
-//!
-//! Durations are written as in the header, so there is one grammar to learn.
 
-use std::time::{Duration, UNIX_EPOCH};
-
-use clap::Args;
-use tower_deadline::Dialect;
+use std::time::Duration;
 
 use super::Hop;
+use crate::duration::duration;
+use clap::Args;
 
 /// Below it, what a busy machine adds is as long as what is shown.
 const SHORTEST: Duration = Duration::from_millis(200);
@@ -77,12 +74,6 @@ fn slow(text: &str) -> Result<Slow, String> {
 
 fn stop(text: &str) -> Result<Hop, String> {
     Hop::from_name(text).ok_or_else(|| format!("there is no hop \"{text}\"; stop proxy, orders or payments"))
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let decoded = Dialect::XRequestTimeout.decode(text.as_bytes(), UNIX_EPOCH);
-    let expected = || format!("{} is expected", Dialect::XRequestTimeout.grammar());
-    decoded.ok().flatten().ok_or_else(expected)
 }
 
 #[cfg(test)]

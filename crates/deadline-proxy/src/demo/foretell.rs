@@ -45,6 +45,10 @@ fn walk(case: Case, terms: &Terms) -> Vec<Ending> {
             Some(leaves) => (leaves, left(hop)),
             None => (terms.timeout.saturating_sub(terms.reserve() * reserves), stopped(Stage::Handler, at(hop))),
         };
+        // What orders has left by now may be no more than its reserve.
+        if hop == Hop::Payments && Fit::of(spent, limit) != Fit::Under && terms.leaves_after(case).is_none() {
+            endings.push(stopped(Stage::Unsent, at(Hop::Orders)));
+        }
         spent = spent.saturating_add(terms.work(case, hop));
         let fit = Fit::of(spent, limit);
         if fit != Fit::Under {
@@ -130,6 +134,7 @@ mod tests {
     const LATE: &str = "504, cause deadline, stage arrival, by proxy; reached proxy";
     const ORDERS: &str = "504, cause deadline, stage handler, by orders; reached orders";
     const PAYMENTS: &str = "504, cause deadline, stage handler, by payments; reached payments";
+    const UNSENT: &str = "504, cause deadline, stage unsent, by orders; reached orders";
     const LEFT: &str = "no answer, cause client_gone; reached payments";
     const LEFT_EARLY: &str = "no answer, cause client_gone; reached orders";
 
@@ -150,7 +155,7 @@ mod tests {
             (Case::Fits, &[(Hop::Payments, 511)], &[PAYMENTS, FINE]),
             (Case::Fits, &[(Hop::Payments, 909)], &[PAYMENTS, FINE]),
             (Case::Fits, &[(Hop::Payments, 910)], &[PAYMENTS]),
-            (Case::Fits, &[(Hop::Orders, 900)], &[ORDERS, PAYMENTS, FINE]),
+            (Case::Fits, &[(Hop::Orders, 900)], &[ORDERS, UNSENT, PAYMENTS, FINE]),
             (Case::Fits, &[(Hop::Orders, 1_095)], &[ORDERS]),
             (Case::Fits, &[(Hop::Orders, 300), (Hop::Payments, 300)], &[PAYMENTS, FINE]),
             (Case::TooSlow, &[(Hop::Orders, 2_000)], &[ORDERS]),

@@ -14,7 +14,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tokio::time::sleep;
-use tower::{Service, ServiceBuilder};
+use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_deadline::dialect::Call;
 use tower_deadline::{
     Answers, BoxError, DeadlineBody, DeadlineLayer, Exceeded, Policy, Propagate, PropagateLayer, WatchedBody,
@@ -84,10 +84,10 @@ impl Payments {
         Self { client: ServiceBuilder::new().layer(PropagateLayer::new()).service(client), address }
     }
 
-    async fn charge(mut self, order: &Parts) -> Result<Answer, BoxError> {
+    async fn charge(self, order: &Parts) -> Result<Answer, BoxError> {
         let query = order.uri.query().unwrap_or_default();
         let request = Request::get(format!("http://{}/charge?{query}", self.address)).body(Empty::new())?;
-        let (head, body) = self.client.call(request).await?.into_parts();
+        let (head, body) = self.client.oneshot(request).await?.into_parts();
         Ok(Response::from_parts(head, Full::new(body.collect().await?.to_bytes())))
     }
 }

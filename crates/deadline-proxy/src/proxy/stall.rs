@@ -12,9 +12,11 @@ use std::task::{Context, Poll, ready};
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project::pin_project;
-use tokio::time::sleep_until;
+use tokio::time::{sleep_until, timeout};
 use tower::{Layer, Service};
 use tower_deadline::{BodyError, Deadline, Journey};
+
+use crate::serve::{Hangup, WRITE_STALL_LIMIT};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StallLayer;
@@ -47,7 +49,8 @@ where
 
     fn call(&mut self, request: Request<RB>) -> Self::Future {
         let journey = request.extensions().get().cloned();
-        StallFuture { inner: self.inner.call(request), journey }
+        let hangup = request.extensions().get().cloned();
+        StallFuture { inner: self.inner.call(request), journey, hangup }
     }
 }
 
@@ -56,6 +59,7 @@ pub(super) struct StallFuture<F> {
     #[pin]
     inner: F,
     journey: Option<Journey>,
+    hangup: Option<Hangup>,
 }
 
 impl<F, B, E> Future for StallFuture<F>
@@ -68,8 +72,8 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let response = ready!(this.inner.poll(cx))?;
-        let journey = this.journey.take();
-        Poll::Ready(Ok(response.map(|body| StallBody::new(body, journey))))
+        let (journey, hangup) = (this.journey.take(), this.hangup.take());
+        Poll::Ready(Ok(response.map(|body| StallBody::new(body, journey, hangup))))
     }
 }
 
@@ -77,25 +81,29 @@ where
 pub(super) struct StallBody<B>(Arc<Mutex<Option<B>>>);
 
 impl<B: Body + Send + 'static> StallBody<B> {
-    fn new(inner: B, journey: Option<Journey>) -> Self {
+    fn new(inner: B, journey: Option<Journey>, hangup: Option<Hangup>) -> Self {
         let is_open = !inner.is_end_stream();
         let body = Self(Arc::new(Mutex::new(Some(inner))));
         let watched = journey.and_then(|journey| Some((journey.enforced()?.1, journey.clone())));
         if let Some((deadline, journey)) = watched.filter(|_| is_open) {
-            tokio::spawn(watch(deadline, journey, Arc::clone(&body.0)));
+            tokio::spawn(watch(deadline, journey, Arc::clone(&body.0), hangup));
         }
         body
     }
 }
 
 /// Ends with the journey, or at the deadline with the body.
-async fn watch<B>(deadline: Deadline, journey: Journey, body: Arc<Mutex<Option<B>>>) {
+async fn watch<B>(deadline: Deadline, journey: Journey, body: Arc<Mutex<Option<B>>>, hangup: Option<Hangup>) {
     tokio::select! {
         () = journey.ended() => {}
         () = sleep_until(deadline.instant().into()) => {
             let inner = if journey.is_released() { None } else { lock(&body).take() };
             // Dropped without the lock.
             drop(inner);
+            // A window that stays shut is no write that stalls: nothing but this ends the stream.
+            if timeout(WRITE_STALL_LIMIT, journey.ended()).await.is_err() {
+                hangup.iter().for_each(Hangup::now);
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 //! deadline.
 
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
@@ -13,6 +14,9 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower::Service;
 use tower_deadline::WatchedBody;
 use tower_deadline::dialect::Call;
+
+/// How long an idle connection is kept.
+const IDLE_LIMIT: Duration = Duration::from_secs(4);
 
 type RequestBody = WatchedBody<Incoming>;
 
@@ -28,7 +32,9 @@ impl Upstream {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let mut builder = Client::builder(TokioExecutor::new());
-        builder.pool_timer(TokioTimer::new());
+        // Shorter than servers keep theirs (five seconds are common): a connection that is taken from the pool while
+        // the upstream closes it costs the request.
+        builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE_LIMIT);
         let http1 = builder.build(connector.clone());
         let http2 = builder.http2_only(true).build(connector);
         Self { http1, http2 }
