@@ -1,9 +1,10 @@
 //! Which fields reach the upstream and the client (R6, R9, R30, R31, R35).
 
+use http::Request;
 use serde_json::json;
 use tower_deadline::Dialect;
 
-use crate::support::{MS, Proxy, Upstream, curl};
+use crate::support::{H2Client, Http1Client, MS, Proxy, Upstream, curl};
 
 /// Every field that concerns one connection only, the way an attacker or an old client sends them.
 const HOP_BY_HOP: [&str; 9] = [
@@ -154,4 +155,27 @@ async fn a_response_that_nominates_what_it_depends_on_is_broken() {
         let detail = answer.json()["detail"].as_str().unwrap().to_owned();
         assert!(detail.contains("upstream") && detail.contains(&name.to_lowercase()), "{detail}");
     }
+}
+
+#[tokio::test]
+async fn a_request_has_one_host() {
+    let mut upstream = Upstream::start().await;
+    let proxy = Proxy::to(upstream.address).await;
+    for hosts in ["", "host: a\r\nhost: b\r\n"] {
+        let mut client = Http1Client::connect(proxy.address).await;
+        client.send(&format!("GET / HTTP/1.1\r\n{hosts}\r\n")).await;
+        assert_eq!(client.answer().await.0.status(), 400, "{hosts}");
+    }
+    upstream.assert_untouched();
+}
+
+/// RFC 9113 §8.2.3.
+#[tokio::test]
+async fn the_crumbs_of_a_cookie_reach_the_upstream_as_one() {
+    let mut upstream = Upstream::start().await;
+    let proxy = Proxy::to(upstream.address).await;
+    let request = Request::get(proxy.url("/")).header("cookie", "a=1").header("cookie", "b=2").body(()).unwrap();
+    assert_eq!(H2Client::connect(proxy.address).await.get(request).await.status, 200);
+    let head = upstream.request().await;
+    assert_eq!(head.headers.get_all("cookie").iter().collect::<Vec<_>>(), ["a=1; b=2"]);
 }

@@ -37,6 +37,16 @@ async fn over_http2_the_stream_is_reset_with_cancel_and_the_connection_lives() {
     assert_eq!((reply.status, reply.data.as_slice(), reply.end), (200, &b"ok\n"[..], End::Data));
 }
 
+/// An upstream of HTTP/1.0 ends its body by closing, which must not become our way of ending one.
+#[tokio::test]
+async fn the_cut_of_an_old_upstreams_body_is_seen() {
+    let mut upstream = Upstream::start().await;
+    let proxy = Proxy::to(upstream.address).await;
+    let answer = curl(&["-H", "X-Request-Timeout: 300ms", &proxy.url("/old")]).await;
+    assert_eq!((answer.exit, answer.status, answer.text().as_str()), (Some(18), 200, "message 1\n"));
+    assert_eq!(upstream.exchange().await, Exchange::Cancelled);
+}
+
 #[tokio::test]
 async fn curl_sees_an_aborted_transfer() {
     let upstream = Upstream::start().await;

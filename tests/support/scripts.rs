@@ -30,6 +30,7 @@ pub(super) fn script(path: &str) -> Vec<Step> {
         "/never" => vec![Stall],
         "/die" => vec![Close],
         "/short" => vec![send("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n0123456789"), Close],
+        "/old" => vec![send("HTTP/1.0 200 OK\r\n\r\nmessage 1\n"), Stall],
         "/cut" => stream("text/plain", vec![chunk(1), Close]),
         _ => ok(),
     }
