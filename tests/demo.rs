@@ -7,8 +7,12 @@ use tower_deadline::Dialect;
 
 use crate::support::{Finished, MS, Program};
 
+/// Long enough that a machine that is busy with other tests does not change how a request ends: an answer has
+/// 150 ms to come back.
+const TIMEOUT: [&str; 2] = ["--timeout", "3s"];
+
 async fn demo(arguments: &[&str]) -> Finished {
-    let finished = Program::run("deadline-proxy", &[&["demo"], arguments].concat()).await;
+    let finished = Program::run("deadline-proxy", &[&["demo"], &TIMEOUT[..], arguments].concat()).await;
     assert_eq!(finished.stderr, "");
     assert!(!finished.stdout.contains('\u{1b}'), "escape codes, and no terminal");
     finished
@@ -59,7 +63,7 @@ async fn every_request_ends_as_foretold_and_is_shown_within_80_columns() {
     for line in finished.stdout.lines() {
         assert!(line.chars().count() <= 80, "{line}");
     }
-    for word in ["proxy", "orders", "payments", "x-request-timeout: 1000ms", "200", "504", "400", "client_gone"] {
+    for word in ["proxy", "orders", "payments", "x-request-timeout: 3000ms", "200", "504", "400", "client_gone"] {
         assert!(finished.stdout.contains(word), "{word}: {}", finished.stdout);
     }
 }
@@ -120,14 +124,14 @@ async fn a_hop_that_is_stopped_changes_what_comes_and_ends_with_1_and_the_differ
 
 #[tokio::test]
 async fn a_hop_that_is_slow_is_answered_for_at_the_deadline_and_that_is_foretold() {
-    let finished = demo(&["--slow", "payments=2s", "--json"]).await;
+    let finished = demo(&["--slow", "payments=6s", "--json"]).await;
     assert_eq!(finished.code, Some(0), "{}", finished.stdout);
     let requests = objects(&finished);
     for request in &requests[..2] {
         assert_eq!((&request["status"], &request["cause"]), (&json!(504), &json!("deadline")), "{request:#}");
         assert_eq!((&request["hop"], names(request).len()), (&json!("payments"), 3));
         let elapsed = Duration::from_millis(request["elapsed_ms"].as_u64().unwrap());
-        assert!((500 * MS..2_000 * MS).contains(&elapsed), "{elapsed:?}");
+        assert!((2_000 * MS..5_000 * MS).contains(&elapsed), "{elapsed:?}");
         assert_shrinks(request);
     }
 }
