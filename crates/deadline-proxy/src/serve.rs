@@ -48,6 +48,11 @@ impl Hangup {
     pub(crate) fn now(&self) {
         self.0.notify_one();
     }
+
+    /// Waits until somebody wants that.
+    pub(crate) async fn requested(&self) {
+        self.0.notified().await;
+    }
 }
 
 /// Serves every connection until `stop`; then accepts no more, and returns when what was under way is done, or
@@ -100,7 +105,7 @@ where
             // What ends a connection with an error, the client has seen; there is nobody else to tell.
             ended = connection => ended.map_or_else(drop, drop),
             () = silence(first) => {}
-            () = hung_up.0.notified() => {}
+            () = hung_up.requested() => {}
         }
     });
 }
@@ -127,4 +132,26 @@ fn stalling(stream: TcpStream) -> Pin<Box<TimeoutStream<TcpStream>>> {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(WRITE_STALL_LIMIT));
     Box::pin(stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::Instant;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_asks_for_nothing_is_given_up_at_the_limit() {
+        let (asked, first) = watch::channel(false);
+        let start = Instant::now();
+        silence(first).await;
+        assert_eq!(start.elapsed(), HEAD_LIMIT);
+        drop(asked);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_has_asked_is_left_to_the_other_limits() {
+        let (asked, first) = watch::channel(false);
+        asked.send_replace(true);
+        assert!(timeout(2 * HEAD_LIMIT, silence(first)).await.is_err());
+    }
 }

@@ -2,8 +2,8 @@
 //!
 //! hyper does not poll a response body while its peer does not read, so a body cannot end itself. Covers a
 //! watcher for each body that a deadline covers: at the deadline it takes the inner body out and drops it, and
-//! the exchange with the upstream with it. The connection of a client that goes on not reading is closed by
-//! the listener's limit on write stalls.
+//! the exchange with the upstream with it. The connection of a client that goes on not reading is closed by the
+//! listener's limit on write stalls; over HTTP/2, where a window that stays shut is no such stall, by the watcher.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -92,19 +92,22 @@ impl<B: Body + Send + 'static> StallBody<B> {
     }
 }
 
-/// Ends with the journey, or at the deadline with the body.
+/// Ends with the journey, or at the deadline with the body, and later with the connection. Does nothing where the
+/// deadline has ceased to count (R18).
 async fn watch<B>(deadline: Deadline, journey: Journey, body: Arc<Mutex<Option<B>>>, hangup: Option<Hangup>) {
     tokio::select! {
-        () = journey.ended() => {}
-        () = sleep_until(deadline.instant().into()) => {
-            let inner = if journey.is_released() { None } else { lock(&body).take() };
-            // Dropped without the lock.
-            drop(inner);
-            // A window that stays shut is no write that stalls: nothing but this ends the stream.
-            if timeout(WRITE_STALL_LIMIT, journey.ended()).await.is_err() {
-                hangup.iter().for_each(Hangup::now);
-            }
-        }
+        () = journey.ended() => return,
+        () = sleep_until(deadline.instant().into()) => {}
+    }
+    if journey.is_released() {
+        return;
+    }
+    let inner = lock(&body).take();
+    // Dropped without the lock.
+    drop(inner);
+    // A window that stays shut is no write that stalls: nothing but this ends the stream.
+    if timeout(WRITE_STALL_LIMIT, journey.ended()).await.is_err() {
+        hangup.iter().for_each(Hangup::now);
     }
 }
 
@@ -133,5 +136,83 @@ where
 
     fn size_hint(&self) -> SizeHint {
         lock(&self.0).as_ref().map_or_else(SizeHint::default, Body::size_hint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use tokio::task::yield_now;
+    use tokio::time::advance;
+    use tower_deadline::{Policy, now};
+
+    const BUDGET: Duration = Duration::from_millis(300);
+
+    /// A watcher of a body, and what it watches with.
+    struct Watched {
+        journey: Journey,
+        body: Arc<Mutex<Option<u8>>>,
+        hangup: Hangup,
+    }
+
+    async fn watched() -> Watched {
+        let (journey, hangup) = (Journey::new(Arc::new(Policy::new()), true), Hangup::default());
+        let body = Arc::new(Mutex::new(Some(7)));
+        let deadline = Deadline::after(now(), BUDGET);
+        tokio::spawn(watch(deadline, journey.clone(), Arc::clone(&body), Some(hangup.clone())));
+        yield_now().await;
+        Watched { journey, body, hangup }
+    }
+
+    async fn later(by: Duration) {
+        advance(by).await;
+        // The watcher is woken, looks, and waits again.
+        yield_now().await;
+        yield_now().await;
+    }
+
+    impl Watched {
+        fn has_body(&self) -> bool {
+            lock(&self.body).is_some()
+        }
+
+        async fn is_hung_up(&self) -> bool {
+            timeout(Duration::ZERO, self.hangup.requested()).await.is_ok()
+        }
+    }
+
+    // R13b
+    #[tokio::test(start_paused = true)]
+    async fn an_unread_body_is_let_go_at_the_deadline_and_its_connection_after_the_stall() {
+        let watched = watched().await;
+        later(BUDGET - Duration::from_millis(1)).await;
+        assert!(watched.has_body());
+        later(Duration::from_millis(1)).await;
+        assert!(!watched.has_body());
+        later(WRITE_STALL_LIMIT - Duration::from_millis(1)).await;
+        assert!(!watched.is_hung_up().await);
+        later(Duration::from_millis(1)).await;
+        assert!(watched.is_hung_up().await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_ends_within_the_stall_costs_no_connection() {
+        let watched = watched().await;
+        later(BUDGET).await;
+        watched.journey.end();
+        later(2 * WRITE_STALL_LIMIT).await;
+        assert!(!watched.has_body() && !watched.is_hung_up().await);
+    }
+
+    /// An event stream that nobody asked an end of goes on, however long it is read.
+    // R18
+    #[tokio::test(start_paused = true)]
+    async fn a_released_body_keeps_its_upstream_and_its_connection() {
+        let watched = watched().await;
+        watched.journey.release();
+        later(BUDGET).await;
+        later(2 * WRITE_STALL_LIMIT).await;
+        assert!(watched.has_body() && !watched.is_hung_up().await);
     }
 }

@@ -71,6 +71,10 @@ fn a_wish_for_another_protocol_is_stripped_or_refused() {
     let (response, sent) = through(&strict, asked(), &[]);
     assert_eq!((response.status(), sent), (StatusCode::NOT_IMPLEMENTED, None));
     assert_eq!(through(&strict, request(&[]), &[]).0.status(), StatusCode::OK);
+    // RFC 9110 §7.8: in HTTP/1.0 the field says nothing.
+    let mut old = asked();
+    *old.version_mut() = http::Version::HTTP_10;
+    assert_eq!(through(&strict, old, &[]).0.status(), StatusCode::OK);
 }
 
 // R31
