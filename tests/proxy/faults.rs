@@ -81,3 +81,15 @@ async fn a_short_body_keeps_its_length_and_its_client_sees_the_connection_end() 
     assert_eq!((head.status(), head.headers["content-length"].to_str().unwrap()), (200, "100"));
     assert_eq!(client.rest().await, "0123456789");
 }
+
+/// Whoever is on call for the upstream is not the one to wake.
+#[tokio::test]
+async fn a_request_body_that_is_malformed_is_the_clients_fault() {
+    let upstream = Upstream::start().await;
+    let proxy = Proxy::to(upstream.address).await;
+    let mut client = Http1Client::connect(proxy.address).await;
+    client
+        .send("POST /never HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n")
+        .await;
+    assert_eq!(client.head().await.status(), 400);
+}
