@@ -5,10 +5,9 @@ use std::fmt;
 /// Why a request stopped. The first cause of a [`Journey`](crate::Journey) wins and is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-#[repr(u8)]
 pub enum Cause {
     /// The deadline passed.
-    Deadline = 1,
+    Deadline,
     /// The client went away before it had its answer.
     ClientGone,
     /// This process is shutting down.
@@ -39,10 +38,6 @@ impl Cause {
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|cause| cause.as_str() == word)
     }
-
-    pub(crate) fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|cause| *cause as u8 == code)
-    }
 }
 
 impl fmt::Display for Cause {
@@ -56,12 +51,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_and_a_code_name_one_cause() {
+    fn a_word_names_one_cause() {
         for cause in Cause::ALL {
             assert_eq!(Cause::from_word(cause.as_str()), Some(cause));
-            assert_eq!(Cause::from_code(cause as u8), Some(cause));
         }
         assert_eq!(Cause::from_word("timeout"), None);
-        assert_eq!(Cause::from_code(0), None);
     }
 }

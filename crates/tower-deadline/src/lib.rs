@@ -89,8 +89,8 @@ mod watch;
 mod watched_body;
 
 pub use http_deadline::{
-    Cause, Covers, Deadline, Dialect, Dialects, Exceeded, Journey, Mode, OnInvalid, OnMissing, Origin, OriginKind,
-    Policy, Refusal, Stage, current, dialect, enter,
+    Cancellation, Cause, Covers, Deadline, Dialect, Dialects, Exceeded, Journey, Mode, OnInvalid, OnMissing, Origin,
+    OriginKind, Policy, Refusal, Stage, current, dialect, enter,
 };
 
 pub use self::admit::{Admit, AdmitLayer};
@@ -101,7 +101,7 @@ pub use self::enforce::{Enforce, EnforceLayer, EnforcedBody};
 pub use self::hop_by_hop::{HopByHop, HopByHopLayer, UpgradePolicy};
 pub use self::propagate::{Propagate, PropagateError, PropagateLayer};
 pub use self::rescue::{Rescue, RescueLayer};
-pub use self::scope::{RequestEnded, detach, scope, spawn};
+pub use self::scope::{Canceller, RequestEnded, detach, scope, share, spawn, spawn_blocking};
 pub use self::stack::{DeadlineBody, DeadlineLayer, DeadlineService};
 pub use self::timer::{now, remaining};
 pub use self::watched_body::WatchedBody;

@@ -41,6 +41,20 @@ impl Waiting {
         wakers.into_values().for_each(Waker::wake);
     }
 
+    /// Does something that whoever waits is then woken to look at; `None`, and nothing done, after the end.
+    pub(super) fn wake_all_unless_ended<T>(&self, change: impl FnOnce() -> T) -> Option<T> {
+        let mut inner = self.lock();
+        if inner.ended {
+            return None;
+        }
+        // Under the lock: the end comes before all of it, or after.
+        let changed = change();
+        let wakers = std::mem::take(&mut inner.wakers);
+        drop(inner);
+        wakers.into_values().for_each(Waker::wake);
+        Some(changed)
+    }
+
     fn poll(&self, key: &mut Option<u64>, waker: &Waker) -> Poll<()> {
         let mut inner = self.lock();
         if inner.ended {
@@ -107,7 +121,7 @@ impl fmt::Debug for Ended {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Policy;
+    use crate::{Cause, Policy};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
@@ -150,6 +164,17 @@ mod tests {
         assert!(!poll(&mut ended, &count));
         journey.end();
         assert_eq!(count.0.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn a_cancellation_wakes_for_another_look_once_and_is_no_end() {
+        let journey = Journey::new(Arc::new(Policy::new()), false);
+        let count = Arc::new(Count::default());
+        let mut ended = journey.ended();
+        assert!(!poll(&mut ended, &count));
+        let _ = journey.cancel(Cause::Cancelled, None);
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        assert!(!poll(&mut ended, &count));
     }
 
     /// A waker that looks at its journey once more when it is dropped, as a task does whose last waker goes.

@@ -3,8 +3,9 @@
 //! Covers the stages that are open, the first cause, the deadline that is enforced, and the wakers of
 //! whatever ends with the request. Does not enforce: the layers do, and write here what they did.
 
+use std::error::Error;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::{Cause, Deadline, Policy, Stage};
@@ -14,6 +15,9 @@ mod open;
 
 pub use self::ended::Ended;
 use self::ended::Waiting;
+
+/// What a caller says of a cause: an error of any kind, shared by everybody who is told.
+pub type Detail = Arc<dyn Error + Send + Sync>;
 
 /// One request on its way through this process, from its head to the end of its response body.
 ///
@@ -42,12 +46,25 @@ struct Shared {
     client_asked: bool,
     parent: Option<Journey>,
     stages: AtomicU64,
-    cause: AtomicU8,
+    stopped: OnceLock<(Cause, Option<Detail>)>,
     enforced: OnceLock<Deadline>,
     owned: AtomicBool,
     unwatched: AtomicBool,
     released: AtomicBool,
     waiting: Waiting,
+}
+
+/// What became of the wish to cancel a [`Journey`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cancellation {
+    /// It was the first cause; whoever works under the journey is told.
+    Accepted,
+    /// The journey had been stopped before, and that cause stands. Harmless.
+    Repeated,
+    /// The journey had ended, and there is nothing left to cancel: a mistake of the caller's, or a race that it
+    /// lost. It changes nothing.
+    TooLate,
 }
 
 /// An open stage; it closes when this is dropped.
@@ -84,7 +101,7 @@ impl Journey {
             client_asked,
             parent,
             stages: AtomicU64::new(0),
-            cause: AtomicU8::new(0),
+            stopped: OnceLock::new(),
             enforced: OnceLock::new(),
             owned: AtomicBool::new(false),
             unwatched: AtomicBool::new(false),
@@ -127,14 +144,35 @@ impl Journey {
 
     /// Records why the request stopped. Returns whether this was the first cause; later ones change nothing.
     pub fn stop(&self, cause: Cause) -> bool {
-        let cell = &self.0.cause;
-        cell.compare_exchange(0, cause as u8, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        self.stop_with(cause, None)
+    }
+
+    /// Like [`stop`](Self::stop), with what the caller says of the cause.
+    pub fn stop_with(&self, cause: Cause, detail: Option<Detail>) -> bool {
+        self.0.stopped.set((cause, detail)).is_ok()
+    }
+
+    /// Asks whoever works under the journey to stop, and wakes what waits for its [end](Self::ended) to look at
+    /// the cause. The first cause wins, with its detail (R15).
+    pub fn cancel(&self, cause: Cause, detail: Option<Detail>) -> Cancellation {
+        // What is refused comes back, to be dropped without the lock.
+        match self.0.waiting.wake_all_unless_ended(|| self.0.stopped.set((cause, detail))) {
+            Some(Ok(())) => Cancellation::Accepted,
+            Some(Err(_)) => Cancellation::Repeated,
+            None => Cancellation::TooLate,
+        }
     }
 
     /// Why the request stopped; `None` while it runs and after it ended well.
     #[must_use]
     pub fn cause(&self) -> Option<Cause> {
-        Cause::from_code(self.0.cause.load(Ordering::Acquire))
+        self.0.stopped.get().map(|(cause, _)| *cause)
+    }
+
+    /// What the caller said of the cause, if it said anything.
+    #[must_use]
+    pub fn detail(&self) -> Option<&Detail> {
+        self.0.stopped.get().and_then(|(_, detail)| detail.as_ref())
     }
 
     /// Records that somebody watches this deadline: what waits for the [end](Self::ended) is woken in time, and
@@ -271,6 +309,23 @@ mod tests {
         part.stop(Cause::Cancelled);
         part.end();
         assert!(!whole.is_ended() && whole.cause().is_none());
+    }
+
+    // R15
+    #[test]
+    fn the_first_cause_wins_with_its_detail_and_nothing_is_cancelled_after_the_end() {
+        let detail = |text: &str| -> Option<Detail> { Some(Arc::new(std::io::Error::other(text.to_owned()))) };
+        let (journey, stopped, ended) = (journey(), journey(), journey());
+        assert_eq!(journey.cancel(Cause::Cancelled, detail("lost the lease")), Cancellation::Accepted);
+        assert_eq!(journey.cancel(Cause::Shutdown, detail("draining")), Cancellation::Repeated);
+        assert!(!journey.stop(Cause::Deadline));
+        let told = journey.detail().map(ToString::to_string);
+        assert_eq!((journey.cause(), told.as_deref()), (Some(Cause::Cancelled), Some("lost the lease")));
+        stopped.stop(Cause::Deadline);
+        assert_eq!(stopped.cancel(Cause::Cancelled, detail("late")), Cancellation::Repeated);
+        ended.end();
+        assert_eq!(ended.cancel(Cause::Cancelled, None), Cancellation::TooLate);
+        assert!(stopped.detail().is_none() && ended.cause().is_none());
     }
 
     #[test]

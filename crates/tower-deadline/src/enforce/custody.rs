@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use http::Request;
 use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, Policy, Stage};
 
-use crate::scope::cause_around;
+use crate::scope;
 use crate::timer::now;
 use crate::watch::{Watch, within};
 
@@ -96,7 +96,7 @@ impl Custody {
     pub(super) fn abandon(&self) {
         // A panic is no cause of the client's.
         if !std::thread::panicking() {
-            self.journey.stop(cause_around().unwrap_or(Cause::ClientGone));
+            scope::abandon(&self.journey, Cause::ClientGone);
         }
     }
 

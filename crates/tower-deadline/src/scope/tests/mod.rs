@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::sync::Mutex;
+use std::task::Poll;
 
 use deadline_testkit::{Probe, ScriptedBody, ScriptedError};
 use http::{Request, Response};
@@ -14,8 +15,11 @@ use crate::timer::tests::armed;
 use crate::{DeadlineLayer, Stage, WatchedBody, current, remaining};
 
 mod answered;
+mod blocking;
+mod cancelled;
 mod children;
 mod detached;
+mod shared;
 
 type Incoming = Request<WatchedBody<ScriptedBody>>;
 type Outcome = Result<Response<ScriptedBody>, ScriptedError>;
