@@ -11,6 +11,7 @@ mod pool;
 mod queue;
 mod reset;
 mod stacked;
+mod tonic;
 
 /// Serves with axum.
 pub(crate) async fn serve(router: Router) -> SocketAddr {

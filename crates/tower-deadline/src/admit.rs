@@ -41,6 +41,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -53,25 +54,38 @@ use tower_service::Service;
 use crate::answer::Answers;
 use crate::timer::{now, wall};
 
+/// How much sooner than tonic's own timer a call of gRPC ends under its builder: timers of tokio fire on whole
+/// milliseconds, and tonic's is made a little before ours.
+pub const TONIC_GUARD: Duration = Duration::from_millis(2);
+
 /// Applies [`Admit`]; see the [module](self).
 #[derive(Clone, Debug)]
 pub struct AdmitLayer {
     policy: Arc<Policy>,
     dialects: Arc<Dialects>,
     answers: Answers,
+    guard: Duration,
 }
 
 impl AdmitLayer {
     /// Admits under this policy, reading the default dialects.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
-        Self { policy: Arc::new(policy), dialects: Arc::default(), answers: Answers::default() }
+        Self { policy: Arc::new(policy), dialects: Arc::default(), answers: Answers::default(), guard: Duration::ZERO }
     }
 
     /// Reads these dialects.
     #[must_use]
     pub fn dialects(mut self, dialects: Dialects) -> Self {
         self.dialects = Arc::new(dialects);
+        self
+    }
+
+    /// Ends calls of gRPC so much sooner than they ask for: for a server that keeps `grpc-timeout` itself, outside of
+    /// this layer, and answers `CANCELLED`. Under the builder of tonic's server, [`TONIC_GUARD`] is enough.
+    #[must_use]
+    pub fn grpc_guard(mut self, guard: Duration) -> Self {
+        self.guard = guard;
         self
     }
 
@@ -128,12 +142,14 @@ impl AdmitLayer {
     fn admit<RB>(&self, request: &mut Request<RB>) -> Result<(), Refusal> {
         let asked = self.dialects.read(request.headers(), wall(&self.dialects));
         let admitted = self.policy.admit(&asked, now())?;
+        let guard = if Call::of(request.headers()) == Call::Grpc { self.guard } else { Duration::ZERO };
+        let admitted_until = admitted.deadline().map(|deadline| deadline.reserve(guard));
         let extensions = request.extensions_mut();
         // What is only observed further out stops nothing here.
         let observed = |journey: Option<&Journey>| journey.is_some_and(|journey| journey.policy().is_observed());
         let around = Ambient::current();
         let inserted = extensions.get().copied().filter(|_| !observed(extensions.get()));
-        let found = [admitted.deadline(), inserted, around.deadline().filter(|_| !observed(around.journey()))];
+        let found = [admitted_until, inserted, around.deadline().filter(|_| !observed(around.journey()))];
         if let Some(deadline) = found.into_iter().flatten().reduce(Deadline::sooner) {
             extensions.insert(deadline);
         }

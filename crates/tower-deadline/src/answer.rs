@@ -122,6 +122,10 @@ impl Answers {
     }
 }
 
+/// In the extensions of an answer that an outgoing call has made up here, and that this hop has yet to sign.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Undressed;
+
 /// A problem document, in the order in which it is written.
 #[derive(Serialize)]
 struct Problem<'a> {

@@ -82,6 +82,7 @@ pub mod stack;
 
 mod answer_body;
 mod body_error;
+mod grpc;
 #[cfg(test)]
 mod testing;
 mod timer;

@@ -54,7 +54,7 @@ use pin_project::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::answer::Answers;
+use crate::answer::{Answers, Undressed};
 use crate::{AnswerBody, BoxError};
 
 /// How to look into the errors of an inner service.
@@ -213,7 +213,9 @@ where
 
 /// The reason in a response that nobody has made readable yet.
 fn unanswered<B: Body>(response: &Response<B>) -> Option<&Exceeded> {
-    let finished = !response.body().is_end_stream() || response.headers().contains_key(&DEADLINE_EXCEEDED);
+    let undressed = response.extensions().get::<Undressed>().is_some();
+    let dressed = response.headers().contains_key(&DEADLINE_EXCEEDED) && !undressed;
+    let finished = dressed || !response.body().is_end_stream();
     response.extensions().get().filter(|_| !finished)
 }
 

@@ -45,6 +45,8 @@
 //! # }
 //! ```
 
+use std::time::Duration;
+
 use http_deadline::{Dialects, Policy};
 use tower_layer::Layer;
 
@@ -78,6 +80,13 @@ impl<K> DeadlineLayer<K> {
     #[must_use]
     pub fn dialects(mut self, dialects: Dialects) -> Self {
         self.admit = self.admit.dialects(dialects);
+        self
+    }
+
+    /// Ends calls of gRPC so much sooner than they ask for; see [`AdmitLayer::grpc_guard`].
+    #[must_use]
+    pub fn grpc_guard(mut self, guard: Duration) -> Self {
+        self.admit = self.admit.grpc_guard(guard);
         self
     }
 

@@ -2,7 +2,8 @@
 //! a response's on its way back from an outgoing call.
 //!
 //! Covers the end at the deadline, and the stage that is open while a frame is waited for. Frames, trailers,
-//! size hint and end are passed on exactly (R14). Does not own the request: `EnforcedBody` does.
+//! size hint and end are passed on exactly (R14), but for a status of gRPC that only says that the deadline has
+//! passed (R24). Does not own the request: `EnforcedBody` does.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -11,10 +12,12 @@ use http_body::{Body, Frame, SizeHint};
 use http_deadline::{Exceeded, Journey, Stage, StageGuard};
 use pin_project::pin_project;
 
+use crate::grpc::{self, Told};
 use crate::watch::Watch;
 use crate::{BodyError, BoxError};
 
-/// A body that ends with an error at the deadline, once, and yields nothing after it.
+/// A body that ends with an error at the deadline, once, and yields nothing after it. The response of a gRPC call
+/// ends with a trailers frame of status 4 instead, which its client understands (R13).
 ///
 /// At each frame the deadline comes first (R11). Dropping it drops the inner body.
 #[pin_project]
@@ -26,11 +29,23 @@ pub struct WatchedBody<B> {
     journey: Option<Journey>,
     stage: Stage,
     open: Option<StageGuard>,
+    /// For the response of a gRPC call.
+    told: Option<Told>,
 }
 
 impl<B> WatchedBody<B> {
     pub(crate) fn new(inner: B, watch: Option<Watch>, journey: Option<Journey>, stage: Stage) -> Self {
-        Self { inner: Some(inner), watch, journey, stage, open: None }
+        Self { inner: Some(inner), watch, journey, stage, open: None, told: None }
+    }
+
+    /// Ends in gRPC's words. `told`: what the hop was told that sends this body.
+    pub(crate) fn with_status(self, told: Option<Told>) -> Self {
+        Self { told, ..self }
+    }
+
+    /// Empty.
+    pub(crate) fn empty() -> Self {
+        Self { inner: None, watch: None, journey: None, stage: Stage::Upstream, open: None, told: None }
     }
 }
 
@@ -62,10 +77,17 @@ where
             *this.open = None;
             *this.watch = None;
             this.inner.set(None);
-            return Poll::Ready(Some(Err(BodyError::Exceeded(exceeded))));
+            return Poll::Ready(Some(match this.told {
+                Some(_) => Ok(Frame::trailers(grpc::trailers(&exceeded))),
+                None => Err(BodyError::Exceeded(exceeded)),
+            }));
         };
         *this.open = None;
         let ends = !matches!(frame, Some(Ok(_)));
+        let frame = match *this.told {
+            Some(told) => corrected(frame, told, this.watch.as_ref(), *this.stage),
+            None => frame,
+        };
         if ends || matches!(&frame, Some(Ok(frame)) if frame.is_trailers()) {
             *this.watch = None;
         }
@@ -81,6 +103,27 @@ where
 
     fn size_hint(&self) -> SizeHint {
         self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+/// R24: what whoever sends the body made of the deadline that it saw pass.
+fn corrected<D, E>(
+    frame: Option<Result<Frame<D>, E>>,
+    told: Told,
+    watch: Option<&Watch>,
+    stage: Stage,
+) -> Option<Result<Frame<D>, E>> {
+    match (frame, watch) {
+        (Some(Ok(mut frame)), _) => {
+            if let Some(fields) = frame.trailers_mut() {
+                told.correct(fields);
+            }
+            Some(Ok(frame))
+        }
+        (Some(Err(_)), Some(watch)) if told.has_passed() => {
+            Some(Ok(Frame::trailers(grpc::trailers(&watch.exceeded(stage)))))
+        }
+        (frame, _) => frame,
     }
 }
 

@@ -3,17 +3,15 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Buf;
-use http::{HeaderMap, HeaderValue};
 use http_body::{Body, Frame, SizeHint};
-use http_deadline::dialect::GRPC_STATUS;
-use http_deadline::{Deadline, Exceeded, Stage};
+use http_deadline::{Exceeded, Stage};
 use pin_project::{pin_project, pinned_drop};
 
 use super::custody::Custody;
-use crate::{BodyError, BoxError};
+use crate::{BodyError, BoxError, grpc};
 
 /// The response body of [`Enforce`](super::Enforce): the inner one, to the deadline.
 ///
@@ -55,7 +53,8 @@ where
         };
         // R11: deadline first.
         if let Some(deadline) = custody.expired() {
-            return Poll::Ready(Some(self.stop(deadline)));
+            let exceeded = custody.stop(deadline, Stage::ResponseBody);
+            return Poll::Ready(Some(self.stop(exceeded)));
         }
         let frame = custody.run(|| inner.as_mut().poll_frame(cx));
         match frame {
@@ -75,7 +74,11 @@ where
                 self.close();
                 Poll::Ready(None)
             }
-            Poll::Pending => custody.poll_expired(cx).map(|deadline| Some(self.stop(deadline))),
+            Poll::Pending => {
+                let deadline = ready!(custody.poll_expired(cx));
+                let exceeded = custody.stop(deadline, Stage::ResponseBody);
+                Poll::Ready(Some(self.stop(exceeded)))
+            }
         }
     }
 
@@ -100,12 +103,11 @@ impl<B: Body> EnforcedBody<B> {
     }
 
     /// The deadline has passed.
-    fn stop<D>(mut self: Pin<&mut Self>, deadline: Deadline) -> Result<Frame<D>, BodyError> {
-        let exceeded = self.custody.as_ref().map(|custody| custody.stop(deadline, Stage::ResponseBody));
+    fn stop<D>(mut self: Pin<&mut Self>, exceeded: Exceeded) -> Result<Frame<D>, BodyError> {
         self.as_mut().close();
-        match exceeded {
-            Some(exceeded) if !self.ends.with_status => Err(BodyError::Exceeded(with_reset(exceeded))),
-            _ => Ok(Frame::trailers(deadline_exceeded())),
+        match self.ends.with_status {
+            true => Ok(Frame::trailers(grpc::trailers(&exceeded))),
+            false => Err(BodyError::Exceeded(with_reset(exceeded))),
         }
     }
 
@@ -164,11 +166,6 @@ fn hint<D: Buf>(frames: &VecDeque<Frame<D>>) -> SizeHint {
         hint.set_upper(hint.lower());
     }
     hint
-}
-
-/// gRPC's DEADLINE_EXCEEDED, as a message ends.
-fn deadline_exceeded() -> HeaderMap {
-    HeaderMap::from_iter([(GRPC_STATUS.clone(), HeaderValue::from_static("4"))])
 }
 
 /// hyper looks for an `h2::Error` behind the error of a body to choose the code of the reset (R13).

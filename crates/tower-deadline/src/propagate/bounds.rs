@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::Extensions;
 use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, Stage};
 
+use crate::grpc::Told;
 use crate::now;
 use crate::watch::Watch;
 
@@ -50,6 +51,12 @@ impl Bounds {
     /// What whoever is called is told.
     pub(super) fn sent(&self) -> Deadline {
         self.deadline.reserve(self.reserve)
+    }
+
+    /// The same as it comes out of the fields, which cut it off (R4): at whole milliseconds, or after eight digits.
+    pub(super) fn told(&self) -> Told {
+        let sent = self.sent();
+        Told(sent.reserve(Duration::from_millis(1) + sent.budget() / 1_000_000))
     }
 
     pub(super) fn journey(&self) -> Option<&Journey> {

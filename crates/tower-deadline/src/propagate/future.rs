@@ -4,20 +4,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
+use http_deadline::dialect::Call;
 use http_deadline::dialect::trail::{DEADLINE_EXCEEDED, Trail};
-use http_deadline::dialect::{Call, GRPC_STATUS};
-use http_deadline::{Cause, Dialects, OriginKind, Stage, StageGuard};
+use http_deadline::{Cause, Dialects, Exceeded, OriginKind, Stage, StageGuard};
 use pin_project::pin_project;
 
 use super::PropagateError;
 use super::bounds::Bounds;
+use crate::answer::Undressed;
 use crate::watch::Watch;
-use crate::{BoxError, WatchedBody, now};
-
-/// gRPC's CANCELLED and DEADLINE_EXCEEDED.
-const CANCELLED: &str = "1";
-const EXCEEDED: &str = "4";
+use crate::{BoxError, WatchedBody, grpc};
 
 /// The response of [`Propagate`](super::Propagate). Dropping it cancels the call.
 #[pin_project]
@@ -26,6 +23,7 @@ pub struct PropagateFuture<F> {
     #[pin]
     state: State<F>,
     dialects: Arc<Dialects>,
+    call: Call,
 }
 
 #[pin_project(project = StateProjection)]
@@ -44,14 +42,20 @@ enum State<F> {
 }
 
 impl<F> PropagateFuture<F> {
-    pub(super) fn sent(bounds: Option<Bounds>, dialects: Arc<Dialects>, call: impl FnOnce() -> F) -> Self {
-        let open = bounds.as_ref().and_then(Bounds::journey).map(|journey| journey.enter(Stage::Upstream));
-        let state = State::Sent { inner: call(), watch: bounds.as_ref().and_then(Bounds::watch), bounds, open };
-        Self { state, dialects }
-    }
-
-    pub(super) fn unsent(error: PropagateError, dialects: Arc<Dialects>) -> Self {
-        Self { state: State::Unsent(Some(error)), dialects }
+    pub(super) fn new(
+        call: Call,
+        dialects: Arc<Dialects>,
+        prepared: Result<Option<Bounds>, PropagateError>,
+        send: impl FnOnce() -> F,
+    ) -> Self {
+        let state = match prepared {
+            Ok(bounds) => {
+                let open = bounds.as_ref().and_then(Bounds::journey).map(|journey| journey.enter(Stage::Upstream));
+                State::Sent { inner: send(), watch: bounds.as_ref().and_then(Bounds::watch), bounds, open }
+            }
+            Err(error) => State::Unsent(Some(error)),
+        };
+        Self { state, dialects, call }
     }
 }
 
@@ -68,17 +72,36 @@ where
             StateProjection::Unsent(error) => error.take().map(Err),
             StateProjection::Sent { inner, bounds, watch, .. } => match inner.poll(cx) {
                 // R11: value before timer.
-                Poll::Ready(outcome) => {
-                    let deliver = |head| deliver(head, bounds.take(), watch.take(), this.dialects);
-                    Some(outcome.map(deliver).map_err(|error| PropagateError::Inner(error.into())))
-                }
+                Poll::Ready(Ok(head)) => Some(Ok(deliver(head, bounds.take(), watch.take(), this.dialects))),
+                Poll::Ready(Err(error)) => Some(Err(failed(error.into(), *this.call, bounds.as_ref()))),
                 Poll::Pending => expired(watch, cx).map(Err),
             },
         };
         let Some(outcome) = outcome else { return Poll::Pending };
         // Whatever was sent is cancelled now, not when the caller drops this future.
         this.state.set(State::Unsent(None));
-        Poll::Ready(outcome)
+        Poll::Ready(match outcome {
+            Err(PropagateError::Exceeded(exceeded)) if *this.call == Call::Grpc => Ok(told(&exceeded)),
+            outcome => outcome,
+        })
+    }
+}
+
+/// A call of gRPC is told in its own words, as by the hop that it did not reach. To its clients an error of
+/// ours would be UNKNOWN.
+fn told<B>(exceeded: &Exceeded) -> Response<WatchedBody<B>> {
+    let mut answer = grpc::answer(exceeded).map(|_| WatchedBody::empty());
+    answer.extensions_mut().insert(Undressed);
+    answer
+}
+
+/// R24: a call of gRPC that fails once its deadline has passed was cancelled for that, as by a client's own timer.
+fn failed(error: BoxError, call: Call, bounds: Option<&Bounds>) -> PropagateError {
+    match bounds {
+        Some(bounds) if call == Call::Grpc && bounds.told().has_passed() => {
+            PropagateError::Exceeded(bounds.exceeded(Stage::Upstream))
+        }
+        _ => PropagateError::Inner(error),
     }
 }
 
@@ -99,18 +122,18 @@ fn deliver<B>(
     if let Some(bounds) = &bounds {
         blame(&mut head, bounds);
     }
+    let told = bounds.as_ref().map(Bounds::told).filter(|_| Call::of(head.headers()) == Call::Grpc);
     let journey = bounds.as_ref().and_then(Bounds::journey).cloned();
-    head.map(|body| WatchedBody::new(body, watch, journey, Stage::Upstream))
+    head.map(|body| WatchedBody::new(body, watch, journey, Stage::Upstream).with_status(told))
 }
 
 /// Whose deadline it was that a hop downstream reports (R23, R24).
 fn blame<B>(head: &mut Response<B>, bounds: &Bounds) {
-    let passed = bounds.sent().is_expired(now());
-    if passed && is_status(head.headers(), CANCELLED) && Call::of(head.headers()) == Call::Grpc {
-        head.headers_mut().insert(GRPC_STATUS.clone(), HeaderValue::from_static(EXCEEDED));
+    if Call::of(head.headers()) == Call::Grpc {
+        bounds.told().correct(head.headers_mut());
     }
-    let reports = head.status() == StatusCode::GATEWAY_TIMEOUT || is_status(head.headers(), EXCEEDED);
-    if reports && (passed || is_ours(head.headers())) {
+    let reports = head.status() == StatusCode::GATEWAY_TIMEOUT || grpc::is_exceeded(head.headers());
+    if reports && (bounds.told().has_passed() || is_ours(head.headers())) {
         head.extensions_mut().insert(bounds.exceeded(Stage::Upstream));
     }
 }
@@ -119,8 +142,4 @@ fn blame<B>(head: &mut Response<B>, bounds: &Bounds) {
 fn is_ours(headers: &HeaderMap) -> bool {
     let trail = headers.get(&DEADLINE_EXCEEDED).and_then(|field| Trail::parse(field.as_bytes()));
     trail.is_some_and(|trail| trail.origin() == OriginKind::Header && trail.cause() == Cause::Deadline)
-}
-
-fn is_status(headers: &HeaderMap, status: &str) -> bool {
-    headers.get(&GRPC_STATUS).is_some_and(|value| value == status)
 }

@@ -11,14 +11,23 @@
 //!   request that this call is part of is released (R18);
 //! - *a call with nothing left to spend*: it fails at once and is not sent (R16).
 //!
-//! It does not cover the readiness of the inner service, for which there is no request yet to ask; hyper-util's
-//! client is always ready. It does not redirect and does not retry: a retry layer around it writes a fresh
+//! It does not cover the readiness of the inner service, for which there is no request yet to ask: a
+//! [`scope`](crate::scope()) around both does. hyper-util's client is always ready, tonic's channel while its buffer
+//! has room. It does not redirect and does not retry: a retry layer around it writes a fresh
 //! field with each attempt, because each attempt is a call (R22).
 //!
 //! # How exact the field is
 //!
 //! It is written when the call is made (R2). A client that then waits for a connection sends it later than it
 //! was written, and the receiver grants that much too much; the local deadline bounds the whole all the same.
+//!
+//! # Calls of gRPC
+//!
+//! A call of gRPC that is stopped is answered in gRPC's own words, a head or trailers with status 4 and the reason
+//! in `deadline-exceeded`, because clients such as tonic take an error of ours for UNKNOWN (R13). What a client or a
+//! hop made of the same deadline, CANCELLED as a rule, is corrected once it has passed (R24). tonic's channel keeps
+//! `grpc-timeout` with a timer of its own, so it stops waiting when the hop does: the half of the reserve that is
+//! meant for the way back is not used there.
 //!
 //! # Which deadline
 //!

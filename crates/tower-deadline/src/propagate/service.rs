@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{Extensions, HeaderMap, Request, Response};
+use http_deadline::dialect::Call;
 use http_deadline::{Deadline, Dialects, OnMissing, Origin, Stage};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -82,29 +83,60 @@ where
         self.inner.poll_ready(cx).map_err(|error| PropagateError::Inner(error.into()))
     }
 
-    fn call(&mut self, mut request: Request<RB>) -> Self::Future {
-        let dialects = Arc::clone(&self.layer.dialects);
-        match self.layer.prepare(&mut request) {
-            Ok(bounds) => PropagateFuture::sent(bounds, dialects, || self.inner.call(request)),
-            Err(error) => PropagateFuture::unsent(error, dialects),
+    fn call(&mut self, request: Request<RB>) -> Self::Future {
+        let (call, dialects) = (Call::of(request.headers()), Arc::clone(&self.layer.dialects));
+        let (mut head, body) = request.into_parts();
+        let prepared = self.layer.prepare(&mut head.headers, &head.extensions);
+        if let Ok(Some(bounds)) = &prepared {
+            // For a layer further in, which writes the field again.
+            head.extensions.insert(bounds.deadline());
         }
+        let request = Request::from_parts(head, body);
+        PropagateFuture::new(call, dialects, prepared, || self.inner.call(request))
     }
 }
 
 impl PropagateLayer {
+    /// Only writes the fields, from the extensions and the ambient deadline as the layer does: for clients whose
+    /// stack cannot be changed, such as an interceptor of tonic. Returns the deadline that was found. Nothing bounds
+    /// the call then but what is around it, a [`scope`](crate::scope()) or an enforced request.
+    ///
+    /// ```
+    /// use http::{Extensions, HeaderMap};
+    /// use std::time::Duration;
+    /// use tower_deadline::{Deadline, PropagateError, PropagateLayer, now, scope};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let fields = scope(Deadline::after(now(), Duration::from_secs(3)), async {
+    ///     let mut headers = HeaderMap::new();
+    ///     PropagateLayer::new().write(&mut headers, &Extensions::new()).map(|_| headers)
+    /// });
+    /// assert!(fields.await??.contains_key("x-request-timeout"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As of the layer: [`PropagateError::Exceeded`] with stage `unsent` where nothing is left to spend (R16), and
+    /// [`PropagateError::Missing`] where a deadline is wanted.
+    pub fn write(&self, headers: &mut HeaderMap, extensions: &Extensions) -> Result<Option<Deadline>, PropagateError> {
+        let bounds = self.prepare(headers, extensions)?;
+        Ok(bounds.map(|bounds| bounds.deadline()))
+    }
+
     /// Writes the fields. `None`: there is no deadline, and none is wanted.
-    fn prepare<RB>(&self, request: &mut Request<RB>) -> Result<Option<Bounds>, PropagateError> {
-        let Some(bounds) = Bounds::of(request.extensions(), self.own()) else {
-            self.dialects.strip(request.headers_mut());
+    fn prepare(&self, headers: &mut HeaderMap, extensions: &Extensions) -> Result<Option<Bounds>, PropagateError> {
+        let Some(bounds) = Bounds::of(extensions, self.own()) else {
+            self.dialects.strip(headers);
             return match self.on_missing {
                 OnMissing::Reject => Err(PropagateError::Missing),
                 _ => Ok(None),
             };
         };
-        // For a layer further in, which writes the field again.
-        request.extensions_mut().insert(bounds.deadline());
         let left = bounds.sent().remaining(now());
-        let written = self.dialects.write(request.headers_mut(), left, wall(&self.dialects)).is_ok();
+        let written = self.dialects.write(headers, left, wall(&self.dialects)).is_ok();
         // R16, also where no dialect is written. An observing policy sends without the field.
         let sent = (written && !left.is_zero()) || bounds.is_observed();
         if sent { Ok(Some(bounds)) } else { Err(PropagateError::Exceeded(bounds.exceeded(Stage::Unsent))) }

@@ -34,8 +34,11 @@ async fn a_grpc_response_ends_in_a_status_and_no_error_where_there_are_trailers(
         assert_eq!(data(&mut body), "half a message");
         assert!(poll_frame(&mut body).is_pending());
         advance(BUDGET).await;
-        let status = HeaderMap::from_iter([("grpc-status".parse().unwrap(), "4".parse().unwrap())]);
-        assert_eq!(trailers(&mut body), status);
+        let trailers = trailers(&mut body);
+        assert_eq!(trailers["grpc-status"], "4");
+        assert_eq!(trailers["grpc-message"], "deadline of 300 ms exceeded in stage response_body");
+        assert_eq!(trailers["deadline-exceeded"], "origin=code, stage=response_body, cause=deadline");
+        assert_eq!(trailers.len(), 3);
         assert!(is_at_end(&mut body) && is_at_end(&mut body) && body.is_end_stream());
         assert_eq!(journey.cause(), Some(Cause::Deadline));
     }

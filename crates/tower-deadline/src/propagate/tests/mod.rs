@@ -15,6 +15,7 @@ use crate::testing::MS;
 mod answers;
 mod bounds;
 mod fields;
+mod grpc;
 mod released;
 mod retry;
 
