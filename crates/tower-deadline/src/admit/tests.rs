@@ -193,3 +193,15 @@ async fn readiness_and_errors_are_the_inner_services() {
     gate.break_down();
     assert!(matches!(poll(call(&service, plain()).as_mut()), Poll::Ready(Err(ScriptedError))));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_guard_ends_calls_of_grpc_sooner_and_no_others() {
+    let mut admitting = Admitting::under(Policy::new());
+    admitting.layer = admitting.layer.grpc_guard(2 * MS);
+    admitting.call(asking("300ms"));
+    assert_eq!(admitting.budget(), Some(300 * MS));
+    let mut grpc = asking("300ms");
+    grpc.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+    admitting.call(grpc);
+    assert_eq!(admitting.budget(), Some(298 * MS));
+}

@@ -1,12 +1,12 @@
 use super::*;
 use crate::testing::{MS, call, data, exceeded, is_at_end, plain, poll, ready as now_ready, under};
-use crate::{BodyError, Cause, Deadline, Mode, Policy, Stage, now};
+use crate::{BodyError, Cause, Deadline, Mode, Policy, PropagateLayer, Stage, now};
 use deadline_testkit::{ScriptedBody, ScriptedError, Step};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG};
 use std::future::ready as answer;
 use std::io;
 use tower::util::ServiceFn;
-use tower::{ServiceBuilder, service_fn};
+use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 type Incoming = Request<ScriptedBody>;
 
@@ -92,7 +92,7 @@ async fn a_finished_response_is_never_replaced() {
         response.headers_mut().insert(ETAG, "\"degraded\"".parse().unwrap());
         answer(Ok::<_, ScriptedError>(response))
     }));
-    let mut calling = Box::pin(tower::ServiceExt::oneshot(service, plain()));
+    let mut calling = Box::pin(service.oneshot(plain()));
     let response = now_ready(poll(calling.as_mut()));
     assert_eq!(
         (response.status(), &response.headers()[ETAG]),
@@ -158,4 +158,22 @@ async fn an_observing_policy_answers_nobody() {
     let failing = RescueLayer::new().layer(ending(|| Err(BodyError::Exceeded(stopped()))));
     let outcome = poll(call(&failing, under(policy, true)).as_mut());
     assert!(matches!(outcome, Poll::Ready(Err(BodyError::Exceeded(_)))));
+}
+
+/// An outgoing call of gRPC that was stopped here, passed on as the answer.
+#[tokio::test(start_paused = true)]
+async fn what_an_outgoing_call_of_grpc_was_told_is_signed_by_this_hop() {
+    let forward = service_fn(|_: Request<()>| {
+        let upstream =
+            service_fn(|_: Request<()>| std::future::pending::<Result<Response<ScriptedBody>, ScriptedError>>());
+        let mut call = Request::new(());
+        call.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+        call.extensions_mut().insert(Deadline::at(now()));
+        PropagateLayer::new().layer(upstream).oneshot(call)
+    });
+    let service = RescueLayer::new().answers(Answers::new().hop("orders")).layer(forward);
+    let response = service.oneshot(Request::new(())).await.unwrap();
+    assert_eq!(response.headers()["grpc-status"], "4");
+    let trail = "origin=code, stage=unsent, cause=deadline, hop=\"orders\"";
+    assert_eq!(response.headers()["deadline-exceeded"], trail);
 }

@@ -71,6 +71,17 @@ async fn a_client_that_gives_up_at_the_deadline_has_exceeded_it_and_one_that_fai
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn any_other_call_that_fails_at_the_deadline_has_failed() {
+    let fail = |_| async {
+        sleep(BUDGET * MS).await;
+        Outcome::Err(ScriptedError)
+    };
+    let mut client = PropagateLayer::new().layer(tower::service_fn(fail));
+    let outcome = send(&mut client, within(BUDGET)).await;
+    assert!(matches!(outcome, Err(PropagateError::Inner(_))), "{outcome:?}");
+}
+
 /// The response of a call that streams these steps.
 async fn streaming(steps: impl IntoIterator<Item = Step> + Clone + Send + 'static) -> WatchedBody<ScriptedBody> {
     let mut upstream = answering(&PropagateLayer::new(), move || response("application/grpc", steps.clone()));

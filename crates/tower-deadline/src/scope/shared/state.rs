@@ -60,7 +60,6 @@ impl<T> State<T> {
             Phase::Stopped => return Found::Stopped,
             Phase::Idle(_) | Phase::Running => {}
         }
-        let worker = if key.is_none() { inner.worker.take() } else { None };
         let key = *key.get_or_insert_with(|| {
             inner.next += 1;
             inner.next
@@ -77,8 +76,6 @@ impl<T> State<T> {
         if let Some(start) = started {
             start(Arc::clone(self));
         }
-        // A new waiter may be the longest.
-        worker.into_iter().for_each(Waker::wake);
         Found::Nothing
     }
 
@@ -91,8 +88,8 @@ impl<T> State<T> {
         worker.into_iter().for_each(Waker::wake);
     }
 
-    /// The deadline of the longest waiter, or none where one has none; an error where nobody waits. Wakes
-    /// `worker` when that may have changed.
+    /// The deadline of the longest waiter, or none where one has none; an error where nobody waits. Wakes `worker`
+    /// when a waiter leaves; one that comes only moves the end away, and that is looked at when it is reached.
     pub(super) fn longest(&self, worker: &Waker) -> Result<Option<Deadline>, Nobody> {
         let mut inner = self.lock();
         let old = inner.worker.replace(worker.clone());

@@ -138,6 +138,41 @@ async fn stops_at_the_longest_deadline_though_nobody_leaves() {
     assert!(exceeded(poll(held.as_mut())), "the deadline is what it is told of");
 }
 
+/// The timer is armed for the longest, who leaves.
+#[tokio::test(start_paused = true)]
+async fn stops_at_what_is_the_longest_deadline_by_then() {
+    let probe = Probe::default();
+    let (shared, _complete) = work(&probe);
+    let (mut held, mut patient) = (waiter(&shared, BUDGET), waiter(&shared, 9 * BUDGET));
+    assert!(poll(held.as_mut()).is_pending() && poll(patient.as_mut()).is_pending());
+    settle().await;
+    drop(patient);
+    settle().await;
+    advance(BUDGET - MS).await;
+    settle().await;
+    assert_eq!(probe.in_flight(), 1);
+    advance(MS).await;
+    settle().await;
+    assert_eq!(probe.in_flight(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_told_of_the_deadline_waits_no_more_though_it_is_kept() {
+    let probe = Probe::default();
+    let (shared, _complete) = work(&probe);
+    let entered = http_deadline::enter(in_budget());
+    let mut told = Box::pin(shared.wait());
+    drop(entered);
+    let mut patient = waiter(&shared, 9 * BUDGET);
+    assert!(poll(told.as_mut()).is_pending() && poll(patient.as_mut()).is_pending());
+    settle().await;
+    advance(BUDGET).await;
+    assert!(matches!(poll(told.as_mut()), Poll::Ready(Err(WaitError::Exceeded(_)))));
+    drop(patient);
+    settle().await;
+    assert_eq!((probe.in_flight(), probe.dropped()), (0, 1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_the_work_spawned_ends_with_it() {
     let (probe, kept) = (Probe::default(), Kept::default());
