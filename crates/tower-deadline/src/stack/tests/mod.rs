@@ -1,5 +1,6 @@
 //! The layers together.
 
+mod contracts;
 mod expiry_phase;
 mod forwarding;
 mod stacked;
