@@ -4,5 +4,6 @@ mod contracts;
 mod differential;
 mod expiry_phase;
 mod forwarding;
+mod leaks;
 mod stacked;
 mod traits;
