@@ -1,5 +1,6 @@
 //! The layers together.
 
+mod assured;
 mod contracts;
 mod differential;
 mod expiry_phase;
