@@ -4,6 +4,8 @@
 //! has one. Bytes are counted, never time: the clock is paused. The figures are shown by
 //! `cargo test -p tower-deadline --test memory -- --nocapture`.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::convert::Infallible;
 use std::time::Duration;
 
