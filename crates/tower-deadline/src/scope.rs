@@ -163,6 +163,7 @@ impl<F: Future> Future for Scope<F> {
             Poll::Pending => return Poll::Pending,
         };
         this.ambient.run(|| this.future.set(None));
+        this.watch.rest();
         this.journey.end();
         Poll::Ready(outcome)
     }

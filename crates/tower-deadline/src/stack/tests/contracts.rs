@@ -7,7 +7,7 @@ use crate::{
     UpgradePolicy,
 };
 use deadline_testkit::{
-    Contract, InnerService, Readiness, ScriptedBody, ScriptedError, Step, Yielded, assert_body_keeps_contract,
+    Contract, InnerService, Probe, Readiness, ScriptedBody, ScriptedError, Step, Yielded, assert_body_keeps_contract,
     assert_body_passes,
 };
 use http::{Request, Response};
@@ -61,6 +61,20 @@ async fn the_paved_path_keeps_the_contract() {
         Contract::of(|inner| paved().layer(inner), request).readiness(Readiness::Finished).assert_all();
         assert_eq!(armed(), 0);
     }
+}
+
+/// A second layer joins the timer of the first; an observing policy arms none at all.
+#[tokio::test(start_paused = true)]
+async fn the_paved_path_keeps_the_contract_twice_over_and_when_it_only_observes() {
+    let observing = DeadlineLayer::new(Policy::new().default_timeout(BUDGET).mode(crate::Mode::Observe));
+    let request = || asking("300ms");
+    let twice = Contract::of(|inner| paved().layer(paved().layer(inner)), request);
+    twice.readiness(Readiness::Finished).assert_all();
+    let observed = Contract::of(|inner| observing.layer(inner), request);
+    observed.readiness(Readiness::Finished).assert_all();
+    let within = Contract::of(|inner| observing.layer(paved().layer(inner)), request);
+    within.readiness(Readiness::Finished).assert_all();
+    assert_eq!(armed(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -223,4 +237,23 @@ async fn a_body_that_is_stopped_keeps_its_contract() {
     stopped(|body| answered(&EnforceLayer::new(), body)).await;
     stopped(|body| answered(&PropagateLayer::new(), body)).await;
     stopped(|body| answered(&paved(), body)).await;
+}
+
+/// A scope is no service, and rests all the same.
+#[tokio::test(start_paused = true)]
+async fn a_scope_lets_go_of_what_is_done_or_late() {
+    let deadline = crate::Deadline::after(crate::now(), BUDGET);
+    for (takes, in_time) in [(BUDGET - MS, true), (BUDGET, true), (2 * BUDGET, false)] {
+        let (probe, until) = (Probe::default(), crate::Deadline::after(crate::now(), BUDGET));
+        let mut scoped = Box::pin(crate::scope(until, probe.watch(tokio::time::sleep(takes))));
+        assert!(poll(scoped.as_mut()).is_pending());
+        advance(takes.min(BUDGET)).await;
+        let Poll::Ready(outcome) = poll(scoped.as_mut()) else { panic!("still pending") };
+        assert_eq!((outcome.is_ok(), probe.held(), armed()), (in_time, 0, 0), "{takes:?}");
+        assert!(poll(scoped.as_mut()).is_pending());
+        assert_eq!(probe.polled_after_end(), 0);
+    }
+    let probe = Probe::default();
+    drop(crate::scope(deadline, probe.watch(std::future::pending::<()>())));
+    assert_eq!(probe.held(), 0);
 }
