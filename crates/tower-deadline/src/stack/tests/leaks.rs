@@ -5,7 +5,7 @@
 
 use crate::testing::{MS, settle};
 use crate::timer::tests::armed;
-use crate::{BoxError, DeadlineLayer, HopByHopLayer, Journey, Policy, PropagateLayer, WatchedBody, detach, spawn};
+use crate::{BoxError, Covers, DeadlineLayer, HopByHopLayer, Journey, Mode, Policy, PropagateLayer, detach, spawn};
 use bytes::Bytes;
 use deadline_testkit::{BodyProbe, Probe, ScriptedBody, ScriptedError, Step};
 use http::{Request, Response, StatusCode};
@@ -84,10 +84,24 @@ const FATES: [Fate; 8] = [
     Fate::ReadsElsewhere,
 ];
 
+/// What stands around the handler.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Around {
+    /// Our stack.
+    Once,
+    /// Twice: two services in one process, or a router within a router.
+    Twice,
+    /// A policy that only observes.
+    Observed,
+    /// A policy that lets go at the head.
+    ToTheHead,
+}
+
 /// One request, drawn.
 #[derive(Clone, Debug)]
 struct Plan {
     fate: Fate,
+    around: Around,
     timeout: Option<Duration>,
     /// When the handler answers, and how long what it calls or starts takes.
     delays: [Duration; 2],
@@ -96,10 +110,32 @@ struct Plan {
     bodies: [Vec<Step>; 2],
 }
 
+impl Around {
+    fn covers_bodies(self) -> bool {
+        matches!(self, Self::Once | Self::Twice)
+    }
+
+    fn policy(self) -> Policy {
+        let policy = Policy::new().default_timeout(LONGEST / 2).max(LONGEST);
+        match self {
+            Self::Once | Self::Twice => policy,
+            Self::Observed => policy.mode(Mode::Observe),
+            Self::ToTheHead => policy.covers(Covers::Head),
+        }
+    }
+}
+
 impl Plan {
     fn draw(random: &mut Random) -> Self {
+        let around = random.one_of(&[Around::Once, Around::Twice, Around::Observed, Around::ToTheHead]);
+        let fate = match random.one_of(&FATES) {
+            // Nothing bounds a body that is read in a task of nobody's, under a policy that stops nothing.
+            Fate::ReadsElsewhere if !around.covers_bodies() => Fate::Answers,
+            fate => fate,
+        };
         Self {
-            fate: random.one_of(&FATES),
+            fate,
+            around,
             timeout: Some(random.time()).filter(|_| random.below(8) > 0),
             delays: [random.time() / 2, random.time()],
             leaves: (random.time() * (1 + random.below(3) as u32), random.below(6) as usize),
@@ -109,7 +145,7 @@ impl Plan {
 }
 
 type Body = UnsyncBoxBody<Bytes, BoxError>;
-type Incoming = Request<WatchedBody<ScriptedBody>>;
+type Incoming = Request<Body>;
 type Outcome = Result<Response<Body>, ScriptedError>;
 
 /// All that could be left behind.
@@ -173,17 +209,30 @@ impl World {
         request
     }
 
-    /// Our stack around the handlers.
-    fn service(self: &Arc<Self>) -> BoxCloneService<Request<ScriptedBody>, Response<Body>, ScriptedError> {
+    /// Our layers around the handlers.
+    fn service(
+        self: &Arc<Self>,
+        around: Around,
+    ) -> BoxCloneService<Request<ScriptedBody>, Response<Body>, ScriptedError> {
+        let layer = DeadlineLayer::new(around.policy());
+        let once = HopByHopLayer::default().layer(self.handler());
+        if around == Around::Twice {
+            let inner = layer.layer(once.map_request(|request: Request<_>| request.map(boxed)));
+            let twice = layer.layer(inner.map_response(|response| response.map(boxed)));
+            return twice.map_response(|response| response.map(boxed)).boxed_clone();
+        }
+        let once = layer.layer(once.map_request(|request: Request<_>| request.map(boxed)));
+        once.map_response(|response| response.map(boxed)).boxed_clone()
+    }
+
+    fn handler(self: &Arc<Self>) -> BoxCloneService<Incoming, Response<Body>, ScriptedError> {
         let world = Arc::clone(self);
         let handler = service_fn(move |request: Incoming| {
             let plan: Plan = request.extensions().get().cloned().unwrap();
             let world = Arc::clone(&world);
             world.probe.clone().watch(async move { world.handle(plan, request).await })
         });
-        let layer = DeadlineLayer::new(Policy::new().default_timeout(LONGEST / 2).max(LONGEST));
-        let service = layer.layer(HopByHopLayer::default().layer(handler));
-        service.map_response(|response| response.map(boxed)).boxed_clone()
+        handler.boxed_clone()
     }
 
     async fn handle(self: Arc<Self>, plan: Plan, request: Incoming) -> Outcome {
@@ -234,7 +283,7 @@ impl World {
     /// A client: calls, reads, leaves.
     async fn client(self: Arc<Self>, plan: Plan) -> &'static str {
         let (patience, frames) = plan.leaves;
-        let calling = self.service().oneshot(self.request(&plan));
+        let calling = self.service(plan.around).oneshot(self.request(&plan));
         let Ok(outcome) = timeout(patience, calling).await else {
             return "left before the head";
         };
@@ -299,8 +348,8 @@ async fn ten_thousand_requests_leave_nothing_behind() {
 async fn each_kind_of_leak_is_seen() {
     let world = World::new();
     let plan = Plan::draw(&mut Random(SEED));
-    let plan = Plan { fate: Fate::Silent, timeout: Some(LONGEST / 2), ..plan };
-    let mut calling = Box::pin(world.service().oneshot(world.request(&plan)));
+    let plan = Plan { fate: Fate::Silent, around: Around::Once, timeout: Some(LONGEST / 2), ..plan };
+    let mut calling = Box::pin(world.service(Around::Once).oneshot(world.request(&plan)));
     assert!(crate::testing::poll(calling.as_mut()).is_pending());
     let held = Census { timers: 1, in_flight: 2, futures: 2, bodies: 1, journeys: 1, tasks: 0 };
     assert_eq!(world.census(), held);
@@ -323,6 +372,7 @@ async fn a_hundred_tasks_on_expired_requests_return() {
     for fate in [Fate::Silent, Fate::Spawns, Fate::Calls, Fate::ReadsElsewhere] {
         let plan = Plan {
             fate,
+            around: Around::Once,
             timeout: Some(100 * MS),
             delays: [LONGEST; 2],
             leaves: (LONGEST, 5),
