@@ -68,8 +68,8 @@ pub fn assert_body_keeps_contract<B: Body>(body: B) -> Vec<Yielded> {
 /// hint and end exactly as the inner one has them. At the end the inner body is dropped, though the outer one is
 /// still held, and it was not polled after it.
 ///
-/// `through` is called with a few thousand scripts: every one of up to four steps, telling its size and its end
-/// or not. Trailers come last in them, and data at most twice.
+/// `through` is called with a thousand scripts, twice each: every one of up to three frames or pauses, with trailers,
+/// an error or nothing behind them, telling its size and its end or not.
 ///
 /// ```
 /// use deadline_testkit::assert_body_passes;
@@ -206,7 +206,7 @@ impl Script {
     }
 }
 
-/// Every script of up to four steps.
+/// Every script of up to three frames or pauses, and what can end it.
 fn scripts() -> impl Iterator<Item = Script> {
     let trailers = HeaderMap::from_iter([(http::header::ETAG, http::HeaderValue::from_static("1"))]);
     let last = [Step::Trailers(trailers), Step::Error];

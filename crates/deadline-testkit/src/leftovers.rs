@@ -9,7 +9,7 @@
 //!   who still waits. What was polled in a task keeps the waker of that task, and is counted with it;
 //! - *connections* that were taken through [`Leftovers::connection`].
 //!
-//! It does not see memory, nor what waits for nobody: `deadline_testkit::Probe` watches single futures.
+//! It does not see memory, nor a future that is kept and waits for nothing: a [`Probe`](crate::Probe) does.
 
 use std::fmt;
 use std::panic::Location;
@@ -31,7 +31,6 @@ const TURNS: usize = 256;
 ///
 /// ```
 /// use deadline_testkit::Leftovers;
-/// use std::time::Duration;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
