@@ -27,6 +27,8 @@ struct Counters {
     called: AtomicUsize,
     done: AtomicUsize,
     dropped: AtomicUsize,
+    released: AtomicUsize,
+    after_end: AtomicUsize,
     at_drop: Mutex<Option<Deadline>>,
 }
 
@@ -55,6 +57,18 @@ impl Probe {
         self.0.dropped.load(Ordering::Relaxed)
     }
 
+    /// How many calls there are still, done or not: a future that is kept after its end counts.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.called() - self.0.released.load(Ordering::Relaxed)
+    }
+
+    /// How often a call was polled again after it was done.
+    #[must_use]
+    pub fn polled_after_end(&self) -> usize {
+        self.0.after_end.load(Ordering::Relaxed)
+    }
+
     /// The ambient deadline when a call was last dropped before it was done.
     #[must_use]
     pub fn deadline_at_drop(&self) -> Option<Deadline> {
@@ -76,6 +90,7 @@ impl<F: Future> Future for Probed<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(future) = &mut self.future else {
+            self.probe.0.after_end.fetch_add(1, Ordering::Relaxed);
             return Poll::Pending;
         };
         let polled = future.as_mut().poll(cx);
@@ -89,6 +104,7 @@ impl<F: Future> Future for Probed<F> {
 
 impl<F> Drop for Probed<F> {
     fn drop(&mut self) {
+        self.probe.0.released.fetch_add(1, Ordering::Relaxed);
         if self.future.is_some() {
             let Counters { dropped, at_drop, .. } = &*self.probe.0;
             dropped.fetch_add(1, Ordering::Relaxed);

@@ -132,6 +132,13 @@ impl Body for ScriptedBody {
     }
 }
 
+impl Default for ScriptedBody {
+    /// Empty, and tells so.
+    fn default() -> Self {
+        Self::full("")
+    }
+}
+
 impl Drop for ScriptedBody {
     fn drop(&mut self) {
         self.probe.dropped();

@@ -40,7 +40,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -168,7 +168,7 @@ impl AdmitLayer {
 pub enum AdmitFuture<F, B> {
     /// The request was let in: the inner service's response.
     Admitted(#[pin] F),
-    /// It was refused: the answer.
+    /// It was refused: the answer. `None` once there was one, whoever's.
     Refused(Option<Response<B>>),
 }
 
@@ -178,11 +178,17 @@ where
 {
     type Output = F::Output;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project() {
-            AdmitProjection::Admitted(inner) => inner.poll(cx),
-            AdmitProjection::Refused(answer) => answer.take().map_or(Poll::Pending, |answer| Poll::Ready(Ok(answer))),
-        }
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = match self.as_mut().project() {
+            AdmitProjection::Admitted(inner) => ready!(inner.poll(cx)),
+            AdmitProjection::Refused(answer) => match answer.take() {
+                Some(answer) => return Poll::Ready(Ok(answer)),
+                None => return Poll::Pending,
+            },
+        };
+        // The inner future ends with its answer, whoever keeps this one.
+        self.set(Self::Refused(None));
+        Poll::Ready(answer)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The inner service's body, or an answer of ours in its place.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -13,7 +13,7 @@ use pin_project::pin_project;
 pub enum AnswerBody<B> {
     /// The inner service's.
     Inner(#[pin] B),
-    /// An answer's; `None` once it was read.
+    /// An answer's; `None` once it was read, and after the end of the inner service's.
     Answer(Option<Bytes>),
 }
 
@@ -25,14 +25,22 @@ where
     type Data = B::Data;
     type Error = B::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        match self.project() {
-            Projection::Inner(inner) => inner.poll_frame(cx),
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let frame = match self.as_mut().project() {
+            Projection::Inner(inner) => ready!(inner.poll_frame(cx)),
             Projection::Answer(bytes) => {
                 let data = bytes.take().filter(|bytes| !bytes.is_empty());
-                Poll::Ready(data.map(|bytes| Ok(Frame::data(bytes.into()))))
+                return Poll::Ready(data.map(|bytes| Ok(Frame::data(bytes.into()))));
             }
+        };
+        // R14: after an error comes the end, whatever the inner body would say.
+        if !matches!(frame, Some(Ok(_))) {
+            self.set(Self::default());
         }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

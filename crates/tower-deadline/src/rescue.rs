@@ -167,7 +167,7 @@ where
             },
             call: Call::of(request.headers()),
             answers: self.answers.clone(),
-            inner: self.inner.call(request),
+            inner: Some(self.inner.call(request)),
             kind: PhantomData,
         }
     }
@@ -177,8 +177,9 @@ where
 #[pin_project]
 #[derive(Debug)]
 pub struct RescueFuture<F, K> {
+    /// `None` once it has answered.
     #[pin]
-    inner: F,
+    inner: Option<F>,
     call: Call,
     /// `None` where the policy only observes, and answers nobody.
     status: Option<StatusCode>,
@@ -195,8 +196,13 @@ where
     type Output = Result<Response<AnswerBody<B>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let outcome = ready!(this.inner.poll(cx));
+        let mut this = self.project();
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+            return Poll::Pending;
+        };
+        let outcome = ready!(inner.poll(cx));
+        // The inner future ends with its answer, whoever keeps this one.
+        this.inner.set(None);
         let found = match &outcome {
             Ok(response) => unanswered(response),
             Err(error) => Exceeded::find(K::first(error)),

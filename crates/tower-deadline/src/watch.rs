@@ -95,6 +95,12 @@ impl Watch {
         self.timer.poll_reached(at, cx)
     }
 
+    /// Disarms its timer, and is woken by nobody: what it was for is done, and may be held for long yet (R12).
+    pub(crate) fn rest(&mut self) {
+        self.timer = Timer::default();
+        self.owner = None;
+    }
+
     /// What to report when it has expired: the stage that is open, or `stage` where no journey tells.
     pub(crate) fn exceeded(&self, stage: Stage) -> Exceeded {
         let open = self.journey.as_ref().map(Journey::stage);

@@ -122,21 +122,21 @@ where
     type Output = Result<Response<AnswerBody<B>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let answer = match this.state.project() {
+        let mut this = self.project();
+        let outcome = match this.state.as_mut().project() {
             StateProjection::Refused(answer) => match answer.take() {
-                Some(answer) => answer,
+                Some(answer) => return Poll::Ready(Ok(answer.map(AnswerBody::from))),
                 None => return Poll::Pending,
             },
-            StateProjection::Sent(inner) => {
-                let mut head = ready!(inner.poll(cx))?;
-                match returned(&mut head) {
-                    Ok(()) => return Poll::Ready(Ok(head.map(AnswerBody::Inner))),
-                    Err(detail) => this.answers.failure(StatusCode::BAD_GATEWAY, &detail, *this.call),
-                }
-            }
+            StateProjection::Sent(inner) => ready!(inner.poll(cx)),
         };
-        Poll::Ready(Ok(answer.map(AnswerBody::from)))
+        // The inner future ends with its answer, whoever keeps this one.
+        this.state.set(State::Refused(None));
+        let mut head = outcome?;
+        Poll::Ready(Ok(match returned(&mut head) {
+            Ok(()) => head.map(AnswerBody::Inner),
+            Err(detail) => this.answers.failure(StatusCode::BAD_GATEWAY, &detail, *this.call).map(AnswerBody::from),
+        }))
     }
 }
 

@@ -76,6 +76,7 @@ impl<F: Future> Future for Scope<F> {
             }
         };
         this.ambient.run(|| this.future.set(None));
+        this.watch.rest();
         this.journey.end();
         Poll::Ready(outcome)
     }

@@ -15,7 +15,8 @@ use crate::watch::Watch;
 /// else waits.
 #[must_use = "futures do nothing unless polled"]
 pub struct Wait<T> {
-    state: Arc<State<T>>,
+    /// `None` once the outcome was told.
+    state: Option<Arc<State<T>>>,
     around: Ambient,
     watch: Option<Watch>,
     /// Given at the first poll.
@@ -24,13 +25,16 @@ pub struct Wait<T> {
 
 impl<T> Wait<T> {
     pub(super) fn new(state: Arc<State<T>>, around: Ambient, watch: Option<Watch>) -> Self {
-        Self { state, around, watch, key: None }
+        Self { state: Some(state), around, watch, key: None }
     }
 
+    /// Waits no more, also where this is kept.
     fn leave(&mut self) {
-        if let Some(key) = self.key.take() {
-            self.state.leave(key);
+        let state = self.state.take();
+        if let Some((state, key)) = state.zip(self.key.take()) {
+            state.leave(key);
         }
+        self.watch = None;
     }
 
     /// At the deadline, if somebody further out does not stop the whole request then.
@@ -46,16 +50,18 @@ impl<T: Clone> Future for Wait<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { state, around, watch, key } = &mut *self;
+        let Some(state) = state else {
+            return Poll::Pending;
+        };
         let expired = watch.as_ref().is_some_and(Watch::is_expired);
-        match state.join(key, around, cx.waker()) {
-            Found::Value(value) => return Poll::Ready(Ok(value)),
-            Found::Stopped if !expired => return Poll::Ready(Err(WaitError::Stopped)),
+        let outcome = match state.join(key, around, cx.waker()) {
+            Found::Value(value) => Ok(value),
+            Found::Stopped if !expired => Err(WaitError::Stopped),
             // The work stops with its longest waiter: then it is the deadline that is told of.
-            Found::Stopped | Found::Nothing => {}
-        }
-        let exceeded = ready!(self.poll_exceeded(cx));
+            Found::Stopped | Found::Nothing => Err(WaitError::Exceeded(ready!(self.poll_exceeded(cx)))),
+        };
         self.leave();
-        Poll::Ready(Err(WaitError::Exceeded(exceeded)))
+        Poll::Ready(outcome)
     }
 }
 

@@ -1,6 +1,10 @@
 //! The layers together.
 
+mod assured;
+mod contracts;
+mod differential;
 mod expiry_phase;
 mod forwarding;
+mod leaks;
 mod stacked;
 mod traits;
