@@ -37,4 +37,6 @@ fn add<const N: usize>(name: &'static str, labels: [(&'static str, &'static str)
 fn add<const N: usize>(_: &'static str, _: [(&'static str, &'static str); N]) {}
 
 #[cfg(all(test, feature = "metrics"))]
-pub(crate) mod tests;
+pub(crate) mod recorder;
+#[cfg(all(test, feature = "metrics"))]
+mod tests;

@@ -147,7 +147,7 @@ impl<'t> File<'t> {
         // A table whose head is broken is not known, and is complained of already.
         let unknown = self.routes.iter().filter(|(_, policy, _)| !known().any(|known| known == *policy));
         for (route, policy, value) in unknown.filter(|_| !complaints.is_broken()).collect::<Vec<_>>() {
-            let message = format!("there is no policy `{policy}`; expected one of [policy.NAME]");
+            let message = format!("there is no policy `{policy}`; expected the name of a table [policy.NAME]");
             complaints.value(&["route", route], value, suggest::with(message, policy, known()));
         }
     }

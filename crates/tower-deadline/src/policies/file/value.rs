@@ -53,7 +53,10 @@ fn duration(value: &DeValue<'_>) -> Result<Duration, String> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(format!("{text:?} has no unit; expected a duration {SUCH_AS}"));
     }
-    let decoded = Dialect::XRequestTimeout.decode(text.as_bytes(), UNIX_EPOCH).ok().flatten();
+    // A field may have blanks around it, a file has no reason to.
+    let element = Some(text).filter(|text| text.trim().len() == text.len());
+    let decode = |text: &str| Dialect::XRequestTimeout.decode(text.as_bytes(), UNIX_EPOCH).ok().flatten();
+    let decoded = element.and_then(decode);
     decoded.ok_or_else(|| format!("{text:?} is no duration; expected one {SUCH_AS}"))
 }
 

@@ -21,13 +21,8 @@ impl Counts {
         metrics::set_default_local_recorder(self)
     }
 
-    /// How often this was counted: a name and its labels in the order of their keys, as in
+    /// Everything that was counted, and how often: a name and its labels in the order of their keys, as in
     /// `deadline_would_refuse_total{policy=default,reason=missing}`.
-    pub(crate) fn of(&self, counter: &str) -> u64 {
-        self.0.lock().unwrap().get(counter).map_or(0, |count| count.0.load(Ordering::Relaxed))
-    }
-
-    /// Everything that was counted.
     pub(crate) fn all(&self) -> Vec<(String, u64)> {
         let counts = self.0.lock().unwrap();
         counts.iter().map(|(counter, count)| (counter.clone(), count.0.load(Ordering::Relaxed))).collect()
