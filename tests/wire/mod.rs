@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 
 mod client;
 mod extract;
+mod policies;
 mod pool;
 mod queue;
 mod reset;
