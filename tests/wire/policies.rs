@@ -47,6 +47,7 @@ fn routes() -> Router {
         .route("/reports/{id}", get(told))
         .route("/strict", get(pending::<()>))
         .route("/plain", get(told))
+        .fallback(told)
 }
 
 async fn answer(address: SocketAddr, path: &str) -> (u16, String) {
@@ -68,7 +69,7 @@ async fn assert_strict(address: SocketAddr, path: &str) {
 
 #[tokio::test]
 async fn an_axum_route_has_the_policy_of_the_path_in_the_router() {
-    let app = routes().fallback(told).layer(DeadlineLayer::by_matched_path(set()));
+    let app = routes().layer(DeadlineLayer::by_matched_path(set()));
     let address = serve(app).await;
     for (path, policy) in [("/reports/7", "report"), ("/reports/7?a=b", "report"), ("/plain", "default")] {
         assert_eq!(answer(address, path).await, (200, policy.to_owned()), "{path}");
@@ -88,7 +89,9 @@ async fn a_nested_route_has_the_policy_of_its_whole_path() {
     for app in [outside, inside] {
         let address = serve(app).await;
         assert_eq!(answer(address, "/v1/reports/7").await, (200, "report".to_owned()));
-        assert_eq!(answer(address, "/v1/plain").await, (200, "default".to_owned()));
+        for path in ["/v1/plain", "/v1/elsewhere"] {
+            assert_eq!(answer(address, path).await, (200, "default".to_owned()), "{path}");
+        }
         assert_strict(address, "/v1/strict").await;
     }
 }

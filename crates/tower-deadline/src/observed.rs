@@ -1,14 +1,14 @@
 //! What an observing policy would have done to one request.
 //!
 //! Covers whether a request was still running at its deadline, as far as its polls tell: nothing is armed, so an
-//! instant that passes between two polls is seen at the second, with the stage that was open since the first.
-//! Counts each request once. Does not stop anything.
+//! instant that passes between two polls is seen at the second, with the stage that was open since the first. What
+//! is ready at that second poll counts as late: whether it already was at the instant, nobody looked. Does not
+//! count and does not stop anything; the custody of the request does the first.
 
 use std::time::Instant;
 
-use http_deadline::{Deadline, PolicyName, Stage};
+use http_deadline::Deadline;
 
-use crate::count;
 use crate::timer::now;
 
 /// In the extensions of a request that an enforcing policy would have refused: it would never have run.
@@ -18,7 +18,6 @@ pub(crate) struct WouldRefuse;
 /// A request under an observing policy that has not been counted yet.
 #[derive(Debug)]
 pub(crate) struct Observed {
-    policy: PolicyName,
     at: Instant,
     reached: Reached,
 }
@@ -36,9 +35,9 @@ enum Reached {
 
 impl Observed {
     /// `None` for a request that came too late: it would not have run.
-    pub(crate) fn new(policy: PolicyName, deadline: Deadline) -> Option<Self> {
+    pub(crate) fn new(deadline: Deadline) -> Option<Self> {
         let at = deadline.instant();
-        (now() < at).then_some(Self { policy, at, reached: Reached::Nothing })
+        (now() < at).then_some(Self { at, reached: Reached::Nothing })
     }
 
     /// Before a poll. Returns whether the deadline passed before it.
@@ -59,10 +58,5 @@ impl Observed {
     pub(crate) fn delivered(self) -> Self {
         let reached = if self.is_late() { Reached::Tied } else { Reached::Head };
         Self { reached, ..self }
-    }
-
-    /// Counts it.
-    pub(crate) fn exceeded(self, stage: Stage) {
-        count::would_exceed(self.policy, stage);
     }
 }

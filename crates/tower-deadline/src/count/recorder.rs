@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use metrics::{
     Counter, CounterFn, Gauge, Histogram, Key, KeyName, LocalRecorderGuard, Metadata, Recorder, SharedString, Unit,
@@ -24,7 +24,7 @@ impl Counts {
     /// Everything that was counted, and how often: a name and its labels in the order of their keys, as in
     /// `deadline_would_refuse_total{policy=default,reason=missing}`.
     pub(crate) fn all(&self) -> Vec<(String, u64)> {
-        let counts = self.0.lock().unwrap();
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         counts.iter().map(|(counter, count)| (counter.clone(), count.0.load(Ordering::Relaxed))).collect()
     }
 }
@@ -50,7 +50,8 @@ impl Recorder for Counts {
         let mut labels: Vec<String> = key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
         labels.sort_unstable();
         let counter = format!("{}{{{}}}", key.name(), labels.join(","));
-        Counter::from_arc(Arc::clone(self.0.lock().unwrap().entry(counter).or_default()))
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Counter::from_arc(Arc::clone(counts.entry(counter).or_default()))
     }
 
     fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use http::{Extensions, Request};
 use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, Policy, Stage};
 
+use crate::count;
 use crate::observed::{Observed, WouldRefuse};
 use crate::scope::cause_around;
 use crate::timer::now;
@@ -112,9 +113,9 @@ impl Custody {
     }
 
     fn count(&mut self, is_late: impl FnOnce(&Observed) -> bool, stage: Stage) {
-        let stage = self.observed.as_ref().filter(|observed| is_late(observed)).map(|_| self.stage(stage));
-        if let Some((stage, observed)) = stage.and_then(|stage| Some((stage, self.observed.take()?))) {
-            observed.exceeded(stage);
+        if self.observed.as_ref().is_some_and(is_late) {
+            self.observed = None;
+            count::would_exceed(self.journey.policy().name(), self.stage(stage));
         }
     }
 
@@ -177,11 +178,9 @@ fn is_watched(journey: &Journey, deadline: Deadline) -> bool {
 /// What there is to observe: nothing where the policy acts, where somebody else does, or where the request would
 /// not have been let in.
 fn observed_by(journey: &Journey, deadline: Deadline, extensions: &mut Extensions) -> Option<Observed> {
-    let policy = journey.policy();
-    if !policy.is_observed() {
+    if !journey.policy().is_observed() {
         return None;
     }
     let refused = extensions.remove::<WouldRefuse>().is_some();
-    let acts = refused || is_watched(journey, deadline);
-    if acts { None } else { Observed::new(policy.name(), deadline) }
+    if refused || is_watched(journey, deadline) { None } else { Observed::new(deadline) }
 }

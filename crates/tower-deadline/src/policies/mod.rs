@@ -15,6 +15,20 @@
 //!
 //! Two layers in a stack each choose for themselves, and the sooner deadline wins (R1).
 //!
+//! # Trying a policy out
+//!
+//! One that [observes](crate::Mode::Observe) stops nothing, arms no timer and changes no byte. With the feature
+//! `metrics` it counts, for the recorder of the `metrics` facade, what it would have done if it enforced:
+//!
+//! | counter | labels | counts |
+//! |---|---|---|
+//! | `deadline_would_refuse_total` | `policy`, `reason` | requests that would have been refused at arrival: `exceeded`, `malformed` or `missing` |
+//! | `deadline_would_exceed_total` | `policy`, `stage` | requests that were still running at their deadline, once each, and where they were then; not those that would have been refused |
+//! | `deadline_would_withhold_total` | `policy` | outgoing calls that would not have been sent |
+//!
+//! Without a timer, a request is looked at when it is polled. What is ready at the first poll after its deadline is
+//! counted, though a policy that enforces may have been just in time to deliver it.
+//!
 //! # Example
 //!
 //! In code:
