@@ -213,6 +213,25 @@ async fn what_came_too_late_and_what_is_enforced_is_not_counted() {
     assert_eq!(counts.all(), []);
 }
 
+/// The outer layer's deadline is later, and covers the body; it is not the observing one's.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_an_outer_layer_alone_covers_is_not_counted() {
+    for (covers, counted) in [(Covers::Head, 0), (Covers::Body, 1)] {
+        let counts = Counts::default();
+        let _recording = counts.record();
+        let inner = ScriptedService::new(Gate::default(), Probe::default(), |_| {
+            ready(Outcome::Ok(response("text/plain", STREAM)))
+        });
+        let inner = DeadlineLayer::new(observing().default_timeout(BUDGET).covers(covers)).layer(inner);
+        let service = DeadlineLayer::new(Policy::new().default_timeout(3 * BUDGET)).layer(inner);
+        let mut body = now_ready(poll(call(&service, plain()).as_mut())).into_body();
+        assert!(poll_frame(&mut body).is_ready() && poll_frame(&mut body).is_pending());
+        advance(2 * BUDGET).await;
+        assert!(matches!(poll_frame(&mut body), std::task::Poll::Ready(Some(Ok(_)))));
+        assert_eq!(counts.all().len(), counted, "{covers:?}");
+    }
+}
+
 /// The outer layer stops the request: the observing one would have had nothing to do.
 #[tokio::test(start_paused = true)]
 async fn what_an_outer_layer_stops_first_is_not_counted() {

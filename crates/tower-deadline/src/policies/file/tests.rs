@@ -241,6 +241,11 @@ fn what_is_no_toml_is_told_with_its_place_and_not_again_for_what_it_may_mean() {
             "[policy.default]\ntimeout = 3s",
             "2:11: policy.default.timeout: string values must be quoted, expected literal string",
         ),
+        // Neither is what a broken line seems to say.
+        (
+            "[policy.default]\nmode = observ",
+            "2:8: policy.default.mode: string values must be quoted, expected literal string",
+        ),
         // The policy is there for a reader: the route to it is not complained of.
         (
             "[policy.report\ntimeout = \"3s\"\n[route]\n\"/\" = \"report\"",
