@@ -88,3 +88,26 @@ async fn tonic_greeter_forwards_what_is_left_and_tells_who_stopped() {
     let told = trails.map(|trail| format!("client:   DeadlineExceeded, origin=header, {trail}"));
     assert!(told.iter().any(|told| told == stopped), "{stopped}");
 }
+
+#[tokio::test]
+async fn policies_hold_each_route_to_its_own_and_tell_every_slip_in_a_file() {
+    let finished = Program::run("policies", &[]).await;
+    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""));
+    let lines: Vec<&str> = finished.stdout.lines().collect();
+    let ok = |path: &str, asked: &str, rest: &str| format!("{path}, asking for {asked}: 200 OK, policy {rest}");
+    assert_eq!(
+        lines[..6],
+        [
+            r#"/payments/7, asking for nothing: 504 Gateway Timeout, origin=policy, stage=handler, cause=deadline, hop="shop""#.to_owned(),
+            ok("/reports/7", "nothing", "report, 300s granted by policy report"),
+            ok("/reports/7", "400s", "report, 400s granted by header x-request-timeout"),
+            ok("/reports/7", "900s", "report, 600s granted by policy report"),
+            ok("/search", "nothing", "trial, 100ms granted by policy trial"),
+            ok("/elsewhere", "nothing", "default, 3s granted by policy default"),
+        ]
+    );
+    let slips =
+        ["<toml>:2:11: policy.default.timeout: ", "<toml>:3:1: policy.default.reserved: ", "<toml>:6:19: route."];
+    assert_eq!(lines.len(), 6 + slips.len());
+    assert!(lines[6..].iter().zip(slips).all(|(line, slip)| line.starts_with(slip)), "{lines:?}");
+}

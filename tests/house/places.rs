@@ -1,4 +1,6 @@
-//! What may be named in one place only: header fields, the runtime's time, the clock.
+//! What may be named in one place only: header fields, the runtime's time, the clock, the facade of counts.
+
+use std::collections::BTreeSet;
 
 use http_deadline::Dialect;
 use http_deadline::dialect::trail::{DEADLINE_EXCEEDED, RETRY_AFTER};
@@ -12,6 +14,7 @@ const DIALECTS: &str = "crates/http-deadline/src/dialect/";
 const FLOOR_1: &str = "crates/http-deadline/src/";
 const FLOOR_2: &str = "crates/tower-deadline/src/";
 const TIMER: &str = "crates/tower-deadline/src/timer.rs";
+const COUNT: &str = "crates/tower-deadline/src/count.rs";
 
 /// Every field that concerns deadlines, by the vocabulary's own word.
 fn fields() -> Vec<String> {
@@ -82,6 +85,19 @@ fn clock(source: &Source) -> Vec<String> {
     asked.collect()
 }
 
+/// The `metrics` facade, by a path or imported, outside of the file that counts.
+fn facade(source: &Source) -> Vec<String> {
+    if !source.path.starts_with(FLOOR_2) || source.path == COUNT {
+        return Vec::new();
+    }
+    let places = ["metrics::", "use metrics"].into_iter().flat_map(|named| source.find(named));
+    let lines: BTreeSet<usize> = places.map(|at| source.line(at)).collect();
+    lines
+        .into_iter()
+        .map(|line| format!("{}:{line}: `metrics`: {COUNT} alone names it", source.path))
+        .collect()
+}
+
 #[test]
 fn deadline_fields_are_named_under_dialect_only() -> Outcome {
     let fields = fields();
@@ -92,6 +108,12 @@ fn deadline_fields_are_named_under_dialect_only() -> Outcome {
 #[test]
 fn the_timer_alone_names_the_runtimes_time() -> Outcome {
     nothing_in(&tree::sources()?.iter().flat_map(runtime_time).collect::<Vec<_>>());
+    Ok(())
+}
+
+#[test]
+fn one_file_alone_names_the_facade_of_counts() -> Outcome {
+    nothing_in(&tree::sources()?.iter().flat_map(facade).collect::<Vec<_>>());
     Ok(())
 }
 
@@ -133,6 +155,19 @@ fn the_runtimes_time_is_found_by_its_path_and_in_a_group() {
     }
     assert_eq!(count(path, "use tokio::{task::{time, other}, sync}; // tokio::time\nuse std::time::Duration;"), 0);
     assert_eq!(count("crates/deadline-proxy/src/a.rs", "use tokio::time;"), 0);
+}
+
+#[test]
+fn the_facade_of_counts_is_found_by_its_path_and_imported() {
+    let count = |path: &str, text: &str| facade(&Source::parse(path, text)).len();
+    let path = "crates/tower-deadline/src/a.rs";
+    for bad in ["metrics::counter!(\"a\")", "use metrics::counter;", "use metrics as m;", "::metrics::gauge!(b)"] {
+        assert_eq!(count(path, bad), 1, "{bad}");
+        assert_eq!(count(COUNT, bad), 0, "{bad}");
+    }
+    assert_eq!(count(path, "#[cfg(feature = \"metrics\")]\nmod my_metrics; // metrics::counter!"), 0);
+    assert_eq!(count(path, "#[cfg(test)]\nmod tests {\n    use metrics::Key;\n}"), 0);
+    assert_eq!(count("crates/deadline-proxy/src/a.rs", "use metrics::Key;"), 0);
 }
 
 #[test]

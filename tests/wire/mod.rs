@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 mod client;
 mod extract;
 mod leftovers;
+mod policies;
 mod pool;
 mod queue;
 mod reset;

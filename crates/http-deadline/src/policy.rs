@@ -194,6 +194,12 @@ impl Policy {
         self.max.or(self.timeout)
     }
 
+    /// The least budget that is let in; zero without a [`min`](Self::min).
+    #[must_use]
+    pub fn least(&self) -> Duration {
+        self.min
+    }
+
     /// What is kept back from outgoing calls.
     #[must_use]
     pub fn reserved(&self) -> Duration {

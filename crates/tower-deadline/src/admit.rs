@@ -38,6 +38,7 @@
 //! # }
 //! ```
 
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -52,6 +53,11 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::answer::Answers;
+use crate::count;
+use crate::observed::WouldRefuse;
+#[cfg(feature = "axum-matched-path")]
+use crate::policies::ByMatchedPath;
+use crate::policies::{By, ByGrpcMethod, Choose, Head, OnePolicy, PolicySet};
 use crate::timer::{now, wall};
 
 /// How much sooner than tonic's own timer a call of gRPC ends under its builder: timers of tokio fire on whole
@@ -59,9 +65,11 @@ use crate::timer::{now, wall};
 pub const TONIC_GUARD: Duration = Duration::from_millis(2);
 
 /// Applies [`Admit`]; see the [module](self).
+///
+/// `C` is how it finds the policy of a request; see [`policies`](crate::policies).
 #[derive(Clone, Debug)]
-pub struct AdmitLayer {
-    policy: Arc<Policy>,
+pub struct AdmitLayer<C = OnePolicy> {
+    choice: C,
     dialects: Arc<Dialects>,
     answers: Answers,
     guard: Duration,
@@ -71,7 +79,39 @@ impl AdmitLayer {
     /// Admits under this policy, reading the default dialects.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
-        Self { policy: Arc::new(policy), dialects: Arc::default(), answers: Answers::default(), guard: Duration::ZERO }
+        AdmitLayer::choosing(OnePolicy::new(policy))
+    }
+
+    /// Admits under the policy of the path that axum's router matched, as it is written in the router; see
+    /// [`DeadlineLayer::by_matched_path`](crate::DeadlineLayer::by_matched_path).
+    #[cfg(feature = "axum-matched-path")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "axum-matched-path")))]
+    #[must_use]
+    pub fn by_matched_path(set: impl Into<Arc<PolicySet>>) -> AdmitLayer<ByMatchedPath> {
+        AdmitLayer::choosing(ByMatchedPath::new(set.into()))
+    }
+
+    /// Admits under the policy of the gRPC method that is called; see
+    /// [`DeadlineLayer::by_grpc_method`](crate::DeadlineLayer::by_grpc_method).
+    #[must_use]
+    pub fn by_grpc_method(set: impl Into<Arc<PolicySet>>) -> AdmitLayer<ByGrpcMethod> {
+        AdmitLayer::choosing(ByGrpcMethod::new(set.into()))
+    }
+
+    /// Admits under the policy of the route that this closure yields; see
+    /// [`DeadlineLayer::by`](crate::DeadlineLayer::by).
+    #[must_use]
+    pub fn by<F>(set: impl Into<Arc<PolicySet>>, route: F) -> AdmitLayer<By<F>>
+    where
+        F: for<'a> Fn(Head<'a>) -> Option<Cow<'a, str>>,
+    {
+        AdmitLayer::choosing(By::new(set.into(), route))
+    }
+}
+
+impl<C> AdmitLayer<C> {
+    fn choosing(choice: C) -> Self {
+        Self { choice, dialects: Arc::default(), answers: Answers::default(), guard: Duration::ZERO }
     }
 
     /// Reads these dialects.
@@ -97,8 +137,8 @@ impl AdmitLayer {
     }
 }
 
-impl<S> Layer<S> for AdmitLayer {
-    type Service = Admit<S>;
+impl<S, C: Clone> Layer<S> for AdmitLayer<C> {
+    type Service = Admit<S, C>;
 
     fn layer(&self, inner: S) -> Self::Service {
         Admit { inner, layer: self.clone() }
@@ -107,13 +147,14 @@ impl<S> Layer<S> for AdmitLayer {
 
 /// Fixes the deadline of each request, or refuses it; see the [module](self).
 #[derive(Clone, Debug)]
-pub struct Admit<S> {
+pub struct Admit<S, C = OnePolicy> {
     inner: S,
-    layer: AdmitLayer,
+    layer: AdmitLayer<C>,
 }
 
-impl<S, RB, B> Service<Request<RB>> for Admit<S>
+impl<S, C, RB, B> Service<Request<RB>> for Admit<S, C>
 where
+    C: Choose,
     S: Service<Request<RB>, Response = Response<B>>,
     B: From<Bytes>,
 {
@@ -126,11 +167,12 @@ where
     }
 
     fn call(&mut self, mut request: Request<RB>) -> Self::Future {
-        match self.layer.admit(&mut request) {
+        let policy = self.layer.choice.choose(&request);
+        match self.layer.admit(policy, &mut request) {
             Ok(()) => AdmitFuture::Admitted(self.inner.call(request)),
             Err(refusal) => {
                 let call = Call::of(request.headers());
-                let status = self.layer.policy.status_code();
+                let status = policy.status_code();
                 let answer = self.layer.answers.refusal(&refusal, status, call);
                 AdmitFuture::Refused(Some(answer.map(B::from)))
             }
@@ -138,13 +180,17 @@ where
     }
 }
 
-impl AdmitLayer {
-    fn admit<RB>(&self, request: &mut Request<RB>) -> Result<(), Refusal> {
+impl<C> AdmitLayer<C> {
+    fn admit<RB>(&self, policy: &Arc<Policy>, request: &mut Request<RB>) -> Result<(), Refusal> {
         let asked = self.dialects.read(request.headers(), wall(&self.dialects));
-        let admitted = self.policy.admit(&asked, now())?;
+        let admitted = policy.admit(&asked, now())?;
         let guard = if Call::of(request.headers()) == Call::Grpc { self.guard } else { Duration::ZERO };
         let admitted_until = admitted.deadline().map(|deadline| deadline.reserve(guard));
         let extensions = request.extensions_mut();
+        if let Some(refusal) = admitted.would_refuse() {
+            count::would_refuse(policy.name(), refusal);
+            extensions.insert(WouldRefuse);
+        }
         // What is only observed further out stops nothing here.
         let observed = |journey: Option<&Journey>| journey.is_some_and(|journey| journey.policy().is_observed());
         let around = Ambient::current();
@@ -153,7 +199,7 @@ impl AdmitLayer {
         if let Some(deadline) = found.into_iter().flatten().reduce(Deadline::sooner) {
             extensions.insert(deadline);
         }
-        let (policy, client_asked) = (Arc::clone(&self.policy), admitted.client_asked());
+        let (policy, client_asked) = (Arc::clone(policy), admitted.client_asked());
         extensions.insert(match extensions.get::<Journey>() {
             Some(outer) => outer.part_under(policy, client_asked),
             None => Journey::new(policy, client_asked),

@@ -56,7 +56,10 @@
 //! # Features
 //!
 //! - `axum`: the extractor `RequestDeadline` and the error `Failure`, in the module `axum`;
-//! - `http2`: an HTTP/2 stream that ends at its deadline is reset with `CANCEL`, not `INTERNAL_ERROR`.
+//! - `axum-matched-path`: policies by the path that axum's router matched;
+//! - `http2`: an HTTP/2 stream that ends at its deadline is reset with `CANCEL`, not `INTERNAL_ERROR`;
+//! - `metrics`: what an observing policy would have done is counted, by the `metrics` facade;
+//! - `policy-toml`: policies are read from TOML.
 //!
 //! # Differences from `tower::timeout` and `tower_http::timeout`
 //!
@@ -107,6 +110,7 @@ pub mod answer;
 pub mod axum;
 pub mod enforce;
 pub mod hop_by_hop;
+pub mod policies;
 pub mod propagate;
 pub mod rescue;
 pub mod scope;
@@ -114,7 +118,9 @@ pub mod stack;
 
 mod answer_body;
 mod body_error;
+mod count;
 mod grpc;
+mod observed;
 #[cfg(test)]
 mod testing;
 mod timer;
@@ -132,6 +138,7 @@ pub use self::answer_body::AnswerBody;
 pub use self::body_error::{BodyError, BoxError};
 pub use self::enforce::{Enforce, EnforceLayer, EnforcedBody};
 pub use self::hop_by_hop::{HopByHop, HopByHopLayer, UpgradePolicy};
+pub use self::policies::PolicySet;
 pub use self::propagate::{Propagate, PropagateError, PropagateLayer};
 pub use self::rescue::{Rescue, RescueLayer};
 pub use self::scope::{Canceller, RequestEnded, detach, scope, share, spawn, spawn_blocking};

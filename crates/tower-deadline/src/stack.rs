@@ -45,24 +45,32 @@
 //! # }
 //! ```
 
+use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_deadline::{Dialects, Policy};
 use tower_layer::Layer;
 
+#[cfg(feature = "axum-matched-path")]
+use crate::policies::ByMatchedPath;
+use crate::policies::{By, ByGrpcMethod, Head, OnePolicy, PolicySet};
 use crate::rescue::{Boxed, Typed};
 use crate::{Admit, AdmitLayer, AnswerBody, Answers, Enforce, EnforceLayer, EnforcedBody, Rescue, RescueLayer};
 
 /// Admits, enforces and rescues; see the [module](self).
+///
+/// `K` is the kind of the inner service's errors; `C` is how the policy of a request is found, see
+/// [`policies`](crate::policies).
 #[derive(Clone, Debug)]
-pub struct DeadlineLayer<K = Typed> {
-    admit: AdmitLayer,
+pub struct DeadlineLayer<K = Typed, C = OnePolicy> {
+    admit: AdmitLayer<C>,
     rescue: RescueLayer<K>,
     answers: Answers,
 }
 
 /// What [`DeadlineLayer`] makes of a service.
-pub type DeadlineService<S, K = Typed> = Admit<Rescue<Enforce<S>, K>>;
+pub type DeadlineService<S, K = Typed, C = OnePolicy> = Admit<Rescue<Enforce<S>, K>, C>;
 
 /// The response body of a [`DeadlineService`].
 pub type DeadlineBody<B> = AnswerBody<EnforcedBody<B>>;
@@ -71,11 +79,75 @@ impl DeadlineLayer {
     /// Holds every request to this policy.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
-        Self { admit: AdmitLayer::new(policy), rescue: RescueLayer::new(), answers: Answers::new() }
+        DeadlineLayer::admitting(AdmitLayer::new(policy))
+    }
+
+    /// Holds each request to the policy of the path that axum's router matched, as it is written in the router:
+    /// `/reports/{id}`, and with what a router is nested under in front of it. What the router does not match, its
+    /// fallback, has the default policy.
+    ///
+    /// The layer goes onto the router, [`Router::layer`](::axum::Router::layer): around it, nothing is matched yet,
+    /// and every request has the default policy. So it has where the router is of another axum than 0.8, whose
+    /// paths this crate does not know; [`by`](Self::by) reads them.
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use std::time::Duration;
+    /// use tower_deadline::{DeadlineLayer, Policy, PolicySet};
+    ///
+    /// let set = PolicySet::new(Policy::new().default_timeout(Duration::from_secs(3)))?
+    ///     .policy(Policy::new().named("report").default_timeout(Duration::from_secs(300)))?
+    ///     .route("/reports/{id}", "report")?;
+    /// let app: Router = Router::new()
+    ///     .route("/reports/{id}", get(|| async { "in time" }))
+    ///     .layer(DeadlineLayer::by_matched_path(set));
+    /// # let _ = app;
+    /// # Ok::<_, tower_deadline::policies::PolicySetError>(())
+    /// ```
+    #[cfg(feature = "axum-matched-path")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "axum-matched-path")))]
+    #[must_use]
+    pub fn by_matched_path(set: impl Into<Arc<PolicySet>>) -> DeadlineLayer<Typed, ByMatchedPath> {
+        DeadlineLayer::admitting(AdmitLayer::by_matched_path(set))
+    }
+
+    /// Holds each request to the policy of the gRPC method that is called, which is the path of the request:
+    /// `/package.Service/Method`. `/package.Service/*` stands for every method that is not named itself.
+    #[must_use]
+    pub fn by_grpc_method(set: impl Into<Arc<PolicySet>>) -> DeadlineLayer<Typed, ByGrpcMethod> {
+        DeadlineLayer::admitting(AdmitLayer::by_grpc_method(set))
+    }
+
+    /// Holds each request to the policy of the route that this closure yields; `None`, and a route that the set
+    /// does not know, is the default policy.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_deadline::{DeadlineLayer, Policy, PolicySet};
+    ///
+    /// let set = PolicySet::new(Policy::new().default_timeout(Duration::from_secs(3)))?
+    ///     .policy(Policy::new().named("batch").default_timeout(Duration::from_secs(300)))?
+    ///     .route("nightly", "batch")?;
+    /// let layer = DeadlineLayer::by(set, |head| Some(head.headers().get("x-job")?.to_str().ok()?.into()));
+    /// # let _ = layer;
+    /// # Ok::<_, tower_deadline::policies::PolicySetError>(())
+    /// ```
+    #[must_use]
+    pub fn by<F>(set: impl Into<Arc<PolicySet>>, route: F) -> DeadlineLayer<Typed, By<F>>
+    where
+        F: for<'a> Fn(Head<'a>) -> Option<Cow<'a, str>>,
+    {
+        DeadlineLayer::admitting(AdmitLayer::by(set, route))
     }
 }
 
-impl<K> DeadlineLayer<K> {
+impl<C> DeadlineLayer<Typed, C> {
+    fn admitting(admit: AdmitLayer<C>) -> Self {
+        Self { admit, rescue: RescueLayer::new(), answers: Answers::new() }
+    }
+}
+
+impl<K, C> DeadlineLayer<K, C> {
     /// Reads these dialects.
     #[must_use]
     pub fn dialects(mut self, dialects: Dialects) -> Self {
@@ -108,13 +180,13 @@ impl<K> DeadlineLayer<K> {
 
     /// For an inner service whose error is a [`BoxError`](crate::BoxError).
     #[must_use]
-    pub fn boxed_errors(self) -> DeadlineLayer<Boxed> {
+    pub fn boxed_errors(self) -> DeadlineLayer<Boxed, C> {
         DeadlineLayer { admit: self.admit, rescue: self.rescue.boxed_errors(), answers: self.answers }
     }
 }
 
-impl<S, K> Layer<S> for DeadlineLayer<K> {
-    type Service = DeadlineService<S, K>;
+impl<S, K, C: Clone> Layer<S> for DeadlineLayer<K, C> {
+    type Service = DeadlineService<S, K, C>;
 
     fn layer(&self, inner: S) -> Self::Service {
         let enforce = EnforceLayer::new().layer(inner);

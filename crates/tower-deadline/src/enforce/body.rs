@@ -51,6 +51,7 @@ where
         let (Some(mut inner), Some(custody)) = (this.inner.as_pin_mut(), this.custody.as_mut()) else {
             return Poll::Ready(this.settled.pop_front().map(Ok));
         };
+        custody.observe(Stage::ResponseBody);
         // R11: deadline first.
         if let Some(deadline) = custody.expired() {
             let exceeded = custody.stop(deadline, Stage::ResponseBody);
@@ -75,6 +76,7 @@ where
                 Poll::Ready(None)
             }
             Poll::Pending => {
+                custody.observe_pending(Stage::ResponseBody);
                 let deadline = ready!(custody.poll_expired(cx));
                 let exceeded = custody.stop(deadline, Stage::ResponseBody);
                 Poll::Ready(Some(self.stop(exceeded)))
@@ -131,10 +133,10 @@ impl Ends {
 
 #[pinned_drop]
 impl<B: Body> PinnedDrop for EnforcedBody<B> {
-    fn drop(self: Pin<&mut Self>) {
+    fn drop(mut self: Pin<&mut Self>) {
         let unread = self.ends.after != Some(0);
-        if let Some(custody) = self.custody.as_ref().filter(|_| unread) {
-            custody.abandon();
+        if let Some(custody) = self.as_mut().project().custody.as_mut().filter(|_| unread) {
+            custody.abandon(Stage::ResponseBody);
         }
         self.close();
     }

@@ -6,9 +6,11 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::Request;
+use http::{Extensions, Request};
 use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, Policy, Stage};
 
+use crate::count;
+use crate::observed::{Observed, WouldRefuse};
 use crate::scope;
 use crate::timer::now;
 use crate::watch::{Watch, within};
@@ -22,6 +24,8 @@ pub(super) struct Custody {
     /// Also where somebody further out enforces: what is polled here may be polled without them.
     watch: Option<(Deadline, Watch)>,
     ambient: Ambient,
+    /// What an observing policy would have done, until it is counted.
+    observed: Option<Observed>,
 }
 
 impl Custody {
@@ -43,11 +47,13 @@ impl Custody {
         }
         let joined = enforced.is_none().then(|| journey.clone());
         let watch = deadline.filter(|_| !journey.policy().is_observed());
+        let observed = deadline.and_then(|deadline| observed_by(&journey, deadline, extensions));
         Self {
             deadline: enforced,
             watch: watch.map(|deadline| (deadline, Watch::new(deadline, joined))),
             ambient: Ambient::new(deadline, Some(journey.clone())),
             journey,
+            observed,
         }
     }
 
@@ -83,19 +89,42 @@ impl Custody {
     /// The deadline has passed: records that, and tells where the request was. `stage` is meant where no
     /// stage is open.
     pub(super) fn stop(&self, deadline: Deadline, stage: Stage) -> Exceeded {
-        let open = self.journey.stage();
-        let stage = if open == Stage::Handler { stage } else { open };
+        let stage = self.stage(stage);
         self.journey.stop(Cause::Deadline);
         // The first cause is the one that stands.
         let cause = self.journey.cause().unwrap_or(Cause::Deadline);
         Exceeded::new(deadline, stage, cause, now())
     }
 
-    /// Whoever polled the request drops it before its end: for the cause that stops that one, or because the
-    /// client went away.
-    pub(super) fn abandon(&self) {
+    /// Where the request is; `stage` where no stage is open.
+    fn stage(&self, stage: Stage) -> Stage {
+        let open = self.journey.stage();
+        if open == Stage::Handler { stage } else { open }
+    }
+
+    /// Before a poll: counts what an observing policy would have stopped since the one before.
+    pub(super) fn observe(&mut self, stage: Stage) {
+        self.count(Observed::has_missed, stage);
+    }
+
+    /// After a poll that was not ready: counts what an observing policy would stop now.
+    pub(super) fn observe_pending(&mut self, stage: Stage) {
+        self.count(Observed::is_late, stage);
+    }
+
+    fn count(&mut self, is_late: impl FnOnce(&Observed) -> bool, stage: Stage) {
+        if self.observed.as_ref().is_some_and(is_late) {
+            self.observed = None;
+            count::would_exceed(self.journey.policy().name(), self.stage(stage));
+        }
+    }
+
+    /// Whoever polled the request drops it before its end, in this stage: for the cause that stops that one, or
+    /// because the client went away.
+    pub(super) fn abandon(&mut self, stage: Stage) {
         // A panic is no cause of the client's.
         if !std::thread::panicking() {
+            self.observe_pending(stage);
             scope::abandon(&self.journey, Cause::ClientGone);
         }
     }
@@ -110,10 +139,16 @@ impl Custody {
         self.journey.unwatch();
     }
 
+    /// The head is out: an observing policy looks on to the end of the body, if that is covered.
+    pub(super) fn observe_head(&mut self, covered: bool) {
+        self.observed = self.observed.take().filter(|_| covered).map(Observed::delivered);
+    }
+
     /// From here on nothing is stopped at the deadline.
     pub(super) fn forget_deadline(&mut self) {
         self.deadline = None;
         self.watch = None;
+        self.observed = None;
     }
 
     /// The head is out, and the body is not covered: the deadline ceases to count (R18).
@@ -132,6 +167,20 @@ impl Drop for Custody {
 
 /// An observing policy enforces nothing, and what an outer layer enforces already is not enforced twice.
 fn is_ours(journey: &Journey, deadline: Deadline) -> bool {
-    let watched = journey.enforced().is_some_and(|(_, outer)| outer.instant() <= deadline.instant());
-    !watched && !journey.policy().is_observed()
+    !is_watched(journey, deadline) && !journey.policy().is_observed()
+}
+
+/// Whether an outer layer stops the request before this deadline, or at it.
+fn is_watched(journey: &Journey, deadline: Deadline) -> bool {
+    journey.enforced().is_some_and(|(_, outer)| outer.instant() <= deadline.instant())
+}
+
+/// What there is to observe: nothing where the policy acts, where somebody else does, or where the request would
+/// not have been let in.
+fn observed_by(journey: &Journey, deadline: Deadline, extensions: &mut Extensions) -> Option<Observed> {
+    if !journey.policy().is_observed() {
+        return None;
+    }
+    let refused = extensions.remove::<WouldRefuse>().is_some();
+    if refused || is_watched(journey, deadline) { None } else { Observed::new(deadline) }
 }

@@ -49,7 +49,9 @@ impl Asking {
     /// The head is on its way: the custody of the request goes to the body.
     pub(super) fn deliver<B: Body>(self, head: Response<B>, mut custody: Custody) -> Response<EnforcedBody<B>> {
         // Where somebody further out enforces, it is for them to release.
-        if custody.is_joined() || covers(&head, &custody) {
+        let covered = covers(&head, &custody);
+        custody.observe_head(covered);
+        if custody.is_joined() || covered {
             custody.unwatch();
         } else {
             custody.release();

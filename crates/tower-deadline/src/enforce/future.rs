@@ -73,6 +73,7 @@ where
         let Some(custody) = this.custody.as_mut() else {
             return Poll::Pending;
         };
+        custody.observe(this.state.stage());
         let polled = match custody.expired().filter(|_| this.state.is_queued()) {
             Some(_) => Poll::Pending,
             None => poll_inner(this.state.as_mut(), custody, cx),
@@ -81,6 +82,7 @@ where
         let reached = match polled {
             Poll::Ready(head) => head.map(|head| this.asking.reached(head, custody, cx)),
             Poll::Pending => {
+                custody.observe_pending(this.state.stage());
                 let deadline = ready!(custody.poll_expired(cx));
                 Ok(Reached::Late(custody.stop(deadline, this.state.stage())))
             }
@@ -157,7 +159,7 @@ where
     fn drop(self: Pin<&mut Self>) {
         let mut this = self.project();
         if let Some(custody) = this.custody {
-            custody.abandon();
+            custody.abandon(this.state.stage());
             custody.run(|| this.state.set(State::Done));
         }
     }

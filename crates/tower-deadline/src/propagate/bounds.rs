@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::Extensions;
-use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, Stage};
+use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, PolicyName, Stage};
 
 use crate::grpc::Told;
 use crate::now;
@@ -64,8 +64,9 @@ impl Bounds {
     }
 
     /// An observing policy withholds nothing and stops nothing.
-    pub(super) fn is_observed(&self) -> bool {
-        self.journey.as_ref().is_some_and(|journey| journey.policy().is_observed())
+    pub(super) fn observed_by(&self) -> Option<PolicyName> {
+        let policy = self.journey.as_ref()?.policy();
+        policy.is_observed().then_some(policy.name())
     }
 
     /// The request was stopped in this stage.
@@ -74,7 +75,7 @@ impl Bounds {
     }
 
     pub(super) fn watch(&self) -> Option<Watch> {
-        if self.is_observed() {
+        if self.observed_by().is_some() {
             return self.own.map(|own| Watch::new(own, None));
         }
         let journey = self.journey.clone().filter(|_| self.inherited);

@@ -13,6 +13,7 @@ use tower_service::Service;
 use super::PropagateError;
 use super::bounds::Bounds;
 use super::future::PropagateFuture;
+use crate::count;
 use crate::timer::{now, wall};
 use crate::{BoxError, WatchedBody};
 
@@ -138,8 +139,14 @@ impl PropagateLayer {
         let left = bounds.sent().remaining(now());
         let written = self.dialects.write(headers, left, wall(&self.dialects)).is_ok();
         // R16, also where no dialect is written. An observing policy sends without the field.
-        let sent = (written && !left.is_zero()) || bounds.is_observed();
-        if sent { Ok(Some(bounds)) } else { Err(PropagateError::Exceeded(bounds.exceeded(Stage::Unsent))) }
+        if written && !left.is_zero() {
+            return Ok(Some(bounds));
+        }
+        let Some(policy) = bounds.observed_by() else {
+            return Err(PropagateError::Exceeded(bounds.exceeded(Stage::Unsent)));
+        };
+        count::would_withhold(policy);
+        Ok(Some(bounds))
     }
 
     fn own(&self) -> Option<Deadline> {

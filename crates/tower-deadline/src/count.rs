@@ -1,0 +1,42 @@
+//! What is counted.
+//!
+//! Covers the names and labels of every count, and is the only file that names the `metrics` facade. Without the
+//! feature `metrics` nothing is counted, and the functions are empty. Labels are bounded sets: words of this crate
+//! and names of policies. Does not decide when to count.
+
+use http_deadline::{PolicyName, Refusal, Stage};
+
+/// An observing policy let in what an enforcing one would have refused.
+pub(crate) fn would_refuse(policy: PolicyName, refusal: &Refusal) {
+    let reason = match refusal {
+        Refusal::Exceeded(_) => "exceeded",
+        Refusal::Malformed(_) => "malformed",
+        Refusal::Missing => "missing",
+        _ => "other",
+    };
+    add("deadline_would_refuse_total", [("policy", policy.as_str()), ("reason", reason)]);
+}
+
+/// A request of an observing policy was still running at its deadline, in this stage.
+pub(crate) fn would_exceed(policy: PolicyName, stage: Stage) {
+    add("deadline_would_exceed_total", [("policy", policy.as_str()), ("stage", stage.as_str())]);
+}
+
+/// A call went out that an enforcing policy would not have sent (R16).
+pub(crate) fn would_withhold(policy: PolicyName) {
+    add("deadline_would_withhold_total", [("policy", policy.as_str())]);
+}
+
+/// Adds one.
+#[cfg(feature = "metrics")]
+fn add<const N: usize>(name: &'static str, labels: [(&'static str, &'static str); N]) {
+    metrics::counter!(name, &labels).increment(1);
+}
+
+#[cfg(not(feature = "metrics"))]
+fn add<const N: usize>(_: &'static str, _: [(&'static str, &'static str); N]) {}
+
+#[cfg(all(test, feature = "metrics"))]
+pub(crate) mod recorder;
+#[cfg(all(test, feature = "metrics"))]
+mod tests;

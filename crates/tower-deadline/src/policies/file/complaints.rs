@@ -1,0 +1,120 @@
+//! The complaints about one text, as they are found.
+//!
+//! Covers their places, and keeps what follows from broken TOML to itself. Does not judge values.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use toml::Spanned;
+
+use super::error::{Complaint, PolicyFileError};
+use super::suggest;
+
+pub(super) struct Complaints<'t> {
+    text: &'t str,
+    /// With the byte that each is about.
+    found: Vec<(usize, Complaint)>,
+    /// The lines that are no TOML.
+    broken: Vec<usize>,
+}
+
+impl<'t> Complaints<'t> {
+    /// Those about a text that is no TOML in these places.
+    pub(super) fn of(text: &'t str, broken: &[toml::de::Error]) -> Self {
+        let mut complaints = Self { text, found: Vec::new(), broken: Vec::new() };
+        for error in broken {
+            let at = error.span().map_or(0, |span| span.start);
+            let key = complaints.key_at(at);
+            complaints.push(at, key, error.message().to_owned());
+        }
+        complaints.broken = complaints.found.iter().map(|(_, complaint)| complaint.line).collect();
+        complaints
+    }
+
+    /// Whether the text is no TOML.
+    pub(super) fn is_broken(&self) -> bool {
+        !self.broken.is_empty()
+    }
+
+    /// About the value of a key.
+    pub(super) fn value<T>(&mut self, path: &[&str], value: &Spanned<T>, message: String) {
+        self.meant(value.span().start, path, message);
+    }
+
+    /// About a key of a policy that is not known.
+    pub(super) fn unknown_key(&mut self, path: &[&str], key: &Spanned<Cow<'_, str>>, known: &[&str]) {
+        let message = format!("unknown key; expected one of {}", known.join(", "));
+        self.meant(key.span().start, path, suggest::with(message, key.get_ref(), known.iter().copied()));
+    }
+
+    /// About a table that is not known.
+    pub(super) fn unknown_table(&mut self, path: &[&str], key: &Spanned<Cow<'_, str>>, known: &[&str]) {
+        let message = format!("unknown table; expected one of {}", known.join(", "));
+        self.meant(key.span().start, path, suggest::with(message, key.get_ref(), known.iter().copied()));
+    }
+
+    /// Fails with everything that was found.
+    pub(super) fn none(mut self, file: &str) -> Result<(), PolicyFileError> {
+        if self.found.is_empty() {
+            return Ok(());
+        }
+        self.found.sort_by_key(|(at, _)| *at);
+        let complaints = self.found.into_iter().map(|(_, complaint)| complaint).collect();
+        Err(PolicyFileError::wrong(file, complaints))
+    }
+
+    /// About what a line means; where it is no TOML, that is what there is to say of it.
+    fn meant(&mut self, at: usize, path: &[&str], message: String) {
+        if !self.broken.contains(&self.place(at).0) {
+            self.push(at, dotted(path), message);
+        }
+    }
+
+    fn push(&mut self, at: usize, key: String, message: String) {
+        let (line, column) = self.place(at);
+        self.found.push((at, Complaint { line, column, key, message }));
+    }
+
+    /// Line and column, from 1.
+    fn place(&self, at: usize) -> (usize, usize) {
+        let before = self.before(at);
+        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+        (1 + before.matches('\n').count(), 1 + before[line_start..].chars().count())
+    }
+
+    /// The key of the line in which the text is broken, as far as it can be read: the table, and what stands before
+    /// the `=`.
+    fn key_at(&self, at: usize) -> String {
+        let start = self.before(at).rfind('\n').map_or(0, |end| end + 1);
+        let line = self.text[start..].lines().next().unwrap_or_default().trim();
+        let head =
+            |line: &str| line.trim_start_matches('[').split([']', '#']).next().unwrap_or_default().trim().to_owned();
+        if line.starts_with('[') {
+            return head(line);
+        }
+        let key = line.split(['=', '#']).next().unwrap_or_default().trim();
+        let table = self.text[..start].lines().rev().map(str::trim).find(|line| line.starts_with('[')).map(head);
+        match table {
+            Some(table) if !key.is_empty() => format!("{table}.{key}"),
+            Some(table) => table,
+            None => key.to_owned(),
+        }
+    }
+
+    fn before(&self, at: usize) -> &'t str {
+        self.text.get(..at).unwrap_or(self.text)
+    }
+}
+
+/// A key as it would be written in one line.
+fn dotted(path: &[&str]) -> String {
+    let is_bare =
+        |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    let mut key = String::new();
+    for part in path {
+        let separator = if key.is_empty() { "" } else { "." };
+        // Writing to a string does not fail.
+        let _ = if is_bare(part) { write!(key, "{separator}{part}") } else { write!(key, "{separator}{part:?}") };
+    }
+    key
+}
