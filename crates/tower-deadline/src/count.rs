@@ -4,7 +4,7 @@
 //! feature `metrics` nothing is counted, and the functions are empty. Labels are bounded sets: words of this crate
 //! and names of policies. Does not decide when to count.
 
-use http_deadline::{PolicyName, Refusal, Stage};
+use http_deadline::{Cancellation, PolicyName, Refusal, Stage};
 
 /// An observing policy let in what an enforcing one would have refused.
 pub(crate) fn would_refuse(policy: PolicyName, refusal: &Refusal) {
@@ -25,6 +25,17 @@ pub(crate) fn would_exceed(policy: PolicyName, stage: Stage) {
 /// A call went out that an enforcing policy would not have sent (R16).
 pub(crate) fn would_withhold(policy: PolicyName) {
     add("deadline_would_withhold_total", [("policy", policy.as_str())]);
+}
+
+/// Somebody cancelled a scope: the first to do so, once more, or after its end.
+pub(crate) fn cancelled(outcome: Cancellation) {
+    let outcome = match outcome {
+        Cancellation::Accepted => "accepted",
+        Cancellation::Repeated => "repeated",
+        Cancellation::TooLate => "too_late",
+        _ => "other",
+    };
+    add("deadline_cancellations_total", [("outcome", outcome)]);
 }
 
 /// Adds one.

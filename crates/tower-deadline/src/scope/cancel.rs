@@ -2,7 +2,7 @@
 
 use http_deadline::{Cancellation, Cause, Journey};
 
-use crate::BoxError;
+use crate::{BoxError, count};
 
 /// Cancels a [scope](crate::scope()) from elsewhere: another task, a signal, a faster attempt. A clone cancels the
 /// same scope. Keeping one keeps nothing running.
@@ -36,6 +36,8 @@ impl Canceller {
 
     /// Cancels for another cause than the caller's own word: [`Cause::Superseded`], [`Cause::Shutdown`].
     pub fn cancel_as(&self, cause: Cause, detail: impl Into<BoxError>) -> Cancellation {
-        self.0.cancel(cause, Some(detail.into().into()))
+        let outcome = self.0.cancel(cause, Some(detail.into().into()));
+        count::cancelled(outcome);
+        outcome
     }
 }

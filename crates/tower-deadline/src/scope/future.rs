@@ -30,7 +30,8 @@ impl<F> Scope<F> {
     /// ends with, and of what its children end with. Its future is dropped without another poll; a value that was
     /// ready by then is delivered all the same.
     ///
-    /// The first cause wins, and the answer tells whether this one was it. Never panics.
+    /// The first cause wins, and the answer tells whether this one was it; with the feature `metrics`, each is counted
+    /// as `deadline_cancellations_total` by this outcome. Never panics.
     pub fn cancel(&self, detail: impl Into<BoxError>) -> Cancellation {
         self.canceller().cancel(detail)
     }

@@ -10,7 +10,7 @@ use tower::{Layer, Service};
 
 use super::recorder::Counts;
 use crate::testing::{BUDGET, MS, asking, call, plain, poll, ready as now_ready};
-use crate::{AdmitLayer, Deadline, DeadlineLayer, PropagateLayer, now};
+use crate::{AdmitLayer, Deadline, DeadlineLayer, PropagateLayer, now, scope};
 
 mod exceed;
 
@@ -51,6 +51,23 @@ async fn what_an_observing_policy_would_refuse_is_counted_by_its_reason() {
         admit(observing().min(5 * MS).on_missing(OnMissing::Reject), request);
         assert_once(&counts, &[&format!("deadline_would_refuse_total{{policy=trial,reason={reason}}}")]);
     }
+}
+
+// R15
+#[tokio::test(start_paused = true)]
+async fn repeating_a_cancellation_is_counted_and_so_is_one_that_comes_too_late() {
+    let counts = Counts::default();
+    let _recording = counts.record();
+    let scoped = scope(Deadline::after(now(), BUDGET), std::future::pending::<()>());
+    let canceller = scoped.canceller();
+    for _ in 0..3 {
+        canceller.cancel("not wanted");
+    }
+    assert!(scoped.await.is_err());
+    canceller.cancel("too late");
+    let expected = [("accepted", 1), ("repeated", 2), ("too_late", 1)]
+        .map(|(outcome, times)| (format!("deadline_cancellations_total{{outcome={outcome}}}"), times));
+    assert_eq!(counts.all(), expected);
 }
 
 #[tokio::test(start_paused = true)]
