@@ -72,3 +72,22 @@ async fn background_work_ends_what_was_spawned_and_not_what_was_detached() {
     assert!(spawned.starts_with("spawned: ") && spawned.contains("ended"), "{spawned}");
     assert!(detached.starts_with("detached: done after the request"), "{detached}");
 }
+
+#[tokio::test]
+async fn axum_to_reqwest_tells_each_hop_less_and_answers_for_the_one_that_is_stuck() {
+    let finished = Program::run("axum_to_reqwest", &[]).await;
+    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""));
+    let lines: Vec<&str> = finished.stdout.lines().collect();
+    let [orders, first, moved, charged, again, stuck, answered] = lines[..] else { panic!("{lines:?}") };
+    let left = |line: &str| {
+        let value = line.split(" was told ").nth(1).and_then(|told| told.split(' ').next());
+        let left = value.and_then(|value| Dialect::XRequestTimeout.decode(value.as_bytes(), UNIX_EPOCH).ok()?);
+        left.unwrap_or_else(|| panic!("{line}"))
+    };
+    assert!(orders.starts_with("orders") && left(orders) < 300 * MS, "{lines:?}");
+    assert!(left(first) + 60 * MS <= left(orders), "less the reserve: {lines:?}");
+    assert!(moved.ends_with("after the redirect") && left(moved) + 50 * MS <= left(first), "{lines:?}");
+    assert_eq!(charged, "customer got 200 OK from /order/charge: charged");
+    assert!(left(stuck) + 60 * MS <= left(again), "{lines:?}");
+    assert!(answered.starts_with("customer got 504") && answered.contains(r#""hop":"orders""#), "{answered}");
+}

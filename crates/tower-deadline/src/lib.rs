@@ -56,7 +56,9 @@
 //! # Features
 //!
 //! - `axum`: the extractor `RequestDeadline` and the error `Failure`, in the module `axum`;
-//! - `http2`: an HTTP/2 stream that ends at its deadline is reset with `CANCEL`, not `INTERNAL_ERROR`.
+//! - `http2`: an HTTP/2 stream that ends at its deadline is reset with `CANCEL`, not `INTERNAL_ERROR`;
+//! - `reqwest`: a reqwest client whose calls carry what is left, in the module `reqwest`;
+//! - `reqwest-middleware`: the same as a middleware of reqwest-middleware.
 //!
 //! # Differences from `tower::timeout` and `tower_http::timeout`
 //!
@@ -76,6 +78,9 @@ pub mod axum;
 pub mod enforce;
 pub mod hop_by_hop;
 pub mod propagate;
+#[cfg(feature = "reqwest")]
+#[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+pub mod reqwest;
 pub mod rescue;
 pub mod scope;
 pub mod stack;

@@ -13,7 +13,7 @@ use crate::watch::Watch;
 /// The reserve of the policy is taken off what is sent, so that whoever is called stops in time. Half of it is
 /// taken off the wait: in the first half the answer can come back, in the second we can answer.
 #[derive(Debug)]
-pub(super) struct Bounds {
+pub(crate) struct Bounds {
     deadline: Deadline,
     reserve: Duration,
     /// The layer's own limit, which neither a release nor an observing policy touches.
@@ -25,8 +25,8 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
-    /// The sooner of what the request carries, what is ambient, and the layer's own limit (R21).
-    pub(super) fn of(extensions: &Extensions, own: Option<Deadline>) -> Option<Self> {
+    /// The sooner of what these extensions carry, what is ambient, and the layer's own limit (R21).
+    pub(crate) fn of(extensions: &Extensions, own: Option<Deadline>) -> Option<Self> {
         let ambient = Ambient::current();
         let journey: Option<Journey> = extensions.get().or(ambient.journey()).cloned();
         let found = [extensions.get().copied(), ambient.deadline(), own];
@@ -43,30 +43,30 @@ impl Bounds {
     }
 
     /// What is left without the reserve, for a layer further in to find.
-    pub(super) fn deadline(&self) -> Deadline {
+    pub(crate) fn deadline(&self) -> Deadline {
         self.deadline
     }
 
     /// What whoever is called is told.
-    pub(super) fn sent(&self) -> Deadline {
+    pub(crate) fn sent(&self) -> Deadline {
         self.deadline.reserve(self.reserve)
     }
 
-    pub(super) fn journey(&self) -> Option<&Journey> {
+    pub(crate) fn journey(&self) -> Option<&Journey> {
         self.journey.as_ref()
     }
 
     /// An observing policy withholds nothing and stops nothing.
-    pub(super) fn is_observed(&self) -> bool {
+    pub(crate) fn is_observed(&self) -> bool {
         self.journey.as_ref().is_some_and(|journey| journey.policy().is_observed())
     }
 
     /// The request was stopped in this stage.
-    pub(super) fn exceeded(&self, stage: Stage) -> Exceeded {
+    pub(crate) fn exceeded(&self, stage: Stage) -> Exceeded {
         Exceeded::new(self.deadline, stage, Cause::Deadline, now())
     }
 
-    pub(super) fn watch(&self) -> Option<Watch> {
+    pub(crate) fn watch(&self) -> Option<Watch> {
         if self.is_observed() {
             return self.own.map(|own| Watch::new(own, None));
         }

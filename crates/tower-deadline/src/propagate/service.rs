@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_deadline::{Deadline, Dialects, OnMissing, Origin, Stage};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -18,7 +18,7 @@ use crate::{BoxError, WatchedBody};
 /// Applies [`Propagate`]; see the [module](crate::propagate).
 #[derive(Clone, Debug, Default)]
 pub struct PropagateLayer {
-    dialects: Arc<Dialects>,
+    pub(crate) dialects: Arc<Dialects>,
     own: Option<(Duration, Origin)>,
     on_missing: OnMissing,
 }
@@ -94,23 +94,34 @@ where
 impl PropagateLayer {
     /// Writes the fields. `None`: there is no deadline, and none is wanted.
     fn prepare<RB>(&self, request: &mut Request<RB>) -> Result<Option<Bounds>, PropagateError> {
-        let Some(bounds) = Bounds::of(request.extensions(), self.own()) else {
+        let Some(bounds) = self.wanted(Bounds::of(request.extensions(), self.own()))? else {
             self.dialects.strip(request.headers_mut());
-            return match self.on_missing {
-                OnMissing::Reject => Err(PropagateError::Missing),
-                _ => Ok(None),
-            };
+            return Ok(None);
         };
         // For a layer further in, which writes the field again.
         request.extensions_mut().insert(bounds.deadline());
-        let left = bounds.sent().remaining(now());
-        let written = self.dialects.write(request.headers_mut(), left, wall(&self.dialects)).is_ok();
-        // R16, also where no dialect is written. An observing policy sends without the field.
-        let sent = (written && !left.is_zero()) || bounds.is_observed();
-        if sent { Ok(Some(bounds)) } else { Err(PropagateError::Exceeded(bounds.exceeded(Stage::Unsent))) }
+        self.write(request.headers_mut(), &bounds)?;
+        Ok(Some(bounds))
     }
 
-    fn own(&self) -> Option<Deadline> {
+    /// What was found, where that is enough.
+    pub(crate) fn wanted(&self, bounds: Option<Bounds>) -> Result<Option<Bounds>, PropagateError> {
+        match (bounds, self.on_missing) {
+            (None, OnMissing::Reject) => Err(PropagateError::Missing),
+            (bounds, _) => Ok(bounds),
+        }
+    }
+
+    /// Writes what is left now, in place of whatever stood there, or says that the call must not be sent.
+    pub(crate) fn write(&self, headers: &mut HeaderMap, bounds: &Bounds) -> Result<(), PropagateError> {
+        let left = bounds.sent().remaining(now());
+        let written = self.dialects.write(headers, left, wall(&self.dialects)).is_ok();
+        // R16, also where no dialect is written. An observing policy sends without the field.
+        let sent = (written && !left.is_zero()) || bounds.is_observed();
+        if sent { Ok(()) } else { Err(PropagateError::Exceeded(bounds.exceeded(Stage::Unsent))) }
+    }
+
+    pub(crate) fn own(&self) -> Option<Deadline> {
         let (timeout, origin) = self.own?;
         Some(Deadline::after(now(), timeout).with_origin(origin))
     }
