@@ -136,7 +136,7 @@ impl ReqwestBuilder {
         off.connector_layer(ConnectLayer(self.connect))
     }
 
-    fn plan(self, client: &Client) -> Arc<Plan> {
+    pub(super) fn plan(self, client: &Client) -> Arc<Plan> {
         let redirects =
             Redirects { limit: self.redirects, referer: self.referer, credentials: Credentials::added_by(client) };
         Arc::new(Plan {

@@ -189,3 +189,6 @@ impl Plan {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
