@@ -9,6 +9,10 @@ mod client;
 mod extract;
 mod pool;
 mod queue;
+mod reqwest;
+mod reqwest_connect;
+mod reqwest_http2;
+mod reqwest_middleware;
 mod reset;
 mod stacked;
 
