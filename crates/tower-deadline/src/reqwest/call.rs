@@ -171,7 +171,7 @@ impl Call {
 
     async fn attempt<T: Transport>(&self, transport: &mut T, request: Request) -> Result<Response, Failed<T::Error>> {
         let asked = request.url().clone();
-        let sent = until_head(transport.send(request), self.plan.read, &self.journey).await;
+        let sent = until_head(transport.send(request), self.plan.read).await;
         let mut response = sent.map_err(Failed::Limit)?.map_err(Failed::Inner)?;
         Followed::note(&asked, &mut response);
         Ok(response)

@@ -4,16 +4,30 @@
 //! ambient in it, for whatever connects; the call itself ends at it. A connection that hyper-util goes on making
 //! for its pool, once the call has another, is bounded by the limit alone.
 
+use std::cell::Cell;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http_deadline::{Ambient, Journey, Stage, StageGuard};
+use http_deadline::{Ambient, Stage, StageGuard};
 use pin_project::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::limits::{LimitReached, Running};
 use crate::BoxError;
+
+std::thread_local! {
+    /// Whether a connection was waited for within the poll that runs.
+    static CONNECTS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `poll`, and tells whether a connection was waited for in it. The journey does not tell: once the pool has
+/// taken a connection over, it is the pool's task that closes the stage, and nobody wakes the call for that.
+pub(super) fn connects<R>(poll: impl FnOnce() -> R) -> (R, bool) {
+    let outer = CONNECTS.replace(false);
+    let polled = poll();
+    (polled, CONNECTS.replace(outer))
+}
 
 /// Limits each connection.
 #[derive(Clone, Copy, Debug)]
@@ -78,14 +92,10 @@ where
             *this.open = None;
             return Poll::Ready(outcome.map_err(Into::into));
         }
+        CONNECTS.set(true);
         let Some(running) = this.running else { return Poll::Pending };
         running.poll_reached(Stage::Connect, cx).map(|exceeded| Err(exceeded.into()))
     }
-}
-
-/// Whether this call, and not another one, is making its connection.
-pub(super) fn is_connecting(call: &Journey) -> bool {
-    call.stage() == Stage::Connect
 }
 
 #[cfg(test)]
@@ -93,7 +103,7 @@ mod tests {
     use super::*;
     use crate::testing::{BUDGET, MS, poll};
     use crate::timer::tests::armed;
-    use crate::{Deadline, Policy, current, now};
+    use crate::{Deadline, Journey, Policy, current, now};
     use http_deadline::Exceeded;
     use std::future::pending;
     use std::io;
@@ -153,9 +163,9 @@ mod tests {
         let mut connect = ConnectLayer(None).layer(service_fn(never));
         let mut connecting = pin!(ambient(&journey).run(|| connect.call(())));
         assert!(ambient(&journey).run(|| poll(connecting.as_mut())).is_pending());
-        assert!(is_connecting(&journey));
+        assert_eq!(journey.stage(), Stage::Connect);
         assert!(poll(connecting.as_mut()).is_pending());
-        assert!(!is_connecting(&journey));
+        assert_eq!(journey.stage(), Stage::Handler);
     }
 
     #[tokio::test(start_paused = true)]
@@ -166,6 +176,14 @@ mod tests {
         let mut connecting = pin!(ambient(&journey).run(|| connect.call(())));
         let seen = ambient(&journey).run(|| poll(connecting.as_mut()));
         assert!(matches!(seen, Poll::Ready(Ok(deadline)) if deadline.budget() == BUDGET));
-        assert!(!is_connecting(&journey));
+        assert_eq!(journey.stage(), Stage::Handler);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_poll_that_waits_for_a_connection_is_known_and_the_one_around_it_is_not_mistaken() {
+        let mut connecting = pin!(ConnectLayer(None).layer(service_fn(never)).call(()));
+        let ((within, inner), outer) = connects(|| connects(|| poll(connecting.as_mut())));
+        assert!(within.is_pending() && inner && !outer);
+        assert!(!connects(|| ()).1);
     }
 }

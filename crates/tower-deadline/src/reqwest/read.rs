@@ -9,27 +9,24 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use http_body::{Body, Frame, SizeHint};
-use http_deadline::{Exceeded, Journey, Stage};
+use http_deadline::{Exceeded, Stage};
 use pin_project::pin_project;
 
-use super::connect::is_connecting;
+use super::connect::connects;
 use super::limits::{LimitReached, Running};
 use crate::BoxError;
 
 /// What `attempt` yields, unless the limit is reached first.
-pub(super) async fn until_head<F: Future>(
-    attempt: F,
-    limit: Option<LimitReached>,
-    call: &Journey,
-) -> Result<F::Output, Exceeded> {
+pub(super) async fn until_head<F: Future>(attempt: F, limit: Option<LimitReached>) -> Result<F::Output, Exceeded> {
     let mut attempt = pin!(attempt);
     let mut running = None;
     poll_fn(|cx| {
+        let (polled, connects) = connects(|| attempt.as_mut().poll(cx));
         // R11: value before timer.
-        if let Poll::Ready(outcome) = attempt.as_mut().poll(cx) {
+        if let Poll::Ready(outcome) = polled {
             return Poll::Ready(Ok(outcome));
         }
-        let Some(limit) = limit.filter(|_| !is_connecting(call)) else {
+        let Some(limit) = limit.filter(|_| !connects) else {
             running = None;
             return Poll::Pending;
         };
@@ -87,25 +84,23 @@ mod tests {
     use super::*;
     use crate::testing::{MS, data, error, is_at_end, poll, poll_frame};
     use crate::timer::tests::armed;
-    use crate::{Policy, Stage};
     use deadline_testkit::{ScriptedBody, Step};
     use std::future::pending;
+    use std::io;
+    use tokio::sync::oneshot;
     use tokio::time::{advance, sleep};
+    use tower::{Layer, Service, service_fn};
 
+    use super::super::connect::ConnectLayer;
     use super::super::limits::Limit;
 
     fn limit() -> Option<LimitReached> {
         Some(LimitReached::new(Limit::Read, 100 * MS))
     }
 
-    fn call() -> Journey {
-        Journey::new(Policy::new().into(), false)
-    }
-
     #[tokio::test(start_paused = true)]
     async fn a_head_that_does_not_come_is_waited_for_to_the_limit_and_not_less() {
-        let call = call();
-        let mut waiting = pin!(until_head(pending::<()>(), limit(), &call));
+        let mut waiting = pin!(until_head(pending::<()>(), limit()));
         assert!(poll(waiting.as_mut()).is_pending());
         advance(99 * MS).await;
         assert!(poll(waiting.as_mut()).is_pending());
@@ -116,8 +111,7 @@ mod tests {
     // R11
     #[tokio::test(start_paused = true)]
     async fn a_head_that_comes_at_the_very_instant_is_delivered() {
-        let call = call();
-        let mut waiting = pin!(until_head(sleep(100 * MS), limit(), &call));
+        let mut waiting = pin!(until_head(sleep(100 * MS), limit()));
         assert!(poll(waiting.as_mut()).is_pending());
         advance(100 * MS).await;
         assert!(matches!(poll(waiting.as_mut()), Poll::Ready(Ok(()))));
@@ -125,14 +119,22 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_time_runs_from_the_connection_on() {
-        let call = call();
-        let connecting = call.enter(Stage::Connect);
-        let mut waiting = pin!(until_head(pending::<()>(), limit(), &call));
+        let (connected, connection) = oneshot::channel::<()>();
+        let mut connection = Some(connection);
+        let mut connect = ConnectLayer(None).layer(service_fn(move |()| {
+            let connection = connection.take().expect("one connection");
+            async { connection.await.map_err(io::Error::other) }
+        }));
+        let attempt = async {
+            connect.call(()).await.unwrap();
+            pending::<()>().await;
+        };
+        let mut waiting = pin!(until_head(attempt, limit()));
         assert!(poll(waiting.as_mut()).is_pending());
         assert_eq!(armed(), 0);
         advance(500 * MS).await;
         assert!(poll(waiting.as_mut()).is_pending());
-        drop(connecting);
+        connected.send(()).unwrap();
         assert!(poll(waiting.as_mut()).is_pending());
         advance(99 * MS).await;
         assert!(poll(waiting.as_mut()).is_pending());

@@ -139,3 +139,18 @@ impl fmt::Debug for PropagateReqwestFuture {
         f.debug_struct("PropagateReqwestFuture").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::PropagateLayer;
+
+    #[test]
+    fn the_client_and_its_calls_cross_threads() {
+        fn crosses<T: Send + Sync + Clone + 'static>(_: &T) {}
+        fn is_sent<T: Send + 'static>(_: &T) {}
+        let client = PropagateLayer::new().reqwest().build(Client::builder()).unwrap();
+        crosses(&client);
+        is_sent(&client.execute(Request::new(http::Method::GET, "http://shop.example/".parse().unwrap())));
+    }
+}

@@ -28,6 +28,18 @@ async fn ends_at_the_deadline_and_not_before_and_leaves_nothing_behind() {
     assert_eq!((server.probe.dropped(), armed()), (1, 0));
 }
 
+// R15
+#[tokio::test(start_paused = true)]
+async fn dropping_the_call_half_way_cancels_it() {
+    let server = Server::default().then(100, to("/moved"));
+    let mut calling = server.call(300);
+    assert!(poll(calling.as_mut()).is_pending());
+    advance(100 * MS).await;
+    assert!(poll(calling.as_mut()).is_pending());
+    drop(calling);
+    assert_eq!((server.probe.called(), server.probe.dropped(), armed()), (2, 1, 0));
+}
+
 // R11
 #[tokio::test(start_paused = true)]
 async fn a_head_that_is_ready_at_the_very_instant_is_delivered() {
