@@ -142,7 +142,7 @@ impl Call {
                     let next = self.plan.redirects.next(&response, spare, followed);
                     let next = next.map_err(|error| Failed::Held(PropagateError::Inner(error.into())))?;
                     let Some(next) = next else { return Ok(response) };
-                    (followed, refused) = (followed + 1, 0);
+                    followed += 1;
                     next
                 }
                 Err(Failed::Inner(error)) if refused < AT_MOST && is_refused(&error) => {

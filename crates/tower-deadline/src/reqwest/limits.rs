@@ -155,6 +155,7 @@ mod tests {
         advance(MS).await;
         let Poll::Ready(exceeded) = running.poll_reached(Stage::Upstream, &mut cx) else { panic!("not reached") };
         assert_eq!((exceeded.budget(), exceeded.elapsed()), (300 * MS, 300 * MS));
+        assert_eq!(exceeded.origin(), limit.origin());
         assert_eq!(LimitReached::find(&io::Error::other(exceeded)), Some(limit));
         let told = format!("read limit of 300ms reached; set by code {}:{line}", file!());
         assert_eq!(limit.to_string(), told);

@@ -8,7 +8,7 @@ use std::iter::successors;
 
 use h2::Reason;
 
-/// How often a request is sent again, as reqwest does it.
+/// How often a call sends a refused request again. reqwest starts anew with each redirect.
 pub(super) const AT_MOST: usize = 2;
 
 /// Whether the request was not looked at, so that sending it again is safe.

@@ -28,6 +28,18 @@ async fn ends_at_the_deadline_and_not_before_and_leaves_nothing_behind() {
     assert_eq!((server.probe.dropped(), armed()), (1, 0));
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_stage_is_that_of_this_call_whatever_else_the_request_does() {
+    let (found, journey) = part_of(Policy::new(), 300);
+    let mut calling = Server::default().calls(PropagateLayer::new().reqwest(), get(), &found);
+    assert!(poll(calling.as_mut()).is_pending());
+    assert_eq!(journey.stage(), Stage::Upstream);
+    let _query = journey.enter(Stage::Database);
+    advance(300 * MS).await;
+    let Poll::Ready(outcome) = poll(calling.as_mut()) else { panic!("not stopped") };
+    assert_eq!(exceeded(outcome).stage(), Stage::Upstream);
+}
+
 // R15
 #[tokio::test(start_paused = true)]
 async fn dropping_the_call_half_way_cancels_it() {
@@ -74,7 +86,9 @@ async fn a_timeout_of_the_request_is_one_for_all_attempts_and_is_told() {
     let reached = limit(server.calls(builder, request, &Extensions::new()).await);
     assert_eq!((reached.limit(), reached.length(), clock.elapsed()), (Limit::Total, 300 * MS, 300 * MS));
     assert!(matches!(reached.origin(), Origin::Code(at) if at.line() == line), "{reached}");
-    assert_eq!(server.told(), [Some("300ms".to_owned()), Some("100ms".to_owned())]);
+    let sent = server.sent();
+    assert_eq!(sent.iter().map(told).collect::<Vec<_>>(), [Some("300ms".to_owned()), Some("100ms".to_owned())]);
+    assert!(sent.iter().all(|request| request.timeout().is_none()), "reqwest would begin anew with each");
 }
 
 // R21
