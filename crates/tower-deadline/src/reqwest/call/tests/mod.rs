@@ -26,10 +26,13 @@ const HOME: &str = "http://shop.example/orders";
 
 type Outcome = Result<Response, Failed<ScriptedError>>;
 
+/// After this long, this.
+type Answer = (Duration, Head<ScriptedBody>);
+
 /// Answers what it was told, each time after a while, and keeps what it was sent.
 #[derive(Clone, Default)]
 struct Server {
-    answers: Arc<Mutex<VecDeque<(Duration, Head<ScriptedBody>)>>>,
+    answers: Arc<Mutex<VecDeque<Answer>>>,
     sent: Arc<Mutex<Vec<Request>>>,
     probe: Probe,
 }
