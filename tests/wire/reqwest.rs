@@ -13,7 +13,8 @@ use tokio::time::sleep;
 use tower::ServiceExt;
 use tower_deadline::reqwest::{Limit, LimitReached, PropagateReqwest, ReqwestBuilder, WithDeadline};
 use tower_deadline::{
-    Deadline, Dialect, Exceeded, OnMissing, OriginKind, PropagateError, PropagateLayer, Stage, now, scope,
+    Deadline, Dialect, Exceeded, Journey, OnMissing, OriginKind, Policy, PropagateError, PropagateLayer, Stage, now,
+    scope,
 };
 
 use crate::support::{Exchange, MS, Server, Stopwatch, Upstream, body, soon, timeout};
@@ -209,6 +210,16 @@ async fn the_ambient_deadline_is_told_and_ends_the_call() {
     assert_eq!((stopped.origin().kind(), stopped.stage()), (OriginKind::Code, Stage::Upstream));
     assert!(upstream.request().await.timeout() <= 300 * MS);
     assert_eq!(upstream.exchange().await, Exchange::Cancelled);
+}
+
+// R21
+#[tokio::test]
+async fn a_journey_beside_the_request_keeps_its_reserve() {
+    let mut upstream = Upstream::start().await;
+    let request = within(9_000, get(format!("http://{}/", upstream.address)));
+    let journey = Journey::new(Policy::new().reserve(8_000 * MS).into(), true);
+    soon("an answer", client().execute(request.journey(journey))).await.unwrap();
+    assert!(upstream.request().await.timeout() <= 1_000 * MS);
 }
 
 #[tokio::test]

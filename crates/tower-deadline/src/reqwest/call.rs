@@ -181,10 +181,10 @@ impl Call {
 impl Plan {
     /// Adds the default headers that the request does not set itself.
     fn complete(&self, headers: &mut HeaderMap) {
-        for name in self.default_headers.keys().filter(|name| !headers.contains_key(*name)).cloned().collect::<Vec<_>>()
-        {
-            for value in self.default_headers.get_all(&name) {
-                headers.append(&name, value.clone());
+        let unset: Vec<_> = self.default_headers.keys().filter(|name| !headers.contains_key(*name)).collect();
+        for name in unset {
+            for value in self.default_headers.get_all(name) {
+                headers.append(name, value.clone());
             }
         }
     }

@@ -51,13 +51,13 @@ impl fmt::Display for Limit {
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use reqwest::{Client, Method, Request};
 /// use std::time::Duration;
-/// use tower_deadline::reqwest::{Limit, LimitReached};
-/// use tower_deadline::{Deadline, PropagateLayer, now, scope};
+/// use tower_deadline::reqwest::{Limit, LimitReached, WithDeadline};
+/// use tower_deadline::{Deadline, PropagateLayer, now};
 ///
 /// let client = PropagateLayer::new().reqwest().build(Client::builder())?;
 /// let request = Request::new(Method::GET, "http://127.0.0.1:9/".parse()?);
-/// let deadline = Deadline::after(now(), Duration::ZERO);
-/// let Ok(Err(error)) = scope(deadline, async { client.execute(request).await }).await else { return Ok(()) };
+/// let passed = Deadline::after(now(), Duration::ZERO);
+/// let error = client.execute(WithDeadline::new(request, passed)).await.err().ok_or("an answer")?;
 /// let reached = LimitReached::find(&error).ok_or("no limit")?;
 /// assert_eq!((reached.limit(), reached.length()), (Limit::Total, Duration::ZERO));
 /// # Ok(())

@@ -53,21 +53,27 @@
 //! ```
 //! use reqwest::{Client, Method, Request};
 //! use std::time::Duration;
-//! use tower_deadline::{Deadline, Exceeded, PropagateLayer, now, scope};
+//! use tower_deadline::reqwest::LimitReached;
+//! use tower_deadline::{BoxError, Deadline, PropagateLayer, now, scope};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn main() -> Result<(), BoxError> {
 //! let client = PropagateLayer::new().reqwest().build(Client::builder())?;
+//! let request = Request::new(Method::POST, "http://127.0.0.1:9/charge".parse()?);
 //!
 //! // Whatever runs in the scope of a deadline, a handler for one, calls within it.
-//! let deadline = Deadline::after(now(), Duration::ZERO);
 //! let charge = async {
-//!     let request = Request::new(Method::POST, "http://127.0.0.1:9/charge".parse()?);
-//!     Ok::<_, Box<dyn std::error::Error>>(client.execute(request).await?.text().await?)
+//!     let response = client.execute(request).await?;
+//!     Ok::<_, BoxError>(response.text().await?)
 //! };
-//! let outcome = scope(deadline, charge).await;
-//! # let found = outcome.is_err() || outcome.is_ok_and(|charged| charged.is_err_and(|error| Exceeded::find(&*error).is_some()));
-//! # assert!(found);
+//! match scope(Deadline::after(now(), Duration::from_secs(2)), charge).await {
+//!     Ok(Ok(text)) => println!("charged: {text}"),
+//!     Ok(Err(error)) => match LimitReached::find(&*error) {
+//!         Some(reached) => println!("not in time: {reached}"),
+//!         None => println!("failed: {error}"),
+//!     },
+//!     Err(exceeded) => println!("stopped: {exceeded}"),
+//! }
 //! # Ok(())
 //! # }
 //! ```

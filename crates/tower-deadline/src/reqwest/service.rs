@@ -30,8 +30,8 @@ impl PropagateReqwest {
 
     /// Makes a call, under the ambient deadline or, with [`WithDeadline`], under one of its own.
     ///
-    /// The deadline is looked for here, and not when the future is first polled. Dropping the future cancels
-    /// the call.
+    /// The ambient deadline is looked for here, and not when the future is first polled: within a
+    /// [`scope`](crate::scope()), this has to be called in its future. Dropping the future cancels the call.
     ///
     /// # Errors
     ///
