@@ -34,7 +34,7 @@ const REDIRECTS: usize = 10;
 ///     .connect_timeout(Duration::from_millis(200))
 ///     .read_timeout(Duration::from_millis(500))
 ///     .redirect_limit(3)
-///     .build(Client::builder().user_agent("orders/1.0"))?;
+///     .build(Client::builder().pool_max_idle_per_host(8))?;
 /// # let _ = client;
 /// # Ok::<_, reqwest::Error>(())
 /// ```
