@@ -111,3 +111,22 @@ async fn policies_hold_each_route_to_its_own_and_tell_every_slip_in_a_file() {
     assert_eq!(lines.len(), 6 + slips.len());
     assert!(lines[6..].iter().zip(slips).all(|(line, slip)| line.starts_with(slip)), "{lines:?}");
 }
+
+#[tokio::test]
+async fn axum_to_reqwest_tells_each_hop_less_and_answers_for_the_one_that_is_stuck() {
+    let finished = Program::run("axum_to_reqwest", &[]).await;
+    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""));
+    let lines: Vec<&str> = finished.stdout.lines().collect();
+    let [orders, first, moved, charged, again, stuck, answered] = lines[..] else { panic!("{lines:?}") };
+    let left = |line: &str| {
+        let value = line.split(" was told ").nth(1).and_then(|told| told.split(' ').next());
+        let left = value.and_then(|value| Dialect::XRequestTimeout.decode(value.as_bytes(), UNIX_EPOCH).ok()?);
+        left.unwrap_or_else(|| panic!("{line}"))
+    };
+    assert!(orders.starts_with("orders") && left(orders) < 300 * MS, "{lines:?}");
+    assert!(left(first) + 60 * MS <= left(orders), "less the reserve: {lines:?}");
+    assert!(moved.ends_with("after the redirect") && left(moved) + 50 * MS <= left(first), "{lines:?}");
+    assert_eq!(charged, "customer got 200 OK from /order/charge: charged");
+    assert!(left(stuck) + 60 * MS <= left(again), "{lines:?}");
+    assert!(answered.starts_with("customer got 504") && answered.contains(r#""hop":"orders""#), "{answered}");
+}

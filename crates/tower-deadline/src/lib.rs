@@ -59,7 +59,9 @@
 //! - `axum-matched-path`: policies by the path that axum's router matched;
 //! - `http2`: an HTTP/2 stream that ends at its deadline is reset with `CANCEL`, not `INTERNAL_ERROR`;
 //! - `metrics`: what an observing policy would have done is counted, by the `metrics` facade;
-//! - `policy-toml`: policies are read from TOML.
+//! - `policy-toml`: policies are read from TOML;
+//! - `reqwest`: a reqwest client whose calls carry what is left, in the module `reqwest`;
+//! - `reqwest-middleware`: the same as a middleware of reqwest-middleware.
 //!
 //! # Differences from `tower::timeout` and `tower_http::timeout`
 //!
@@ -112,6 +114,9 @@ pub mod enforce;
 pub mod hop_by_hop;
 pub mod policies;
 pub mod propagate;
+#[cfg(feature = "reqwest")]
+#[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+pub mod reqwest;
 pub mod rescue;
 pub mod scope;
 pub mod stack;

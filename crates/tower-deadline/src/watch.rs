@@ -104,7 +104,11 @@ impl Watch {
     /// What to report when it has expired: the stage that is open, or `stage` where no journey tells.
     pub(crate) fn exceeded(&self, stage: Stage) -> Exceeded {
         let open = self.journey.as_ref().map(Journey::stage);
-        let stage = open.filter(|open| *open != Stage::Handler).unwrap_or(stage);
+        self.exceeded_in(open.filter(|open| *open != Stage::Handler).unwrap_or(stage))
+    }
+
+    /// What to report when it has expired in this stage.
+    pub(crate) fn exceeded_in(&self, stage: Stage) -> Exceeded {
         Exceeded::new(self.deadline, stage, Cause::Deadline, now())
     }
 

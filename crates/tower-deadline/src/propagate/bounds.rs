@@ -14,7 +14,7 @@ use crate::watch::Watch;
 /// The reserve of the policy is taken off what is sent, so that whoever is called stops in time. Half of it is
 /// taken off the wait: in the first half the answer can come back, in the second we can answer.
 #[derive(Debug)]
-pub(super) struct Bounds {
+pub(crate) struct Bounds {
     deadline: Deadline,
     reserve: Duration,
     /// The layer's own limit, which neither a release nor an observing policy touches.
@@ -26,8 +26,8 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
-    /// The sooner of what the request carries, what is ambient, and the layer's own limit (R21).
-    pub(super) fn of(extensions: &Extensions, own: Option<Deadline>) -> Option<Self> {
+    /// The sooner of what these extensions carry, what is ambient, and the layer's own limit (R21).
+    pub(crate) fn of(extensions: &Extensions, own: Option<Deadline>) -> Option<Self> {
         let ambient = Ambient::current();
         let journey: Option<Journey> = extensions.get().or(ambient.journey()).cloned();
         let found = [extensions.get().copied(), ambient.deadline(), own];
@@ -44,37 +44,37 @@ impl Bounds {
     }
 
     /// What is left without the reserve, for a layer further in to find.
-    pub(super) fn deadline(&self) -> Deadline {
+    pub(crate) fn deadline(&self) -> Deadline {
         self.deadline
     }
 
     /// What whoever is called is told.
-    pub(super) fn sent(&self) -> Deadline {
+    pub(crate) fn sent(&self) -> Deadline {
         self.deadline.reserve(self.reserve)
     }
 
     /// The same as it comes out of the fields, which cut it off (R4): at whole milliseconds, or after eight digits.
-    pub(super) fn told(&self) -> Told {
+    pub(crate) fn told(&self) -> Told {
         let sent = self.sent();
         Told(sent.reserve(Duration::from_millis(1) + sent.budget() / 1_000_000))
     }
 
-    pub(super) fn journey(&self) -> Option<&Journey> {
+    pub(crate) fn journey(&self) -> Option<&Journey> {
         self.journey.as_ref()
     }
 
     /// An observing policy withholds nothing and stops nothing.
-    pub(super) fn observed_by(&self) -> Option<PolicyName> {
+    pub(crate) fn observed_by(&self) -> Option<PolicyName> {
         let policy = self.journey.as_ref()?.policy();
         policy.is_observed().then_some(policy.name())
     }
 
     /// The request was stopped in this stage.
-    pub(super) fn exceeded(&self, stage: Stage) -> Exceeded {
+    pub(crate) fn exceeded(&self, stage: Stage) -> Exceeded {
         Exceeded::new(self.deadline, stage, Cause::Deadline, now())
     }
 
-    pub(super) fn watch(&self) -> Option<Watch> {
+    pub(crate) fn watch(&self) -> Option<Watch> {
         if self.observed_by().is_some() {
             return self.own.map(|own| Watch::new(own, None));
         }

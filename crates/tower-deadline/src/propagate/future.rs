@@ -111,7 +111,8 @@ fn expired(watch: &mut Option<Watch>, cx: &mut Context<'_>) -> Option<PropagateE
     expired.then(|| PropagateError::Exceeded(watch.exceeded(Stage::Upstream)))
 }
 
-fn deliver<B>(
+/// The head as the caller gets it, with its body under the deadline.
+pub(crate) fn deliver<B>(
     mut head: Response<B>,
     bounds: Option<Bounds>,
     watch: Option<Watch>,

@@ -79,6 +79,10 @@ mod service;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "reqwest")]
+pub(crate) use self::bounds::Bounds;
 pub use self::error::PropagateError;
 pub use self::future::PropagateFuture;
+#[cfg(feature = "reqwest")]
+pub(crate) use self::future::deliver;
 pub use self::service::{Propagate, PropagateLayer};

@@ -20,7 +20,7 @@ use crate::{BoxError, WatchedBody};
 /// Applies [`Propagate`]; see the [module](crate::propagate).
 #[derive(Clone, Debug, Default)]
 pub struct PropagateLayer {
-    dialects: Arc<Dialects>,
+    pub(crate) dialects: Arc<Dialects>,
     own: Option<(Duration, Origin)>,
     on_missing: OnMissing,
 }
@@ -129,27 +129,35 @@ impl PropagateLayer {
 
     /// Writes the fields. `None`: there is no deadline, and none is wanted.
     fn prepare(&self, headers: &mut HeaderMap, extensions: &Extensions) -> Result<Option<Bounds>, PropagateError> {
-        let Some(bounds) = Bounds::of(extensions, self.own()) else {
+        let Some(bounds) = self.wanted(Bounds::of(extensions, self.own()))? else {
             self.dialects.strip(headers);
-            return match self.on_missing {
-                OnMissing::Reject => Err(PropagateError::Missing),
-                _ => Ok(None),
-            };
+            return Ok(None);
         };
+        self.write_left(headers, &bounds)?;
+        Ok(Some(bounds))
+    }
+
+    /// What was found, where that is enough.
+    pub(crate) fn wanted(&self, bounds: Option<Bounds>) -> Result<Option<Bounds>, PropagateError> {
+        match (bounds, self.on_missing) {
+            (None, OnMissing::Reject) => Err(PropagateError::Missing),
+            (bounds, _) => Ok(bounds),
+        }
+    }
+
+    /// Writes what is left now, in place of whatever stood there, or says that the call must not be sent.
+    pub(crate) fn write_left(&self, headers: &mut HeaderMap, bounds: &Bounds) -> Result<(), PropagateError> {
         let left = bounds.sent().remaining(now());
         let written = self.dialects.write(headers, left, wall(&self.dialects)).is_ok();
         // R16, also where no dialect is written. An observing policy sends without the field.
         if written && !left.is_zero() {
-            return Ok(Some(bounds));
+            return Ok(());
         }
-        let Some(policy) = bounds.observed_by() else {
-            return Err(PropagateError::Exceeded(bounds.exceeded(Stage::Unsent)));
-        };
-        count::would_withhold(policy);
-        Ok(Some(bounds))
+        let observed = bounds.observed_by().map(count::would_withhold);
+        observed.ok_or_else(|| PropagateError::Exceeded(bounds.exceeded(Stage::Unsent)))
     }
 
-    fn own(&self) -> Option<Deadline> {
+    pub(crate) fn own(&self) -> Option<Deadline> {
         let (timeout, origin) = self.own?;
         Some(Deadline::after(now(), timeout).with_origin(origin))
     }

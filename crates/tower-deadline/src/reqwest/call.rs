@@ -1,0 +1,194 @@
+//! One call: attempt after attempt, each with a fresh field, all within one deadline.
+//!
+//! Covers the loop over redirects and refused requests (R22), what bounds it, and the response that it yields.
+//! Does not know what sends a request: a client, or the rest of a chain of middleware.
+
+use std::error::Error;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Extensions, HeaderMap};
+use http_deadline::{Ambient, Deadline, Journey, Origin, Policy, Stage};
+use reqwest::{Request, Response, Url};
+
+use super::limits::LimitReached;
+use super::read::until_head;
+use super::redirect::Redirects;
+use super::refused::{AT_MOST, is_refused};
+use super::response::{Followed, finished};
+use super::spare::Spare;
+use crate::propagate::Bounds;
+use crate::watch::Watch;
+use crate::{Exceeded, PropagateError, PropagateLayer, now};
+
+/// How calls are made. It is shared by all of them.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) layer: PropagateLayer,
+    pub(super) read: Option<LimitReached>,
+    pub(super) redirects: Redirects,
+    pub(super) default_headers: HeaderMap,
+    /// For calls that are part of no journey.
+    pub(super) policy: Arc<Policy>,
+    /// The line that made the client.
+    pub(super) made: Origin,
+}
+
+/// What sends one request.
+pub(super) trait Transport: Send {
+    /// Its own error.
+    type Error: Error + Send + Sync + 'static;
+
+    /// Sends it, and does not redirect.
+    fn send(&mut self, request: Request) -> impl Future<Output = Result<Response, Self::Error>> + Send;
+}
+
+impl Transport for reqwest::Client {
+    type Error = reqwest::Error;
+
+    fn send(&mut self, request: Request) -> impl Future<Output = Result<Response, Self::Error>> + Send {
+        self.execute(request)
+    }
+}
+
+/// Why a call failed.
+#[derive(Debug)]
+pub(super) enum Failed<E> {
+    /// The deadline, or something else that this call was held to.
+    Held(PropagateError),
+    /// A limit within the deadline.
+    Limit(Exceeded),
+    Inner(E),
+}
+
+/// One call. Dropping its future cancels it.
+#[derive(Debug)]
+pub(super) struct Call {
+    plan: Arc<Plan>,
+    bounds: Option<Bounds>,
+    /// The stages of this call alone; they show in the journey that it is part of.
+    journey: Journey,
+}
+
+impl Call {
+    /// A call of `request` that is held to what `found` says: an explicit deadline and journey, beside the
+    /// ambient ones. Asks for both now, in the task that calls.
+    pub(super) fn new(plan: &Arc<Plan>, request: &mut Request, found: &Extensions) -> Result<Self, PropagateError> {
+        // reqwest's own timeout of a request would start anew with each attempt.
+        let asked = request.timeout_mut().take();
+        let asked = asked.map(|timeout| Deadline::after(now(), timeout).with_origin(plan.made));
+        let own = plan.layer.own().into_iter().chain(asked).reduce(Deadline::sooner);
+        let bounds = plan.layer.wanted(Bounds::of(found, own))?;
+        let around = bounds.as_ref().and_then(Bounds::journey);
+        let journey = around.map_or_else(|| Journey::new(Arc::clone(&plan.policy), false), Journey::part);
+        plan.complete(request.headers_mut());
+        Ok(Self { plan: Arc::clone(plan), bounds, journey })
+    }
+
+    /// Makes the call.
+    pub(super) async fn make<T: Transport>(
+        self,
+        mut transport: T,
+        request: Request,
+    ) -> Result<Response, Failed<T::Error>> {
+        let mut watch = self.bounds.as_ref().and_then(Bounds::watch);
+        let response = self.within(&mut watch, self.attempts(&mut transport, request)).await?;
+        Ok(finished(response, self.bounds, watch, &self.plan))
+    }
+
+    /// Polls the attempts with the deadline ambient, and ends them at it.
+    async fn within<E>(
+        &self,
+        watch: &mut Option<Watch>,
+        attempts: impl Future<Output = Result<Response, Failed<E>>>,
+    ) -> Result<Response, Failed<E>> {
+        let _open = self.journey.enter(Stage::Upstream);
+        let deadline = self.bounds.as_ref().map(Bounds::deadline);
+        let mut ambient = Ambient::new(deadline, Some(self.journey.clone()));
+        let mut attempts = pin!(attempts);
+        poll_fn(|cx| {
+            let polled = ambient.run(|| attempts.as_mut().poll(cx));
+            let is_value = polled.is_ready() && !matches!(polled, Poll::Ready(Err(Failed::Limit(_))));
+            // R11: value before timer; but of two limits at one instant the deadline is told.
+            if is_value {
+                return polled;
+            }
+            self.expired(watch, cx).map_or(polled, |failed| Poll::Ready(Err(failed)))
+        })
+        .await
+    }
+
+    fn expired<E>(&self, watch: &mut Option<Watch>, cx: &mut Context<'_>) -> Option<Failed<E>> {
+        let watch = watch.as_mut()?;
+        let expired = watch.poll_expired(cx).is_ready();
+        let exceeded = || PropagateError::Exceeded(watch.exceeded_in(self.journey.stage()));
+        expired.then(|| Failed::Held(exceeded()))
+    }
+
+    async fn attempts<T: Transport>(
+        &self,
+        transport: &mut T,
+        mut request: Request,
+    ) -> Result<Response, Failed<T::Error>> {
+        let home = request.url().clone();
+        let (mut followed, mut refused) = (0, 0);
+        loop {
+            self.write(&mut request, &home).map_err(Failed::Held)?;
+            let spare = Spare::of(&request);
+            let again = match self.attempt(transport, request).await {
+                Ok(response) => {
+                    let next = self.plan.redirects.next(&response, spare, followed);
+                    let next = next.map_err(|error| Failed::Held(PropagateError::Inner(error.into())))?;
+                    let Some(next) = next else { return Ok(response) };
+                    followed += 1;
+                    next
+                }
+                Err(Failed::Inner(error)) if refused < AT_MOST && is_refused(&error) => {
+                    refused += 1;
+                    spare.replay().ok_or(Failed::Inner(error))?
+                }
+                Err(failed) => return Err(failed),
+            };
+            request = again;
+        }
+    }
+
+    /// Writes what is left now (R2), or nothing where others than those that were called would see it.
+    fn write(&self, request: &mut Request, home: &Url) -> Result<(), PropagateError> {
+        let layer = &self.plan.layer;
+        let Some(bounds) = &self.bounds else {
+            layer.dialects.strip(request.headers_mut());
+            return Ok(());
+        };
+        layer.write_left(request.headers_mut(), bounds)?;
+        if request.url().origin() != home.origin() {
+            layer.dialects.strip(request.headers_mut());
+        }
+        Ok(())
+    }
+
+    async fn attempt<T: Transport>(&self, transport: &mut T, request: Request) -> Result<Response, Failed<T::Error>> {
+        let asked = request.url().clone();
+        let sent = until_head(transport.send(request), self.plan.read).await;
+        let mut response = sent.map_err(Failed::Limit)?.map_err(Failed::Inner)?;
+        Followed::note(&asked, &mut response);
+        Ok(response)
+    }
+}
+
+impl Plan {
+    /// Adds the default headers that the request does not set itself.
+    fn complete(&self, headers: &mut HeaderMap) {
+        let unset: Vec<_> = self.default_headers.keys().filter(|name| !headers.contains_key(*name)).collect();
+        for name in unset {
+            for value in self.default_headers.get_all(name) {
+                headers.append(name, value.clone());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! What a call is held to, and by whom.
+
+use super::*;
+use crate::testing::poll;
+use crate::timer::tests::armed;
+use crate::{Covers, Journey, Mode, OnMissing, Policy, Stage, current, scope};
+use http_deadline::{Ambient, Origin};
+use std::task::Poll;
+use tokio::time::{Instant, advance};
+
+fn part_of(policy: Policy, budget: u32) -> (Extensions, Journey) {
+    let (mut found, journey) = (within(budget), Journey::new(policy.into(), false));
+    found.insert(journey.clone());
+    (found, journey)
+}
+
+#[tokio::test(start_paused = true)]
+async fn ends_at_the_deadline_and_not_before_and_leaves_nothing_behind() {
+    let server = Server::default();
+    let mut calling = server.call(300);
+    assert!(poll(calling.as_mut()).is_pending());
+    assert_eq!(armed(), 1);
+    advance(299 * MS).await;
+    assert!(poll(calling.as_mut()).is_pending());
+    advance(MS).await;
+    let Poll::Ready(outcome) = poll(calling.as_mut()) else { panic!("not stopped") };
+    assert_eq!(exceeded(outcome).stage(), Stage::Upstream);
+    assert_eq!((server.probe.dropped(), armed()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_stage_is_that_of_this_call_whatever_else_the_request_does() {
+    let (found, journey) = part_of(Policy::new(), 300);
+    let mut calling = Server::default().calls(PropagateLayer::new().reqwest(), get(), &found);
+    assert!(poll(calling.as_mut()).is_pending());
+    assert_eq!(journey.stage(), Stage::Upstream);
+    let _query = journey.enter(Stage::Database);
+    advance(300 * MS).await;
+    let Poll::Ready(outcome) = poll(calling.as_mut()) else { panic!("not stopped") };
+    assert_eq!(exceeded(outcome).stage(), Stage::Upstream);
+}
+
+// R15
+#[tokio::test(start_paused = true)]
+async fn dropping_the_call_half_way_cancels_it() {
+    let server = Server::default().then(100, to("/moved"));
+    let mut calling = server.call(300);
+    assert!(poll(calling.as_mut()).is_pending());
+    advance(100 * MS).await;
+    assert!(poll(calling.as_mut()).is_pending());
+    drop(calling);
+    assert_eq!((server.probe.called(), server.probe.dropped(), armed()), (2, 1, 0));
+}
+
+// R11
+#[tokio::test(start_paused = true)]
+async fn a_head_that_is_ready_at_the_very_instant_is_delivered() {
+    assert!(Server::default().then(300, ok()).call(300).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_error_tells_which_limit_was_reached_and_the_deadline_before_the_others() {
+    for (read, which, length) in [(299, Limit::Read, 299), (300, Limit::Total, 300), (301, Limit::Total, 300)] {
+        let builder = PropagateLayer::new().reqwest().read_timeout(read * MS);
+        let (server, clock) = (Server::default(), Instant::now());
+        let reached = limit(server.calls(builder, get(), &within(300)).await);
+        assert_eq!((reached.limit(), reached.length(), clock.elapsed()), (which, length * MS, length * MS));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_attempt_has_the_whole_of_a_read() {
+    let builder = PropagateLayer::new().reqwest().read_timeout(100 * MS);
+    let server = Server::default().then(90, to("/moved")).then(90, ok());
+    assert!(server.calls(builder, get(), &within(300)).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_of_the_request_is_one_for_all_attempts_and_is_told() {
+    let line = line!() + 1;
+    let builder = PropagateLayer::new().reqwest();
+    let server = Server::default().then(200, to("/moved"));
+    let mut request = get();
+    *request.timeout_mut() = Some(300 * MS);
+    let clock = Instant::now();
+    let reached = limit(server.calls(builder, request, &Extensions::new()).await);
+    assert_eq!((reached.limit(), reached.length(), clock.elapsed()), (Limit::Total, 300 * MS, 300 * MS));
+    assert!(matches!(reached.origin(), Origin::Code(at) if at.line() == line), "{reached}");
+    let sent = server.sent();
+    assert_eq!(sent.iter().map(told).collect::<Vec<_>>(), [Some("300ms".to_owned()), Some("100ms".to_owned())]);
+    assert!(sent.iter().all(|request| request.timeout().is_none()), "reqwest would begin anew with each");
+}
+
+// R21
+#[tokio::test(start_paused = true)]
+async fn the_soonest_binds_less_the_reserve() {
+    let server = Server::default().then(0, ok());
+    let (found, _journey) = part_of(Policy::new().reserve(20 * MS), 300);
+    let builder = PropagateLayer::new().timeout(900 * MS).reqwest();
+    let ambient = Deadline::after(now(), 200 * MS);
+    let call = async { server.calls(builder, get(), &found).await };
+    assert!(scope(ambient, call).await.unwrap().is_ok());
+    assert_eq!(server.told(), [Some("180ms".to_owned())]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_deadline_it_is_sent_without_a_field_or_refused() {
+    let by_hand = || {
+        let mut request = get();
+        request.headers_mut().insert(Dialect::XRequestTimeout.as_str(), "9s".parse().unwrap());
+        request
+    };
+    let server = Server::default().then(0, ok());
+    let (open, strict) = (PropagateLayer::new(), PropagateLayer::new().on_missing(OnMissing::Reject));
+    assert!(server.calls(open.reqwest(), by_hand(), &Extensions::new()).await.is_ok());
+    assert_eq!(server.told(), [None]);
+    let refused = server.calls(strict.reqwest(), by_hand(), &Extensions::new()).await;
+    assert!(matches!(refused, Err(Failed::Held(PropagateError::Missing))), "{refused:?}");
+    assert_eq!(server.probe.called(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_observing_policy_sends_late_and_without_a_field() {
+    let server = Server::default().then(300, ok());
+    let (found, _journey) = part_of(Policy::new().mode(Mode::Observe), 0);
+    assert!(server.calls(PropagateLayer::new().reqwest(), get(), &found).await.is_ok());
+    assert_eq!(server.told(), [None]);
+}
+
+// R18
+#[tokio::test(start_paused = true)]
+async fn a_released_journey_lets_the_call_go_on() {
+    let server = Server::default().then(500, ok());
+    let (found, journey) = part_of(Policy::new().covers(Covers::Head), 300);
+    journey.enforce(*found.get::<Deadline>().unwrap());
+    let mut calling = server.calls(PropagateLayer::new().reqwest(), get(), &found);
+    assert!(poll(calling.as_mut()).is_pending());
+    journey.release();
+    advance(500 * MS).await;
+    assert!(matches!(poll(calling.as_mut()), Poll::Ready(Ok(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_is_ambient_within_the_attempts_and_the_stage_is_open() {
+    struct Sees;
+
+    impl Transport for Sees {
+        type Error = ScriptedError;
+
+        async fn send(&mut self, _: Request) -> Result<Response, ScriptedError> {
+            let stage = Ambient::current().journey().map(Journey::stage);
+            assert_eq!((current().map(Deadline::budget), stage), (Some(300 * MS), Some(Stage::Upstream)));
+            Ok(Head::builder().url(HOME.parse::<Url>().unwrap()).body("").unwrap().into())
+        }
+    }
+
+    let (found, journey) = part_of(Policy::new(), 300);
+    let (plan, mut request) = (PropagateLayer::new().reqwest().plan(&Client::new()), get());
+    let mut calling = Box::pin(Call::new(&plan, &mut request, &found).unwrap().make(Sees, request));
+    assert!(matches!(poll(calling.as_mut()), Poll::Ready(Ok(_))));
+    assert_eq!((journey.stage(), current()), (Stage::Handler, None));
+}
