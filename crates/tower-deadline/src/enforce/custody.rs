@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::Request;
+use http::{Extensions, Request};
 use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, Policy, Stage};
 
 use crate::scope::cause_around;
@@ -33,10 +33,11 @@ impl Custody {
         let found = [extensions.get().copied(), around.deadline().filter(|_| !observed)];
         let deadline = found.into_iter().flatten().reduce(Deadline::sooner);
         if let Some(deadline) = deadline {
-            extensions.insert(deadline);
+            put(extensions, deadline);
         }
-        let journey = extensions.get_or_insert_with(|| Journey::new(Arc::new(Policy::new()), true)).own();
-        extensions.insert(journey.clone());
+        let found = extensions.get_or_insert_with(|| Journey::new(Arc::new(Policy::new()), true));
+        *found = found.own();
+        let journey = found.clone();
         let enforced = deadline.filter(|deadline| is_ours(&journey, *deadline));
         if let Some(deadline) = enforced {
             journey.enforce(deadline);
@@ -127,6 +128,14 @@ impl Custody {
 impl Drop for Custody {
     fn drop(&mut self) {
         self.journey.end();
+    }
+}
+
+/// Puts a value into extensions, in the place of the one that is there: an insert would cost an allocation.
+fn put<T: Clone + Send + Sync + 'static>(extensions: &mut Extensions, value: T) {
+    match extensions.get_mut() {
+        Some(place) => *place = value,
+        None => drop(extensions.insert(value)),
     }
 }
 
