@@ -38,8 +38,10 @@ pub(crate) fn within<R>(at: Option<Instant>, work: impl FnOnce() -> R) -> R {
         }
     }
 
-    let _outer = Restore(WITHIN.get());
-    WITHIN.set(WITHIN.get().into_iter().chain(at).min());
+    let outer = Restore(WITHIN.get());
+    if at.is_some() && outer.0.is_none_or(|outer| at < Some(outer)) {
+        WITHIN.set(at);
+    }
     work()
 }
 
@@ -118,10 +120,17 @@ impl Watch {
 
     /// When this ends; `None` once nothing bounds it.
     pub(crate) fn instant(&self) -> Option<Instant> {
-        let answered = self.journey.as_ref().is_some_and(Journey::is_unwatched);
-        let reserve = if answered { Duration::ZERO } else { self.reserve };
-        let inherited = self.counts().then(|| self.deadline.reserve(reserve));
-        inherited.into_iter().chain(self.own).map(Deadline::instant).min()
+        let inherited = self.counts().then(|| self.reserved().instant());
+        match (inherited, self.own.map(Deadline::instant)) {
+            (Some(inherited), Some(own)) => Some(inherited.min(own)),
+            (inherited, own) => inherited.or(own),
+        }
+    }
+
+    /// The deadline, and so much sooner while there is an answer to give.
+    fn reserved(&self) -> Deadline {
+        let answered = || self.journey.as_ref().is_some_and(Journey::is_unwatched);
+        if self.reserve.is_zero() || answered() { self.deadline } else { self.deadline.reserve(self.reserve) }
     }
 
     /// Whether the deadline still counts (R18).

@@ -73,10 +73,8 @@ where
         let Some(custody) = this.custody.as_mut() else {
             return Poll::Pending;
         };
-        let polled = match custody.expired().filter(|_| this.state.is_queued()) {
-            Some(_) => Poll::Pending,
-            None => poll_inner(this.state.as_mut(), custody, cx),
-        };
+        let late = this.state.is_queued() && custody.expired().is_some();
+        let polled = if late { Poll::Pending } else { poll_inner(this.state.as_mut(), custody, cx) };
         // R11: value before timer.
         let reached = match polled {
             Poll::Ready(head) => head.map(|head| this.asking.reached(head, custody, cx)),
