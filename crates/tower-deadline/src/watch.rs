@@ -50,7 +50,7 @@ pub(crate) struct Watch {
     deadline: Deadline,
     /// What is kept back from it while there is an answer to give.
     reserve: Duration,
-    own: Option<Deadline>,
+    own: Option<Instant>,
     journey: Option<Journey>,
     owner: Option<Ended>,
     timer: Timer,
@@ -70,7 +70,12 @@ impl Watch {
 
     /// Ends here too, whatever becomes of the journey.
     pub(crate) fn with_own(self, own: Option<Deadline>) -> Self {
-        Self { own, ..self }
+        Self { own: own.map(Deadline::instant), ..self }
+    }
+
+    /// What it watches, without the reserve.
+    pub(crate) fn deadline(&self) -> Deadline {
+        self.deadline
     }
 
     /// Whether a deadline has passed that still counts.
@@ -121,7 +126,7 @@ impl Watch {
     /// When this ends; `None` once nothing bounds it.
     pub(crate) fn instant(&self) -> Option<Instant> {
         let inherited = self.counts().then(|| self.reserved().instant());
-        match (inherited, self.own.map(Deadline::instant)) {
+        match (inherited, self.own) {
             (Some(inherited), Some(own)) => Some(inherited.min(own)),
             (inherited, own) => inherited.or(own),
         }
