@@ -201,13 +201,14 @@ where
             Ok(response) => unanswered(response),
             Err(error) => Exceeded::find(K::first(error)),
         };
-        let found = found.zip(*this.status);
-        let answer = found.map(|(exceeded, status)| this.answers.exceeded(exceeded, status, *this.call));
-        Poll::Ready(match (outcome, answer) {
-            (Ok(response), Some(answer)) => Ok(dressed(response, answer)),
-            (Err(_), Some(answer)) => Ok(answer.map(AnswerBody::from)),
-            (outcome, None) => outcome.map(|response| response.map(AnswerBody::Inner)),
-        })
+        let Some((exceeded, status)) = found.zip(*this.status) else {
+            return Poll::Ready(outcome.map(|response| response.map(AnswerBody::Inner)));
+        };
+        let answer = this.answers.exceeded(exceeded, status, *this.call);
+        Poll::Ready(Ok(match outcome {
+            Ok(response) => dressed(response, answer),
+            Err(_) => answer.map(AnswerBody::from),
+        }))
     }
 }
 
