@@ -111,6 +111,7 @@ where
         self.inner.poll_ready(cx)
     }
 
+    #[inline]
     fn call(&mut self, mut request: Request<RB>) -> Self::Future {
         match self.layer.admit(&mut request) {
             Ok(()) => AdmitFuture::Admitted(self.inner.call(request)),

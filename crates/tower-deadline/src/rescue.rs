@@ -157,6 +157,7 @@ where
         self.inner.poll_ready(cx)
     }
 
+    #[inline]
     fn call(&mut self, request: Request<RB>) -> Self::Future {
         let policy = request.extensions().get::<Journey>().map(Journey::policy);
         RescueFuture {
@@ -194,6 +195,7 @@ where
 {
     type Output = Result<Response<AnswerBody<B>>, E>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let outcome = ready!(this.inner.poll(cx));

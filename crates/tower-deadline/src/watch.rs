@@ -29,6 +29,7 @@ std::thread_local! {
 }
 
 /// Runs `work`, a poll, for an owner that looks at `at` right after it.
+#[inline]
 pub(crate) fn within<R>(at: Option<Instant>, work: impl FnOnce() -> R) -> R {
     struct Restore(Option<Instant>);
 

@@ -64,6 +64,7 @@ impl Custody {
     }
 
     /// Runs a call, a poll or a drop with the deadline ambient.
+    #[inline]
     pub(super) fn run<R>(&mut self, work: impl FnOnce() -> R) -> R {
         let at = self.enforced;
         self.ambient.run(|| within(at, work))

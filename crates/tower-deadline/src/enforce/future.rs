@@ -50,6 +50,7 @@ impl<S, RB, B> EnforceFuture<S, RB>
 where
     S: Service<Request<WatchedBody<RB>>, Response = Response<B>>,
 {
+    #[inline]
     pub(super) fn new(mut inner: S, ready: bool, request: Request<WatchedBody<RB>>, mut custody: Custody) -> Self {
         let asking =
             Asking { is_head: request.method() == Method::HEAD, is_http2: request.version() >= Version::HTTP_2 };
@@ -72,6 +73,7 @@ where
 {
     type Output = Result<Response<EnforcedBody<B>>, S::Error>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let Some(custody) = this.custody.as_mut() else {
