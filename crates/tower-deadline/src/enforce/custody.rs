@@ -31,11 +31,15 @@ impl Custody {
         let extensions = request.extensions_mut();
         let around = Ambient::current();
         let observed = around.journey().is_some_and(|journey| journey.policy().is_observed());
-        let found = [extensions.get().copied(), around.deadline().filter(|_| !observed)];
-        let deadline = found.into_iter().flatten().reduce(Deadline::sooner);
-        if let Some(deadline) = deadline {
-            put(extensions, deadline);
-        }
+        let inserted = extensions.get().copied();
+        let deadline = match around.deadline().filter(|_| !observed) {
+            Some(around) => {
+                let sooner = inserted.map_or(around, |inserted: Deadline| inserted.sooner(around));
+                put(extensions, sooner);
+                Some(sooner)
+            }
+            None => inserted,
+        };
         let found = extensions.get_or_insert_with(|| Journey::new(Arc::new(Policy::new()), true));
         *found = found.own();
         let journey = found.clone();
