@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use http::{Extensions, Request};
+use http::Request;
 use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, Policy, Stage};
 
 use crate::scope::cause_around;
@@ -35,7 +35,7 @@ impl Custody {
         let deadline = match around.deadline().filter(|_| !observed) {
             Some(around) => {
                 let sooner = inserted.map_or(around, |inserted: Deadline| inserted.sooner(around));
-                put(extensions, sooner);
+                *extensions.get_or_insert_with(|| sooner) = sooner;
                 Some(sooner)
             }
             None => inserted,
@@ -134,14 +134,6 @@ impl Custody {
 impl Drop for Custody {
     fn drop(&mut self) {
         self.journey.end();
-    }
-}
-
-/// Puts a value into extensions, in the place of the one that is there: an insert would cost an allocation.
-fn put<T: Clone + Send + Sync + 'static>(extensions: &mut Extensions, value: T) {
-    match extensions.get_mut() {
-        Some(place) => *place = value,
-        None => drop(extensions.insert(value)),
     }
 }
 

@@ -102,7 +102,7 @@ impl PropagateLayer {
             };
         };
         // For a layer further in, which writes the field again.
-        request.extensions_mut().insert(bounds.deadline());
+        *request.extensions_mut().get_or_insert_with(|| bounds.deadline()) = bounds.deadline();
         let left = bounds.sent().remaining(now());
         let written = self.dialects.write(request.headers_mut(), left, wall(&self.dialects)).is_ok();
         // R16, also where no dialect is written. An observing policy sends without the field.
