@@ -100,6 +100,31 @@ mod tests {
         }
     }
 
+    /// Counts do not depend on the machine: these are what the layers may cost.
+    const ALLOCATIONS: [(&str, u64); 12] = [
+        ("bare_ready", 0),
+        ("deadline_ready", 5),
+        ("deadline_pending", 6),
+        ("deadline_none_ready", 4),
+        ("admit_ready", 5),
+        ("rescue_ready", 0),
+        ("enforce_ready", 3),
+        ("propagate_ready", 3),
+        ("propagate_none", 0),
+        ("hop_by_hop_12", 0),
+        ("frame_deadline", 0),
+        ("frame_enforced_late", 1),
+    ];
+
+    #[test]
+    fn no_layer_allocates_more_than_it_did() {
+        for (name, most) in ALLOCATIONS {
+            let work = Case::find(name).unwrap().warmed().unwrap();
+            let counted = allocation_counter::measure(work).count_total;
+            assert!(counted <= most, "{name}: {counted} allocations, {most} at most");
+        }
+    }
+
     #[test]
     fn no_two_cases_have_one_name() {
         let names: BTreeSet<_> = CASES.iter().map(Case::name).collect();

@@ -165,3 +165,53 @@ fn writing(dialect: Dialect) -> PropagateLayer {
     let silent = Dialect::ALL.into_iter().fold(Dialects::default(), Dialects::without_write);
     PropagateLayer::new().dialects(silent.with_write(dialect))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::answered;
+    use crate::messages::Body;
+    use http::Request;
+    use tower_layer::Layer;
+
+    /// The status that the paved path answers with.
+    fn status(layer: &DeadlineLayer, request: Request<Body>) -> StatusCode {
+        let mut service = layer.layer(service_fn(at_once));
+        answered(&mut service, request).unwrap().unwrap().status()
+    }
+
+    /// A case of something else than its name says would be measured all the same.
+    #[test]
+    fn requests_are_let_in_and_refused_as_their_cases_say() {
+        assert_eq!(status(&deadline(), asked()), StatusCode::OK);
+        assert_eq!(
+            status(&deadline(), asking(Dialect::GrpcTimeout, "30S", of_type("application/grpc"))),
+            StatusCode::OK
+        );
+        assert_eq!(status(&deadline(), asking(Dialect::XRequestTimeout, "soon", plain())), StatusCode::BAD_REQUEST);
+        assert_eq!(status(&deadline(), asking(Dialect::XRequestTimeout, "0", plain())), StatusCode::GATEWAY_TIMEOUT);
+        assert_eq!(status(&deadline_by_default(), plain()), StatusCode::OK);
+    }
+
+    #[test]
+    fn each_dialect_is_written_alone() {
+        let types = ["text/plain", "application/grpc", "application/connect+json"];
+        for (dialect, media) in Dialect::ALL.into_iter().flat_map(|dialect| types.map(|media| (dialect, media))) {
+            let echoed = service_fn(|request: Request<Body>| async move {
+                Ok::<_, std::convert::Infallible>(
+                    http::Response::builder().extension(request.headers().clone()).body(Body::default()).unwrap(),
+                )
+            });
+            let mut service = writing(dialect).layer(echoed);
+            let response = answered(&mut service, carrying(of_type(media))).unwrap().unwrap();
+            let sent: &http::HeaderMap = response.extensions().get().unwrap();
+            let carried = match dialect {
+                Dialect::GrpcTimeout => media == "application/grpc",
+                Dialect::ConnectTimeout => media == "application/connect+json",
+                _ => true,
+            };
+            assert_eq!(sent.contains_key(dialect.as_str()), carried, "{dialect} {media}");
+            assert!(sent.len() <= 2, "{sent:?}");
+        }
+    }
+}
