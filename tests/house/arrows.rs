@@ -19,13 +19,14 @@ enum Room {
 }
 
 /// Every package of the workspace. A new one needs a line here.
-const HOUSE: [(&str, Room); 7] = [
+const HOUSE: [(&str, Room); 8] = [
     ("http-deadline", Room::Floor(1)),
     ("tower-deadline", Room::Floor(2)),
     ("deadline-proxy", Room::Floor(3)),
     ("deadline-testkit", Room::Side),
     ("deadline-examples", Room::Top),
     ("deadline-tests", Room::Top),
+    ("deadline-benches", Room::Top),
     ("xtask", Room::Alone),
 ];
 

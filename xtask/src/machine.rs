@@ -1,7 +1,8 @@
-//! What a machine needs for the tests, beside a Rust toolchain.
+//! What a machine needs beside a Rust toolchain.
 //!
-//! Covers curl, the client that the tests drive the proxy with: it has to speak HTTP/2. Installs it where that
-//! needs no question (root on Debian or Ubuntu), and else says which command does.
+//! Covers curl, the client that the tests drive the proxy with (it has to speak HTTP/2), and valgrind, which counts
+//! instructions. Installs them where that needs no question (root on Debian or Ubuntu), and else says which
+//! command does.
 
 use std::fs;
 use std::process::Command;
@@ -9,37 +10,77 @@ use std::process::Command;
 use crate::Outcome;
 use crate::step::Step;
 
-const INSTALL: [&str; 2] = ["apt-get update", "apt-get install -y --no-install-recommends curl"];
+/// A program that is installed by the package of its name.
+pub(crate) struct Tool {
+    name: &'static str,
+    /// What it is needed for.
+    does: &'static str,
+    /// Whether what it prints of its version will do.
+    will_do: fn(&str) -> bool,
+}
 
-/// What can be done about a missing curl.
+pub(crate) const CURL: Tool = Tool { name: "curl", does: "HTTP/2", will_do: speaks_http2 };
+
+pub(crate) const VALGRIND: Tool =
+    Tool { name: "valgrind", does: "callgrind", will_do: |version| version.starts_with("valgrind-3") };
+
+/// What can be done about a missing tool.
 #[derive(Debug, PartialEq)]
 enum Remedy {
     /// These commands, here and now.
-    Run(&'static [&'static str]),
+    Run([String; 2]),
     /// This command, by whoever may.
-    Tell(&'static str),
+    Tell(String),
 }
 
 /// Checks the machine, and installs what it lacks.
-pub(crate) fn prepare() -> Outcome {
-    println!("\n==> looking for curl with HTTP/2");
-    let Err(lacking) = curl() else { return Ok(()) };
+pub(crate) fn prepare(tool: &Tool) -> Outcome {
+    println!("\n==> looking for {} with {}", tool.name, tool.does);
+    let Err(lacking) = tool.check() else { return Ok(()) };
     println!("{lacking}");
     let os = fs::read_to_string("/etc/os-release").unwrap_or_default();
-    match remedy(&os, is_root()) {
+    match tool.remedy(&os, is_root()) {
         Remedy::Run(commands) => {
             commands.iter().try_for_each(|command| Step::new(command).run())?;
-            curl()
+            tool.check()
         }
         Remedy::Tell(command) => Err(format!("{lacking}; install it with `{command}`, then try again")),
     }
 }
 
-fn curl() -> Outcome {
-    match Command::new("curl").arg("--version").output() {
-        Ok(output) if speaks_http2(&String::from_utf8_lossy(&output.stdout)) => Ok(()),
-        Ok(_) => Err("curl is there, but this build of it does not speak HTTP/2".to_owned()),
-        Err(error) => Err(format!("curl is missing ({error})")),
+impl Tool {
+    fn check(&self) -> Outcome {
+        let Self { name, does, will_do } = self;
+        match Command::new(name).arg("--version").output() {
+            Ok(output) if will_do(&String::from_utf8_lossy(&output.stdout)) => Ok(()),
+            Ok(_) => Err(format!("{name} is there, but this build of it does not speak {does}")),
+            Err(error) => Err(format!("{name} is missing ({error})")),
+        }
+    }
+
+    /// `os` is the text of `/etc/os-release`, empty where there is none.
+    fn remedy(&self, os: &str, root: bool) -> Remedy {
+        let Self { name, does, .. } = self;
+        let ids = os.lines().filter_map(|line| line.strip_prefix("ID=").or(line.strip_prefix("ID_LIKE=")));
+        let ids: Vec<&str> = ids.flat_map(|ids| ids.trim_matches('"').split(' ')).collect();
+        let is = |id: &str| ids.contains(&id);
+        if is("debian") || is("ubuntu") {
+            let install = format!("apt-get install -y --no-install-recommends {name}");
+            return if root {
+                Remedy::Run(["apt-get update".to_owned(), install])
+            } else {
+                Remedy::Tell(format!("sudo apt-get update && sudo {install}"))
+            };
+        }
+        Remedy::Tell(if is("fedora") || is("rhel") {
+            format!("sudo dnf install {name}")
+        } else if is("alpine") {
+            format!("apk add {name}")
+        } else if is("arch") {
+            format!("sudo pacman -S {name}")
+        } else {
+            format!("brew install {name}` or the package manager of this system, for a build of it with `{does}")
+        })
     }
 }
 
@@ -51,29 +92,6 @@ fn speaks_http2(version: &str) -> bool {
 fn is_root() -> bool {
     let id = Command::new("id").arg("-u").output();
     id.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
-}
-
-/// `os` is the text of `/etc/os-release`, empty where there is none.
-fn remedy(os: &str, root: bool) -> Remedy {
-    let ids = os.lines().filter_map(|line| line.strip_prefix("ID=").or(line.strip_prefix("ID_LIKE=")));
-    let ids: Vec<&str> = ids.flat_map(|ids| ids.trim_matches('"').split(' ')).collect();
-    let is = |id: &str| ids.contains(&id);
-    if is("debian") || is("ubuntu") {
-        return if root {
-            Remedy::Run(&INSTALL)
-        } else {
-            Remedy::Tell("sudo apt-get update && sudo apt-get install -y --no-install-recommends curl")
-        };
-    }
-    Remedy::Tell(if is("fedora") || is("rhel") {
-        "sudo dnf install curl"
-    } else if is("alpine") {
-        "apk add curl"
-    } else if is("arch") {
-        "sudo pacman -S curl"
-    } else {
-        "brew install curl` or the package manager of this system, for a curl whose `curl --version` lists `HTTP2"
-    })
 }
 
 #[cfg(test)]
@@ -94,11 +112,23 @@ mod tests {
         let debian = "PRETTY_NAME=\"Debian GNU/Linux 12\"\nID=debian\n";
         let mint = "ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n";
         for os in [debian, mint] {
-            assert_eq!(remedy(os, true), Remedy::Run(&INSTALL));
-            assert!(matches!(remedy(os, false), Remedy::Tell(command) if command.starts_with("sudo apt-get")));
+            assert!(matches!(CURL.remedy(os, true), Remedy::Run([_, install]) if install.ends_with(" curl")));
+            let Remedy::Tell(command) = CURL.remedy(os, false) else { panic!("runs without asking") };
+            assert!(command.starts_with("sudo apt-get"));
         }
         for (os, words) in [("ID=fedora", "dnf"), ("ID=alpine", "apk"), ("ID=arch", "pacman"), ("", "brew")] {
-            assert!(matches!(remedy(os, true), Remedy::Tell(command) if command.contains(words)), "{os}");
+            for tool in [CURL, VALGRIND] {
+                let Remedy::Tell(command) = tool.remedy(os, true) else { panic!("runs without asking") };
+                assert!(command.contains(words) && command.contains(tool.name), "{command}");
+            }
         }
+    }
+
+    #[test]
+    fn a_tool_that_is_missing_is_named() {
+        let tool = Tool { name: "no-such-program-anywhere", does: "nothing", will_do: |_| true };
+        assert!(tool.check().is_err_and(|wrong| wrong.starts_with("no-such-program-anywhere is missing")));
+        let useless = Tool { name: "cargo", does: "sing", will_do: |_| false };
+        assert!(useless.check().is_err_and(|wrong| wrong.ends_with("does not speak sing")));
     }
 }

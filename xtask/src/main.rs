@@ -1,12 +1,13 @@
 //! `cargo xtask`: what this workspace does for itself, without a dependency.
 //!
-//! Covers setting a machine up for the tests and running all of them. The checks that need no running code
-//! (form, lints, floors, documentation) are in `.ci/run`.
+//! Covers setting a machine up for the tests and running all of them, and the same for the counts of instructions.
+//! The checks that need no running code (form, lints, floors, documentation) are in `.ci/run`.
 
 use std::env;
 use std::process::ExitCode;
 use std::time::Instant;
 
+mod bench;
 mod features;
 mod machine;
 mod step;
@@ -22,8 +23,10 @@ struct Verb {
     run: fn() -> Outcome,
 }
 
-const VERBS: [Verb; 1] =
-    [Verb { name: "test", does: "install what the tests need, build everything, run every test", run: test::run }];
+const VERBS: [Verb; 2] = [
+    Verb { name: "test", does: "install what the tests need, build everything, run every test", run: test::run },
+    Verb { name: "bench", does: "install what the counts need, print what each layer costs", run: bench::run },
+];
 
 /// What the command line asks for.
 enum Asked {

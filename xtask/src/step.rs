@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus, Stdio};
 
 use crate::Outcome;
 
@@ -12,25 +12,47 @@ use crate::Outcome;
 pub(crate) struct Step {
     program: String,
     args: Vec<String>,
+    envs: Vec<(&'static str, PathBuf)>,
 }
 
 impl Step {
     /// A command line without quotes, split at blanks.
     pub(crate) fn new(line: &str) -> Self {
         let mut words = line.split_whitespace().map(str::to_owned);
-        Self { program: words.next().unwrap_or_default(), args: words.collect() }
+        Self { program: words.next().unwrap_or_default(), args: words.collect(), envs: Vec::new() }
+    }
+
+    /// With this in its environment.
+    pub(crate) fn env(mut self, name: &'static str, value: PathBuf) -> Self {
+        self.envs.push((name, value));
+        self
     }
 
     /// Runs it in the root of the workspace.
     pub(crate) fn run(&self) -> Outcome {
         println!("\n==> {self}");
-        let status = Command::new(self.binary())
-            .args(&self.args)
-            .current_dir(root())
-            // apt-get asks questions otherwise; nothing else reads it.
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .status()
-            .map_err(|error| format!("`{self}` cannot be run: {error}"))?;
+        let status = self.command().status().map_err(|error| format!("`{self}` cannot be run: {error}"))?;
+        self.judge(status)
+    }
+
+    /// Runs it in the root of the workspace, and returns what it prints.
+    pub(crate) fn read(&self) -> Outcome<String> {
+        println!("\n==> {self}");
+        let output = self.command().stderr(Stdio::inherit()).output();
+        let output = output.map_err(|error| format!("`{self}` cannot be run: {error}"))?;
+        self.judge(output.status)?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(self.binary());
+        // apt-get asks questions otherwise; nothing else reads it.
+        command.args(&self.args).current_dir(root()).env("DEBIAN_FRONTEND", "noninteractive");
+        command.envs(self.envs.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    fn judge(&self, status: ExitStatus) -> Outcome {
         if status.success() { Ok(()) } else { Err(format!("`{self}`: {status}")) }
     }
 
@@ -64,5 +86,12 @@ mod tests {
         assert!(failed.is_err_and(|wrong| wrong.starts_with("`cargo no-such-command`: exit")));
         let absent = Step::new("no-such-program-anywhere").run();
         assert!(absent.is_err_and(|wrong| wrong.contains("cannot be run")));
+    }
+
+    #[test]
+    fn what_it_prints_is_read_with_what_its_environment_says() {
+        let step = Step::new("env").env("XTASK_STEP", "of one".into());
+        assert!(step.read().is_ok_and(|printed| printed.lines().any(|line| line == "XTASK_STEP=of one")));
+        assert!(Step::new("cargo no-such-command").read().is_err());
     }
 }

@@ -11,7 +11,7 @@ const BUILD: &str = "cargo build --workspace --all-targets --all-features";
 const TEST: &str = "cargo test --workspace --all-features --no-fail-fast";
 
 pub(crate) fn run() -> Outcome {
-    machine::prepare()?;
+    machine::prepare(&machine::CURL)?;
     Step::new(BUILD).run()?;
     for package in features::published()? {
         package.checks().iter().try_for_each(|check| Step::new(check).run())?;

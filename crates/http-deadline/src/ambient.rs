@@ -102,6 +102,7 @@ impl Ambient {
 
     /// Runs `work`, a poll as a rule, under this ambient. Whatever was ambient before is so again
     /// afterwards, also when `work` unwinds.
+    #[inline]
     pub fn run<R>(&mut self, work: impl FnOnce() -> R) -> R {
         struct Restore<'a>(&'a mut Ambient);
 
@@ -116,6 +117,7 @@ impl Ambient {
         work()
     }
 
+    #[inline]
     fn swap(&mut self) {
         // On a thread that is ending there is nothing to swap with, and nobody left to see it.
         let _ = AMBIENT.try_with(|ambient| mem::swap(&mut *ambient.borrow_mut(), self));

@@ -166,6 +166,7 @@ where
         self.inner.poll_ready(cx)
     }
 
+    #[inline]
     fn call(&mut self, mut request: Request<RB>) -> Self::Future {
         let policy = self.layer.choice.choose(&request);
         match self.layer.admit(policy, &mut request) {

@@ -157,6 +157,7 @@ where
         self.inner.poll_ready(cx)
     }
 
+    #[inline]
     fn call(&mut self, request: Request<RB>) -> Self::Future {
         let policy = request.extensions().get::<Journey>().map(Journey::policy);
         RescueFuture {
@@ -195,6 +196,7 @@ where
 {
     type Output = Result<Response<AnswerBody<B>>, E>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let Some(inner) = this.inner.as_mut().as_pin_mut() else {
@@ -207,13 +209,14 @@ where
             Ok(response) => unanswered(response),
             Err(error) => Exceeded::find(K::first(error)),
         };
-        let found = found.zip(*this.status);
-        let answer = found.map(|(exceeded, status)| this.answers.exceeded(exceeded, status, *this.call));
-        Poll::Ready(match (outcome, answer) {
-            (Ok(response), Some(answer)) => Ok(dressed(response, answer)),
-            (Err(_), Some(answer)) => Ok(answer.map(AnswerBody::from)),
-            (outcome, None) => outcome.map(|response| response.map(AnswerBody::Inner)),
-        })
+        let Some((exceeded, status)) = found.zip(*this.status) else {
+            return Poll::Ready(outcome.map(|response| response.map(AnswerBody::Inner)));
+        };
+        let answer = this.answers.exceeded(exceeded, status, *this.call);
+        Poll::Ready(Ok(match outcome {
+            Ok(response) => dressed(response, answer),
+            Err(_) => answer.map(AnswerBody::from),
+        }))
     }
 }
 

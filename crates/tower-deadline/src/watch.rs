@@ -29,6 +29,7 @@ std::thread_local! {
 }
 
 /// Runs `work`, a poll, for an owner that looks at `at` right after it.
+#[inline]
 pub(crate) fn within<R>(at: Option<Instant>, work: impl FnOnce() -> R) -> R {
     struct Restore(Option<Instant>);
 
@@ -38,8 +39,10 @@ pub(crate) fn within<R>(at: Option<Instant>, work: impl FnOnce() -> R) -> R {
         }
     }
 
-    let _outer = Restore(WITHIN.get());
-    WITHIN.set(WITHIN.get().into_iter().chain(at).min());
+    let outer = Restore(WITHIN.get());
+    if at.is_some() && outer.0.is_none_or(|outer| at < Some(outer)) {
+        WITHIN.set(at);
+    }
     work()
 }
 
@@ -48,7 +51,7 @@ pub(crate) struct Watch {
     deadline: Deadline,
     /// What is kept back from it while there is an answer to give.
     reserve: Duration,
-    own: Option<Deadline>,
+    own: Option<Instant>,
     journey: Option<Journey>,
     owner: Option<Ended>,
     timer: Timer,
@@ -68,7 +71,12 @@ impl Watch {
 
     /// Ends here too, whatever becomes of the journey.
     pub(crate) fn with_own(self, own: Option<Deadline>) -> Self {
-        Self { own, ..self }
+        Self { own: own.map(Deadline::instant), ..self }
+    }
+
+    /// What it watches, without the reserve.
+    pub(crate) fn deadline(&self) -> Deadline {
+        self.deadline
     }
 
     /// Whether a deadline has passed that still counts.
@@ -128,10 +136,17 @@ impl Watch {
 
     /// When this ends; `None` once nothing bounds it.
     pub(crate) fn instant(&self) -> Option<Instant> {
-        let answered = self.journey.as_ref().is_some_and(Journey::is_unwatched);
-        let reserve = if answered { Duration::ZERO } else { self.reserve };
-        let inherited = self.counts().then(|| self.deadline.reserve(reserve));
-        inherited.into_iter().chain(self.own).map(Deadline::instant).min()
+        let inherited = self.counts().then(|| self.reserved().instant());
+        match (inherited, self.own) {
+            (Some(inherited), Some(own)) => Some(inherited.min(own)),
+            (inherited, own) => inherited.or(own),
+        }
+    }
+
+    /// The deadline, and so much sooner while there is an answer to give.
+    fn reserved(&self) -> Deadline {
+        let answered = || self.journey.as_ref().is_some_and(Journey::is_unwatched);
+        if self.reserve.is_zero() || answered() { self.deadline } else { self.deadline.reserve(self.reserve) }
     }
 
     /// Whether the deadline still counts (R18).

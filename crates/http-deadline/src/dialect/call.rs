@@ -11,7 +11,7 @@ pub static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 /// `grpc-message`: percent-encoded text beside [`GRPC_STATUS`].
 pub static GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
-const CONNECT_VERSION: &str = "connect-protocol-version";
+static CONNECT_VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
 
 /// What kind of call a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Call {
             Self::Grpc
         } else if is(b"application/grpc-web") || is(b"application/grpc-web-text") {
             Self::GrpcWeb
-        } else if is(b"application/connect") || headers.contains_key(CONNECT_VERSION) {
+        } else if is(b"application/connect") || headers.contains_key(&CONNECT_VERSION) {
             Self::Connect
         } else {
             Self::Http
@@ -96,7 +96,7 @@ mod tests {
     fn a_unary_connect_call_is_told_by_its_version() {
         let mut headers = HeaderMap::new();
         assert_eq!(Call::of(&headers), Call::Http);
-        headers.insert(CONNECT_VERSION, HeaderValue::from_static("1"));
+        headers.insert(&CONNECT_VERSION, HeaderValue::from_static("1"));
         assert_eq!(Call::of(&headers), Call::Connect);
     }
 

@@ -35,6 +35,9 @@ impl Waiting {
     pub(super) fn wake_all(&self, ended: bool) {
         let mut inner = self.lock();
         inner.ended |= ended;
+        if inner.wakers.is_empty() {
+            return;
+        }
         let wakers = std::mem::take(&mut inner.wakers);
         // Woken without the lock: a waker may run anything, also what waits here.
         drop(inner);

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use http::{Extensions, Request};
 use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, Policy, Stage};
@@ -19,10 +20,10 @@ use crate::watch::{Watch, within};
 #[derive(Debug)]
 pub(super) struct Custody {
     journey: Journey,
-    /// What is enforced here; `None` where there is nothing to enforce, or somebody else does.
-    deadline: Option<Deadline>,
+    /// When it is stopped here; `None` where there is nothing to enforce, or somebody else does.
+    enforced: Option<Instant>,
     /// Also where somebody further out enforces: what is polled here may be polled without them.
-    watch: Option<(Deadline, Watch)>,
+    watch: Option<Watch>,
     ambient: Ambient,
     /// What an observing policy would have done, until it is counted.
     observed: Option<Observed>,
@@ -34,13 +35,18 @@ impl Custody {
         let extensions = request.extensions_mut();
         let around = Ambient::current();
         let observed = around.journey().is_some_and(|journey| journey.policy().is_observed());
-        let found = [extensions.get().copied(), around.deadline().filter(|_| !observed)];
-        let deadline = found.into_iter().flatten().reduce(Deadline::sooner);
-        if let Some(deadline) = deadline {
-            extensions.insert(deadline);
-        }
-        let journey = extensions.get_or_insert_with(|| Journey::new(Arc::new(Policy::new()), true)).own();
-        extensions.insert(journey.clone());
+        let inserted = extensions.get().copied();
+        let deadline = match around.deadline().filter(|_| !observed) {
+            Some(around) => {
+                let sooner = inserted.map_or(around, |inserted: Deadline| inserted.sooner(around));
+                *extensions.get_or_insert_with(|| sooner) = sooner;
+                Some(sooner)
+            }
+            None => inserted,
+        };
+        let found = extensions.get_or_insert_with(|| Journey::new(Arc::new(Policy::new()), true));
+        *found = found.own();
+        let journey = found.clone();
         let enforced = deadline.filter(|deadline| is_ours(&journey, *deadline));
         if let Some(deadline) = enforced {
             journey.enforce(deadline);
@@ -49,8 +55,8 @@ impl Custody {
         let watch = deadline.filter(|_| !journey.policy().is_observed());
         let observed = deadline.and_then(|deadline| observed_by(&journey, deadline, extensions));
         Self {
-            deadline: enforced,
-            watch: watch.map(|deadline| (deadline, Watch::new(deadline, joined))),
+            enforced: enforced.map(Deadline::instant),
+            watch: watch.map(|deadline| Watch::new(deadline, joined)),
             ambient: Ambient::new(deadline, Some(journey.clone())),
             journey,
             observed,
@@ -68,22 +74,23 @@ impl Custody {
     }
 
     /// Runs a call, a poll or a drop with the deadline ambient.
+    #[inline]
     pub(super) fn run<R>(&mut self, work: impl FnOnce() -> R) -> R {
-        let at = self.deadline.map(Deadline::instant);
+        let at = self.enforced;
         self.ambient.run(|| within(at, work))
     }
 
     /// The deadline if it has passed. Does not wait.
     pub(super) fn expired(&self) -> Option<Deadline> {
-        self.watch.as_ref().filter(|(_, watch)| watch.is_expired()).map(|(deadline, _)| *deadline)
+        self.watch.as_ref().filter(|watch| watch.is_expired()).map(Watch::deadline)
     }
 
     /// Ready once the deadline has passed.
     pub(super) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<Deadline> {
-        let Some((deadline, watch)) = &mut self.watch else {
+        let Some(watch) = &mut self.watch else {
             return Poll::Pending;
         };
-        watch.poll_expired(cx).map(|()| *deadline)
+        watch.poll_expired(cx).map(|()| watch.deadline())
     }
 
     /// The deadline has passed: records that, and tells where the request was. `stage` is meant where no
@@ -131,7 +138,7 @@ impl Custody {
 
     /// Whether somebody further out enforces, and decides how far.
     pub(super) fn is_joined(&self) -> bool {
-        self.deadline.is_none() && self.journey.enforced().is_some()
+        self.enforced.is_none() && self.journey.enforced().is_some()
     }
 
     /// The head is out, and the body is covered.
@@ -146,7 +153,7 @@ impl Custody {
 
     /// From here on nothing is stopped at the deadline.
     pub(super) fn forget_deadline(&mut self) {
-        self.deadline = None;
+        self.enforced = None;
         self.watch = None;
         self.observed = None;
     }

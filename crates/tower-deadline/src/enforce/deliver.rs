@@ -1,18 +1,14 @@
 //! The response head: in time, at the very instant, or too late.
 
-use std::collections::VecDeque;
-use std::task::Context;
-
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Response, StatusCode};
-use http_body::{Body, Frame};
-use http_deadline::Exceeded;
+use http_body::Body;
+use http_deadline::Deadline;
 use http_deadline::dialect::Call;
 
 use super::EnforcedBody;
 use super::body::Ends;
 use super::custody::Custody;
-use super::settle::settle;
 
 /// What the request tells about its response.
 #[derive(Clone, Copy, Debug)]
@@ -22,28 +18,10 @@ pub(super) struct Asking {
     pub(super) is_http2: bool,
 }
 
-/// What there is to deliver once the inner service is ready, or the deadline has passed.
-pub(super) enum Reached<B: Body> {
-    /// A head in time: its body follows.
-    Head(Response<B>),
-    /// A whole response at the very instant.
-    Whole(Response<VecDeque<Frame<B::Data>>>),
-    /// Nothing: it is late.
-    Late(Exceeded),
-}
-
 impl Asking {
-    /// The head is ready, in time or not.
-    pub(super) fn reached<B: Body>(self, head: Response<B>, custody: &mut Custody, cx: &mut Context<'_>) -> Reached<B> {
-        let late = custody.expired().filter(|_| covers(&head, custody) && self.length(&head) != Some(0));
-        let Some(deadline) = late else {
-            return Reached::Head(head);
-        };
-        let (head, body) = head.into_parts();
-        match settle(body, custody, deadline, cx) {
-            Ok(frames) => Reached::Whole(Response::from_parts(head, frames)),
-            Err(exceeded) => Reached::Late(exceeded),
-        }
+    /// The deadline that has passed before this head was ready; `None` where it is in time.
+    pub(super) fn late<B: Body>(self, head: &Response<B>, custody: &Custody) -> Option<Deadline> {
+        custody.expired().filter(|_| covers(head, custody) && self.length(head) != Some(0))
     }
 
     /// The head is on its way: the custody of the request goes to the body.

@@ -12,7 +12,8 @@ use tower_service::Service;
 
 use super::EnforcedBody;
 use super::custody::Custody;
-use super::deliver::{Asking, Reached};
+use super::deliver::Asking;
+use super::settle::settle;
 use crate::WatchedBody;
 
 /// The response of [`Enforce`](super::Enforce). Dropping it drops the inner future, and ends what was spawned
@@ -33,19 +34,23 @@ where
 enum State<S, R, F> {
     /// The inner service is not ready, or the request came too late. The request is `None` only in the moment
     /// of its call.
-    Queue {
-        inner: S,
-        request: Option<R>,
-        open: Option<StageGuard>,
-    },
+    Queue(Box<Queued<S, R>>),
     Head(#[pin] F),
     Done,
+}
+
+/// Boxed: the future is moved through every layer further out, and a request that waits here is the rare one.
+struct Queued<S, R> {
+    inner: S,
+    request: Option<R>,
+    open: Option<StageGuard>,
 }
 
 impl<S, RB, B> EnforceFuture<S, RB>
 where
     S: Service<Request<WatchedBody<RB>>, Response = Response<B>>,
 {
+    #[inline]
     pub(super) fn new(mut inner: S, ready: bool, request: Request<WatchedBody<RB>>, mut custody: Custody) -> Self {
         let asking =
             Asking { is_head: request.method() == Method::HEAD, is_http2: request.version() >= Version::HTTP_2 };
@@ -55,7 +60,7 @@ where
             State::Head(custody.run(|| inner.call(request)))
         } else {
             let open = (!expired).then(|| custody.journey().enter(Stage::Queue));
-            State::Queue { inner, request: Some(request), open }
+            State::Queue(Box::new(Queued { inner, request: Some(request), open }))
         };
         Self { state, custody: Some(custody), asking }
     }
@@ -68,34 +73,41 @@ where
 {
     type Output = Result<Response<EnforcedBody<B>>, S::Error>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let Some(custody) = this.custody.as_mut() else {
             return Poll::Pending;
         };
         custody.observe(this.state.stage());
-        let polled = match custody.expired().filter(|_| this.state.is_queued()) {
-            Some(_) => Poll::Pending,
-            None => poll_inner(this.state.as_mut(), custody, cx),
+        let late = this.state.is_queued() && custody.expired().is_some();
+        let polled = if late { Poll::Pending } else { poll_inner(this.state.as_mut(), custody, cx) };
+        if polled.is_pending() {
+            custody.observe_pending(this.state.stage());
+        }
+        let late = match &polled {
+            // R11: value before timer.
+            Poll::Ready(head) => head.as_ref().ok().and_then(|head| this.asking.late(head, custody)),
+            Poll::Pending => Some(ready!(custody.poll_expired(cx))),
         };
-        // R11: value before timer.
-        let reached = match polled {
-            Poll::Ready(head) => head.map(|head| this.asking.reached(head, custody, cx)),
-            Poll::Pending => {
-                custody.observe_pending(this.state.stage());
-                let deadline = ready!(custody.poll_expired(cx));
-                Ok(Reached::Late(custody.stop(deadline, this.state.stage())))
-            }
+        let stopped = late.map(|deadline| (deadline, this.state.stage()));
+        let Some((deadline, stage)) = stopped else {
+            custody.run(|| this.state.set(State::Done));
+            return match (polled, this.custody.take()) {
+                (Poll::Ready(head), Some(custody)) => Poll::Ready(head.map(|head| this.asking.deliver(head, custody))),
+                _ => Poll::Pending,
+            };
+        };
+        let settled = match polled {
+            Poll::Ready(Ok(head)) => settle(head, custody, deadline, cx),
+            _ => Err(custody.stop(deadline, stage)),
         };
         custody.run(|| this.state.set(State::Done));
-        let Some(custody) = this.custody.take() else {
-            return Poll::Pending;
-        };
-        Poll::Ready(reached.map(|reached| match reached {
-            Reached::Head(head) => this.asking.deliver(head, custody),
-            Reached::Whole(whole) => whole.map(EnforcedBody::settled),
-            Reached::Late(exceeded) => bare(exceeded, custody.journey().policy().status_code()),
-        }))
+        let status = custody.journey().policy().status_code();
+        *this.custody = None;
+        Poll::Ready(
+            Ok(settled.map_or_else(|exceeded| bare(exceeded, status), |whole| whole.map(EnforcedBody::settled))),
+        )
     }
 }
 
@@ -109,7 +121,8 @@ fn poll_inner<S, R, B>(
 where
     S: Service<R, Response = Response<B>>,
 {
-    if let StateProjection::Queue { inner, request, open } = state.as_mut().project() {
+    if let StateProjection::Queue(queued) = state.as_mut().project() {
+        let Queued { inner, request, open } = &mut **queued;
         ready!(custody.run(|| inner.poll_ready(cx)))?;
         // R10: what became ready too late is not called.
         if custody.expired().is_some() {
@@ -124,7 +137,7 @@ where
     }
     match state.project() {
         StateProjection::Head(head) => custody.run(|| head.poll(cx)),
-        StateProjection::Queue { .. } | StateProjection::Done => Poll::Pending,
+        StateProjection::Queue(_) | StateProjection::Done => Poll::Pending,
     }
 }
 
@@ -138,14 +151,14 @@ fn bare<B: Body>(exceeded: Exceeded, status: StatusCode) -> Response<EnforcedBod
 
 impl<S, R, F> State<S, R, F> {
     fn is_queued(&self) -> bool {
-        matches!(self, Self::Queue { .. })
+        matches!(self, Self::Queue(_))
     }
 
     /// Where the request is, if nothing within it says more.
     fn stage(&self) -> Stage {
         match self {
-            Self::Queue { open: None, .. } => Stage::Arrival,
-            Self::Queue { .. } => Stage::Queue,
+            Self::Queue(queued) if queued.open.is_none() => Stage::Arrival,
+            Self::Queue(_) => Stage::Queue,
             Self::Head(_) | Self::Done => Stage::Handler,
         }
     }

@@ -71,6 +71,7 @@ where
         Poll::Ready(Ok(()))
     }
 
+    #[inline]
     fn call(&mut self, mut request: Request<RB>) -> Self::Future {
         let fresh = self.inner.clone();
         let polled = mem::replace(&mut self.inner, fresh);
@@ -81,6 +82,7 @@ where
     }
 }
 
+#[inline]
 fn watched<RB>(request: Request<RB>, custody: &Custody) -> Request<WatchedBody<RB>> {
     let journey = custody.journey();
     let watch = custody.inherited().map(|deadline| Watch::new(deadline, Some(journey.clone())));

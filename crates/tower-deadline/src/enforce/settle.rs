@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
+use http::Response;
 use http_body::{Body, Frame};
 use http_deadline::{Deadline, Exceeded, Stage};
 
@@ -18,19 +19,21 @@ use super::custody::Custody;
 /// A body of more frames than this is a stream, which could be ready without end.
 const MOST_FRAMES: usize = 32;
 
-/// The frames of a body that is ready as a whole; else it is dropped, and the request is late.
+/// A response with the frames of its body, where that is ready as a whole; else it is dropped, and the request is
+/// late.
 pub(super) fn settle<B: Body>(
-    body: B,
+    head: Response<B>,
     custody: &mut Custody,
     deadline: Deadline,
     cx: &mut Context<'_>,
-) -> Result<VecDeque<Frame<B::Data>>, Exceeded> {
+) -> Result<Response<VecDeque<Frame<B::Data>>>, Exceeded> {
+    let (head, body) = head.into_parts();
     let mut body = pin!(Some(body));
     let frames = custody.run(|| body.as_mut().as_pin_mut().and_then(|body| whole(body, cx)));
     // The stage is told before whatever keeps it open is dropped.
     let settled = frames.ok_or_else(|| custody.stop(deadline, Stage::Handler));
     custody.run(|| body.set(None));
-    settled
+    settled.map(|frames| Response::from_parts(head, frames))
 }
 
 fn whole<B: Body>(mut body: Pin<&mut B>, cx: &mut Context<'_>) -> Option<VecDeque<Frame<B::Data>>> {

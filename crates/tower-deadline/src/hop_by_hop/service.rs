@@ -47,11 +47,10 @@ impl HopByHopLayer {
     }
 
     /// The answer to a request that does not go through.
-    fn check<B>(&self, request: &mut Request<B>) -> Option<Response<Bytes>> {
-        let call = Call::of(request.headers());
+    fn check<B>(&self, request: &mut Request<B>, call: Call) -> Option<Response<Bytes>> {
         // RFC 9110 §7.8: in a request of HTTP/1.0 the field says nothing.
-        let wishes = request.headers().contains_key(UPGRADE) && request.version() > Version::HTTP_10;
-        if self.upgrade == UpgradePolicy::Reject && wishes {
+        let wishes = || request.headers().contains_key(UPGRADE) && request.version() > Version::HTTP_10;
+        if self.upgrade == UpgradePolicy::Reject && wishes() {
             let detail = "upgrade: this route carries no other protocol";
             return Some(self.answers.failure(StatusCode::NOT_IMPLEMENTED, detail, call));
         }
@@ -89,7 +88,7 @@ where
 
     fn call(&mut self, mut request: Request<RB>) -> Self::Future {
         let call = Call::of(request.headers());
-        let state = match self.layer.check(&mut request) {
+        let state = match self.layer.check(&mut request, call) {
             Some(answer) => State::Refused(Some(answer)),
             None => State::Sent(self.inner.call(request)),
         };

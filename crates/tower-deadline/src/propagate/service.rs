@@ -90,7 +90,7 @@ where
         let prepared = self.layer.prepare(&mut head.headers, &head.extensions);
         if let Ok(Some(bounds)) = &prepared {
             // For a layer further in, which writes the field again.
-            head.extensions.insert(bounds.deadline());
+            *head.extensions.get_or_insert_with(|| bounds.deadline()) = bounds.deadline();
         }
         let request = Request::from_parts(head, body);
         PropagateFuture::new(call, dialects, prepared, || self.inner.call(request))

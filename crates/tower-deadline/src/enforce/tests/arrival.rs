@@ -39,6 +39,17 @@ async fn is_told_apart_from_waiting_also_where_the_service_is_not_ready() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_service_that_breaks_down_after_the_deadline_is_not_asked() {
+    let gate = Gate::closed();
+    let service = behind(&gate, &Probe::default(), prompt);
+    let mut response = call(&service, within(MS));
+    assert!(poll(response.as_mut()).is_pending());
+    advance(MS).await;
+    gate.break_down();
+    assert_eq!(stage(poll(response.as_mut())), Stage::Queue);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_readiness_that_was_not_used_is_given_back() {
     let mut service = enforced(&Probe::default(), prompt);
     service.ready().await.unwrap();

@@ -93,6 +93,21 @@ async fn the_sooner_of_extension_ambient_and_own_limit_is_written() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_layer_further_in_finds_the_sooner_deadline_in_the_extensions() {
+    let told = tower::service_fn(|mut request: Request<()>| {
+        let mut response = Response::new(ScriptedBody::full("charged"));
+        std::mem::swap(response.extensions_mut(), request.extensions_mut());
+        ready(Ok::<_, ScriptedError>(response))
+    });
+    let mut client = PropagateLayer::new().timeout(200 * MS).layer(told);
+    for (carried, found) in [(199, 199), (200, 200), (300, 200)] {
+        let response = now_ready(poll(send(&mut client, within(carried)).as_mut()));
+        let deadline = response.extensions().get::<Deadline>().copied();
+        assert_eq!(deadline.map(|deadline| deadline.remaining(now())), Some(found * MS));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_reserve_is_that_of_the_journey_around() {
     let mut upstream = upstream(&PropagateLayer::new());
     let deadline = Deadline::after(now(), 300 * MS);
