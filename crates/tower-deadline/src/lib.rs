@@ -1,18 +1,28 @@
 //! Tower layers that make a request's deadline real: from the client's header through every layer, outgoing
 //! call and spawned task, to an answer that says why it stopped.
 //!
-//! # Which layer, in which order
+//! # Which layer, in which order, with which client
 //!
-//! | layer | where | what it does |
+//! | you have | you put | where it stands |
 //! |---|---|---|
-//! | [`DeadlineLayer`] | server, as far out as possible | the three below in one, the paved path |
-//! | [`AdmitLayer`] | server, outermost | header and policy become a [`Deadline`], or the request is refused |
-//! | [`RescueLayer`] | server, inside of it | [`Exceeded`] becomes an answer that says why |
-//! | [`EnforceLayer`] | server, innermost of the three | head and both bodies end in time |
-//! | [`HopByHopLayer`] | proxy, between server and client side | what concerns one connection does not cross |
-//! | [`PropagateLayer`] | around each client | what is left travels on, and bounds the call |
+//! | a server of axum or hyper, or any `Service<http::Request<_>>` | [`DeadlineLayer`] | as far out as possible, but inside of what must see every answer: traces, access logs. Limits, authentication and routing stand inside |
+//! | … and a policy for each route | [`DeadlineLayer::by`], [`by_grpc_method`](DeadlineLayer::by_grpc_method), or `by_matched_path` (feature `axum-matched-path`) | the same; for matched paths on the router itself: [`policies`] |
+//! | … whose error is boxed, as behind tower's limits | [`DeadlineLayer::boxed_errors`] | the same |
+//! | a server of tonic | [`DeadlineLayer`] | around its `Routes`, on a server of axum or hyper |
+//! | … under tonic's own builder | [`DeadlineLayer::grpc_guard`] with [`TONIC_GUARD`](admit::TONIC_GUARD) | `Server::builder().layer(…)`, which stands inside of tonic's own timeout |
+//! | a reverse proxy | [`DeadlineLayer`], [`HopByHopLayer`], [`PropagateLayer`] | in this order, from the client to the upstream |
+//! | a stack of your own | [`AdmitLayer`], [`RescueLayer`], [`EnforceLayer`] | in this order, from the outside in; each works alone too |
+//! | hyper-util's `Client` | [`PropagateLayer`] | directly around the client; retries outside of it, so that each attempt is told what is left then |
+//! | tonic's `Channel` | [`PropagateLayer`] | directly around the channel |
+//! | … in a stack that cannot be changed | [`PropagateLayer::write`] | in an interceptor; a [`scope`](scope()) around the call bounds it |
+//! | reqwest's `Client` | `PropagateLayer::reqwest` (feature `reqwest`) | makes the client, whose redirects and retries are attempts of their own |
+//! | reqwest-middleware | `ReqwestBuilder::build_middleware` (feature `reqwest-middleware`) | attached last; retries outside of it |
+//! | work that ends with its request | [`spawn`], for blocking code [`spawn_blocking`] | in place of tokio's |
+//! | work that outlives its request | [`detach`] | in place of `tokio::spawn` |
+//! | work that several requests wait for | [`share`] | around the work |
+//! | any other work, with a deadline or a cancellation of its own | [`scope`](scope()) | around the future |
 //!
-//! And for code without a request in its hands: [`current`], [`remaining`], [`scope`](scope()), [`spawn`], [`detach`].
+//! What has no request in its hands asks [`current`] and [`remaining`].
 //!
 //! # Example
 //!
@@ -58,7 +68,8 @@
 //! - `axum`: the extractor `RequestDeadline` and the error `Failure`, in the module `axum`;
 //! - `axum-matched-path`: policies by the path that axum's router matched;
 //! - `http2`: an HTTP/2 stream that ends at its deadline is reset with `CANCEL`, not `INTERNAL_ERROR`;
-//! - `metrics`: what an observing policy would have done is counted, by the `metrics` facade;
+//! - `metrics`: what an observing policy would have done and what becomes of cancellations is counted, by the
+//!   `metrics` facade;
 //! - `policy-toml`: policies are read from TOML;
 //! - `reqwest`: a reqwest client whose calls carry what is left, in the module `reqwest`;
 //! - `reqwest-middleware`: the same as a middleware of reqwest-middleware.
