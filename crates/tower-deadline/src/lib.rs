@@ -22,7 +22,7 @@
 //! | work that several requests wait for | [`share`] | around the work |
 //! | any other work, with a deadline or a cancellation of its own | [`scope`](scope()) | around the future |
 //!
-//! What has no request in its hands asks [`current`] and [`remaining`].
+//! What has no request in its hands asks [`current`], [`remaining`] and [`ended`].
 //!
 //! # Example
 //!
@@ -157,7 +157,9 @@ pub use self::hop_by_hop::{HopByHop, HopByHopLayer, UpgradePolicy};
 pub use self::policies::PolicySet;
 pub use self::propagate::{Propagate, PropagateError, PropagateLayer};
 pub use self::rescue::{Rescue, RescueLayer};
-pub use self::scope::{Canceller, RequestEnded, detach, scope, share, spawn, spawn_blocking};
+pub use self::scope::{
+    Canceller, RequestEnded, Scope, Shared, Wait, WaitError, detach, ended, scope, share, spawn, spawn_blocking,
+};
 pub use self::stack::{DeadlineBody, DeadlineLayer, DeadlineService};
 pub use self::timer::{now, remaining};
 pub use self::watched_body::WatchedBody;

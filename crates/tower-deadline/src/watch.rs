@@ -91,6 +91,7 @@ impl Watch {
     /// the handler made of it would be taken for its answer (R11).
     pub(crate) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(at) = self.instant() else {
+            self.timer = Timer::default();
             return Poll::Pending;
         };
         // Also within the owner's poll: what is polled only when it is woken may be taken elsewhere after it.
@@ -129,9 +130,13 @@ impl Watch {
         let Some((owner, _)) = watched() else {
             return Poll::Ready(());
         };
-        let ended = Pin::new(self.owner.get_or_insert_with(|| owner.ended())).poll(cx);
+        // Another one, where the first has released its response and the one around it goes on.
+        let mut known = self.owner.take().filter(|known| known.journey().is(owner)).unwrap_or_else(|| owner.ended());
+        let ended = Pin::new(&mut known).poll(cx);
+        let still = watched().is_some();
+        self.owner = Some(known);
         // Looked at again, now that a wake-up finds us: the one of `unwatch` may have come in between.
-        if ended.is_pending() && watched().is_some() { Poll::Pending } else { Poll::Ready(()) }
+        if ended.is_pending() && still { Poll::Pending } else { Poll::Ready(()) }
     }
 
     /// When this ends; `None` once nothing bounds it.

@@ -58,7 +58,7 @@ struct Shared {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cancellation {
-    /// It was the first cause; whoever works under the journey is told.
+    /// It was the first cause; whoever owns the journey is woken to look at it.
     Accepted,
     /// The journey had been stopped before, and that cause stands. Harmless.
     Repeated,
@@ -110,6 +110,12 @@ impl Journey {
         }))
     }
 
+    /// Whether both are the same journey.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The policy that let the request in.
     #[must_use]
     pub fn policy(&self) -> &Policy {
@@ -152,8 +158,9 @@ impl Journey {
         self.0.stopped.set((cause, detail)).is_ok()
     }
 
-    /// Asks whoever works under the journey to stop, and wakes what waits for its [end](Self::ended) to look at
-    /// the cause. The first cause wins, with its detail (R15).
+    /// Records why the journey is to stop, and wakes what waits for its [end](Self::ended) to look at the cause. The
+    /// first cause wins, with its detail (R15). Whoever owns the journey has to look: a scope does; the layers of a
+    /// server look at their deadline only, and tell of this cause then.
     pub fn cancel(&self, cause: Cause, detail: Option<Detail>) -> Cancellation {
         // What is refused comes back, to be dropped without the lock.
         match self.0.waiting.wake_all_unless_ended(|| self.0.stopped.set((cause, detail))) {

@@ -4,13 +4,14 @@ use http_deadline::Ambient;
 use tokio::task::{self, JoinHandle};
 
 use super::RequestEnded;
+use crate::now;
 
 /// Runs blocking code on a thread for that, under the ambient deadline: there, [`current`](crate::current) and
 /// [`remaining`](crate::remaining) tell what is left, calls carry it, and [`spawn`](super::spawn) starts children of
 /// the same request.
 ///
-/// Nothing can stop a thread from outside: long work looks at `remaining()` between its steps. Where the
-/// request has ended before a thread was free, the code does not run.
+/// Nothing can stop a thread from outside: long work looks at `remaining()` and [`ended`](super::ended) between its
+/// steps. Where the request has ended or expired before a thread was free, the code does not run.
 ///
 /// ```
 /// use std::time::Duration;
@@ -44,8 +45,16 @@ where
     T: Send + 'static,
 {
     let mut ambient = Ambient::current();
-    task::spawn_blocking(move || match ambient.journey().filter(|journey| journey.is_ended()) {
-        Some(ended) => Err(RequestEnded::of(ended)),
+    task::spawn_blocking(move || match over(&ambient) {
+        Some(ended) => Err(ended),
         None => Ok(ambient.run(work)),
     })
+}
+
+/// Whether there is nobody left to work for.
+fn over(ambient: &Ambient) -> Option<RequestEnded> {
+    let ended = ambient.journey().filter(|journey| journey.is_ended());
+    let observed = ambient.journey().is_some_and(|journey| journey.policy().is_observed());
+    let expired = ambient.deadline().filter(|deadline| !observed && deadline.is_expired(now()));
+    ended.map(RequestEnded::of).or_else(|| expired.map(|_| RequestEnded::at_deadline()))
 }

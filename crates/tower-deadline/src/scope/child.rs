@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use http_deadline::{Ambient, Cause, Detail, Ended, Journey};
-use pin_project::pin_project;
+use pin_project::{pin_project, pinned_drop};
 use tokio::task::JoinHandle;
 
 use crate::watch::{Watch, within};
@@ -44,6 +44,10 @@ impl RequestEnded {
     pub(super) fn of(journey: &Journey) -> Self {
         Self { cause: journey.cause(), detail: journey.detail().cloned() }
     }
+
+    pub(super) fn at_deadline() -> Self {
+        Self { cause: Some(Cause::Deadline), detail: None }
+    }
 }
 
 impl fmt::Display for RequestEnded {
@@ -62,8 +66,20 @@ impl Error for RequestEnded {
     }
 }
 
+/// Whether the request, or the [scope](crate::scope()), that the running code works for has ended or was told to, and
+/// why. For code that nothing stops from outside: what blocks a thread looks here between its steps.
+///
+/// `None` where it goes on, and outside of any request. A deadline that has passed shows as soon as somebody acted on
+/// it; [`remaining`](crate::remaining) shows it at once.
+#[must_use]
+pub fn ended() -> Option<RequestEnded> {
+    let around = Ambient::current();
+    let journey = around.journey()?;
+    (journey.is_ended() || journey.cause().is_some()).then(|| RequestEnded::of(journey))
+}
+
 /// A task's future that ends with its request.
-#[pin_project]
+#[pin_project(PinnedDrop)]
 struct Child<F> {
     #[pin]
     future: Option<F>,
@@ -101,6 +117,15 @@ impl<F: Future> Future for Child<F> {
     }
 }
 
+#[pinned_drop]
+impl<F> PinnedDrop for Child<F> {
+    /// Also where the task is aborted.
+    fn drop(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        this.ambient.run(|| this.future.set(None));
+    }
+}
+
 impl Request {
     fn of(ambient: &Ambient) -> Self {
         let enforced = ambient.journey().filter(|journey| !journey.policy().is_observed());
@@ -123,6 +148,6 @@ impl Request {
         let Some(watch) = &mut self.watch else {
             return Poll::Pending;
         };
-        watch.poll_expired(cx).map(|()| RequestEnded { cause: Some(Cause::Deadline), detail: None })
+        watch.poll_expired(cx).map(|()| RequestEnded::at_deadline())
     }
 }

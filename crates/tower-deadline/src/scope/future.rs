@@ -20,9 +20,10 @@ pub struct Scope<F> {
     watch: Watch,
     ambient: Ambient,
     deadline: Deadline,
+    own: Deadline,
     journey: Journey,
     /// Wakes the scope when it is cancelled.
-    ended: Ended,
+    ended: Option<Ended>,
 }
 
 impl<F> Scope<F> {
@@ -52,7 +53,7 @@ impl<F> Scope<F> {
         }
         let watch = Watch::new(deadline, around.journey().cloned()).with_own(Some(own));
         let ambient = Ambient::new(Some(sooner), Some(journey.clone()));
-        Self { future: Some(future), watch, ambient, deadline, ended: journey.ended(), journey }
+        Self { future: Some(future), watch, ambient, deadline, own, ended: Some(journey.ended()), journey }
     }
 }
 
@@ -73,23 +74,29 @@ impl<F: Future> Future for Scope<F> {
             Poll::Ready(value) => Ok(value),
             Poll::Pending => {
                 let cause = ready!(poll_stopped(this.watch, this.journey, this.ended, cx));
-                Err(exceeded(*this.deadline, this.journey, cause))
+                // What was inherited may have been released since.
+                let inherited = this.watch.instant().is_some_and(|at| at < this.own.instant());
+                Err(exceeded(if inherited { *this.deadline } else { *this.own }, this.journey, cause))
             }
         };
         this.ambient.run(|| this.future.set(None));
         this.watch.rest();
+        // Nobody is to be woken for this end.
+        *this.ended = None;
         this.journey.end();
         Poll::Ready(outcome)
     }
 }
 
 /// Ready with the first cause, once there is one.
-fn poll_stopped(watch: &mut Watch, journey: &Journey, ended: &mut Ended, cx: &mut Context<'_>) -> Poll<Cause> {
+fn poll_stopped(watch: &mut Watch, journey: &Journey, ended: &mut Option<Ended>, cx: &mut Context<'_>) -> Poll<Cause> {
     if watch.poll_expired(cx).is_ready() {
         journey.stop(Cause::Deadline);
     }
     // Looked at once a wake-up finds us: a cancellation may have come in between.
-    let _ = Pin::new(ended).poll(cx);
+    if let Some(ended) = ended {
+        let _ = Pin::new(ended).poll(cx);
+    }
     journey.cause().map_or(Poll::Pending, Poll::Ready)
 }
 

@@ -69,9 +69,9 @@ mod tests;
 
 pub use self::blocking::spawn_blocking;
 pub use self::cancel::Canceller;
-pub use self::child::{RequestEnded, spawn};
+pub use self::child::{RequestEnded, ended, spawn};
 pub use self::future::Scope;
-pub use self::shared::share;
+pub use self::shared::{Shared, Wait, WaitError, share};
 
 /// Runs `future` under `deadline`, or under the ambient one where that is sooner.
 ///

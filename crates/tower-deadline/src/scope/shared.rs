@@ -9,7 +9,8 @@
 //! A waiter leaves at its own deadline, and takes none of the others with it. The work itself works under the
 //! deadline of the longest waiter, read anew at each poll: a later waiter with more time lengthens the bound of the
 //! work, though never any deadline. What the work has already sent or started carries the deadline that was the
-//! longest at that moment. A waiter without a deadline leaves the work without one.
+//! longest at that moment. A waiter without a deadline leaves the work without one. The policy of the work, its
+//! reserve and its mode, is that of the first waiter.
 //!
 //! # Example
 //!
@@ -44,11 +45,18 @@ pub use self::waiting::{Wait, WaitError};
 use self::work::Work;
 
 /// Makes work that several requests can wait for. It starts, as a task, when the first one does.
+///
+/// What the work itself calls is told the deadline that is the longest when it calls, and is stopped then, as it
+/// has to be: a hop downstream that was told 300 ms stops after them. Work whose first waiter may be in a hurry,
+/// and whose value others want, asks for what it needs before it calls, or calls anew.
+///
+/// A cache asks again where it is told [`WaitError::Stopped`]: the last waiter may leave between a look at
+/// [`is_stopped`](Shared::is_stopped) and the wait.
 pub fn share<F>(work: F) -> Shared<F::Output>
 where
-    F: Future<Output: Clone + Send> + Send + 'static,
+    F: Future<Output: Clone + Send + Sync> + Send + 'static,
 {
-    let start = |state: Arc<State<F::Output>>| drop(tokio::spawn(Work::new(work, state)));
+    let start = |state: Arc<State<F::Output>>, first: &Ambient| drop(tokio::spawn(Work::new(work, state, first)));
     Shared(Arc::new(State::new(Box::new(start))))
 }
 

@@ -5,11 +5,12 @@ use std::fmt;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
+use std::time::Instant;
 
 use http_deadline::{Ambient, Deadline};
 
-/// Starts the work as a task.
-type Start<T> = Box<dyn FnOnce(Arc<State<T>>) + Send>;
+/// Starts the work as a task, for the first waiter.
+type Start<T> = Box<dyn FnOnce(Arc<State<T>>, &Ambient) + Send>;
 
 pub(super) struct State<T>(Mutex<Inner<T>>);
 
@@ -23,7 +24,7 @@ struct Inner<T> {
 enum Phase<T> {
     Idle(Start<T>),
     Running,
-    Done(T),
+    Done(Arc<T>),
     Stopped,
 }
 
@@ -35,8 +36,18 @@ struct Waiter {
 /// What a waiter finds.
 pub(super) enum Found<T> {
     Nothing,
-    Value(T),
+    /// To be cloned without the lock: that is the caller's code.
+    Value(Arc<T>),
     Stopped,
+}
+
+/// When the longest waiter leaves.
+pub(super) enum Until {
+    At(Instant),
+    /// One of them has no deadline.
+    Never,
+    /// All have passed, and the work is stopped.
+    Passed,
 }
 
 impl<T> State<T> {
@@ -50,13 +61,10 @@ impl<T> State<T> {
     }
 
     /// Looks for the value; where there is none yet, becomes a waiter or stays one. The first one starts the work.
-    pub(super) fn join(self: &Arc<Self>, key: &mut Option<u64>, around: &Ambient, waker: &Waker) -> Found<T>
-    where
-        T: Clone,
-    {
+    pub(super) fn join(self: &Arc<Self>, key: &mut Option<u64>, around: &Ambient, waker: &Waker) -> Found<T> {
         let mut inner = self.lock();
         match &inner.phase {
-            Phase::Done(value) => return Found::Value(value.clone()),
+            Phase::Done(value) => return Found::Value(Arc::clone(value)),
             Phase::Stopped => return Found::Stopped,
             Phase::Idle(_) | Phase::Running => {}
         }
@@ -74,7 +82,7 @@ impl<T> State<T> {
         drop(inner);
         drop(old);
         if let Some(start) = started {
-            start(Arc::clone(self));
+            start(Arc::clone(self), around);
         }
         Found::Nothing
     }
@@ -82,31 +90,54 @@ impl<T> State<T> {
     pub(super) fn leave(&self, key: u64) {
         let mut inner = self.lock();
         let left = inner.waiters.remove(&key);
-        let worker = inner.worker.take();
+        // Only the longest changes anything.
+        let was_longest = |left: &Waiter| inner.waiters.values().all(|other| ends_before(other.bound(), left.bound()));
+        let worker = if left.as_ref().is_some_and(was_longest) { inner.worker.take() } else { None };
         drop(inner);
         drop(left);
         worker.into_iter().for_each(Waker::wake);
     }
 
-    /// The deadline of the longest waiter, or none where one has none; an error where nobody waits. Wakes `worker`
-    /// when a waiter leaves; one that comes only moves the end away, and that is looked at when it is reached.
+    /// What the work works under: the deadline of the longest waiter, or none where one has none. Where nobody waits
+    /// the work is stopped, and that is an error. Wakes `worker` when the longest leaves; one that comes only moves the
+    /// end away, and that is looked at when it is reached.
     pub(super) fn longest(&self, worker: &Waker) -> Result<Option<Deadline>, Nobody> {
         let mut inner = self.lock();
         let old = inner.worker.replace(worker.clone());
-        let deadlines = inner.waiters.values().map(|waiter| bound(&waiter.around));
-        let longest = deadlines.reduce(|one, other| one.zip(other).map(|(one, other)| later(one, other)));
+        let deadlines = inner.waiters.values().map(|waiter| waiter.around.deadline());
+        let longest = deadlines.reduce(|one, other| if ends_before(one, other) { other } else { one });
+        if longest.is_none() {
+            // Under the same lock: whoever comes now is told so.
+            inner.phase = Phase::Stopped;
+        }
         drop(inner);
         drop(old);
         longest.ok_or(Nobody)
     }
 
+    /// Looks when the longest waiter leaves, and stops the work if that is over: under one lock, so that nobody is let
+    /// in between.
+    pub(super) fn until(&self, now: Instant) -> Until {
+        let mut inner = self.lock();
+        let bounds = inner.waiters.values().map(Waiter::bound);
+        match bounds.reduce(|one, other| if ends_before(one, other) { other } else { one }) {
+            Some(Some(longest)) if longest.is_expired(now) => {
+                inner.phase = Phase::Stopped;
+                Until::Passed
+            }
+            Some(Some(longest)) => Until::At(longest.instant()),
+            // The last one that leaves wakes the work.
+            Some(None) | None => Until::Never,
+        }
+    }
+
     /// The work is over, with a value or without one.
     pub(super) fn finish(&self, value: Option<T>) {
+        let value = value.map(Arc::new);
         let mut inner = self.lock();
-        if !matches!(inner.phase, Phase::Running) {
-            return;
+        if matches!(inner.phase, Phase::Running) {
+            inner.phase = value.map_or(Phase::Stopped, Phase::Done);
         }
-        inner.phase = value.map_or(Phase::Stopped, Phase::Done);
         let waiters = mem::take(&mut inner.waiters);
         let worker = inner.worker.take();
         drop(inner);
@@ -132,14 +163,21 @@ impl<T> Phase<T> {
 #[derive(Debug)]
 pub(super) struct Nobody;
 
-/// What stops a waiter; one that is only observed is stopped by nothing.
-fn bound(around: &Ambient) -> Option<Deadline> {
-    let observed = around.journey().is_some_and(|journey| journey.policy().is_observed());
-    around.deadline().filter(|_| !observed)
+impl Waiter {
+    /// What stops it; one that is only observed is stopped by nothing.
+    fn bound(&self) -> Option<Deadline> {
+        let observed = self.around.journey().is_some_and(|journey| journey.policy().is_observed());
+        self.around.deadline().filter(|_| !observed)
+    }
 }
 
-fn later(one: Deadline, other: Deadline) -> Deadline {
-    if other.instant() > one.instant() { other } else { one }
+/// Whether the first is the sooner; without a deadline there is no end.
+fn ends_before(one: Option<Deadline>, other: Option<Deadline>) -> bool {
+    match (one, other) {
+        (None, _) => false,
+        (Some(_), None) => true,
+        (Some(one), Some(other)) => one.instant() < other.instant(),
+    }
 }
 
 impl<T> fmt::Debug for State<T> {

@@ -55,7 +55,7 @@ impl<T: Clone> Future for Wait<T> {
         };
         let expired = watch.as_ref().is_some_and(Watch::is_expired);
         let outcome = match state.join(key, around, cx.waker()) {
-            Found::Value(value) => Ok(value),
+            Found::Value(value) => Ok((*value).clone()),
             Found::Stopped if !expired => Err(WaitError::Stopped),
             // The work stops with its longest waiter: then it is the deadline that is told of.
             Found::Stopped | Found::Nothing => Err(WaitError::Exceeded(ready!(self.poll_exceeded(cx)))),

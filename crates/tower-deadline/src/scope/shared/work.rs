@@ -2,15 +2,15 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use http_deadline::{Ambient, Cause, Deadline, Journey};
 use pin_project::{pin_project, pinned_drop};
 
 use super::super::unbounded;
-use super::state::State;
-use crate::timer::Timer;
+use super::state::{State, Until};
+use crate::timer::{Timer, now};
 
 /// Runs under the deadline of the longest waiter, and ends with the last one.
 #[pin_project(PinnedDrop)]
@@ -25,8 +25,13 @@ pub(super) struct Work<F: Future> {
 }
 
 impl<F: Future> Work<F> {
-    pub(super) fn new(future: F, state: Arc<State<F::Output>>) -> Self {
-        Self { future: Some(future), state, journey: unbounded(), timer: Timer::default(), until: None }
+    /// For the first waiter, whose policy it has: the reserve, and whether it only observes.
+    pub(super) fn new(future: F, state: Arc<State<F::Output>>, first: &Ambient) -> Self {
+        let journey = match first.journey() {
+            Some(journey) => Journey::new(Arc::new(journey.policy().clone()), journey.client_asked()),
+            None => unbounded(),
+        };
+        Self { future: Some(future), state, journey, timer: Timer::default(), until: None }
     }
 
     /// Over, with a value or for this cause.
@@ -35,9 +40,10 @@ impl<F: Future> Work<F> {
         if let Err(cause) = &outcome {
             this.journey.stop(*cause);
         }
+        // Told before the future is dropped, which may take its time, or panic.
+        this.state.finish(outcome.ok());
         Ambient::new(deadline, Some(this.journey.clone())).run(|| this.future.set(None));
         this.journey.end();
-        this.state.finish(outcome.ok());
     }
 }
 
@@ -57,14 +63,7 @@ impl<F: Future> Future for Work<F> {
         let outcome = match ambient.run(|| future.poll(cx)) {
             Poll::Ready(value) => Ok(value),
             Poll::Pending => {
-                let until = deadline.map(Deadline::instant);
-                if *this.until != until {
-                    (*this.until, *this.timer) = (until, Timer::default());
-                }
-                // Waiters that are held unpolled do not leave.
-                let Some(true) = until.map(|at| this.timer.poll_reached(at, cx).is_ready()) else {
-                    return Poll::Pending;
-                };
+                ready!(poll_passed(this.state, this.timer, this.until, cx));
                 Err(Cause::Deadline)
             }
         };
@@ -73,12 +72,36 @@ impl<F: Future> Future for Work<F> {
     }
 }
 
+/// Ready once the longest deadline has passed: waiters that are held unpolled do not leave.
+fn poll_passed<T>(
+    state: &State<T>,
+    timer: &mut Timer,
+    armed_for: &mut Option<Instant>,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    loop {
+        let at = match state.until(now()) {
+            Until::Passed => return Poll::Ready(()),
+            Until::Never => None,
+            Until::At(at) => Some(at),
+        };
+        if *armed_for != at {
+            (*armed_for, *timer) = (at, Timer::default());
+        }
+        let Some(at) = at else { return Poll::Pending };
+        ready!(timer.poll_reached(at, cx));
+    }
+}
+
 #[pinned_drop]
 impl<F: Future> PinnedDrop for Work<F> {
     /// Also when it panics, or its runtime ends: whoever waits is told.
-    fn drop(self: Pin<&mut Self>) {
+    fn drop(mut self: Pin<&mut Self>) {
         if self.future.is_some() {
-            self.finish(None, Err(Cause::Cancelled));
+            self.as_mut().finish(None, Err(Cause::Cancelled));
         }
+        // Also when the drop of the future has panicked.
+        self.state.finish(None);
+        self.journey.end();
     }
 }

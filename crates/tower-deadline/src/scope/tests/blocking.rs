@@ -41,3 +41,34 @@ fn blocking_code_that_comes_to_its_turn_too_late_does_not_run() {
         assert_eq!(outcome.unwrap_err().cause(), None);
     });
 }
+
+/// The request has expired, and nobody has acted on it yet.
+#[tokio::test]
+async fn blocking_code_does_not_run_once_the_deadline_has_passed() {
+    let _entered = http_deadline::enter(Deadline::at(now()));
+    let outcome: Result<(), RequestEnded> = spawn_blocking(|| unreachable!()).await.unwrap();
+    assert_eq!(outcome.unwrap_err().cause(), Some(Cause::Deadline));
+}
+
+#[tokio::test]
+async fn blocking_code_sees_that_its_request_was_cancelled() {
+    let (tell, told) = std::sync::mpsc::channel::<()>();
+    let (tell_started, started) = std::sync::mpsc::channel::<()>();
+    let kept = Kept::default();
+    let scoped = scope(in_budget(), async {
+        *kept.lock().unwrap() = Some(spawn_blocking(move || {
+            let before = ended().is_none();
+            drop(tell_started);
+            let _ = told.recv();
+            (before, ended().and_then(|ended| ended.cause()))
+        }));
+        pending::<()>().await;
+    });
+    let canceller = scoped.canceller();
+    let mut scoped = Box::pin(scoped);
+    assert!(poll(scoped.as_mut()).is_pending());
+    let _ = started.recv();
+    let _ = canceller.cancel("not wanted");
+    drop(tell);
+    assert_eq!(taken(&kept).await.unwrap().unwrap(), (true, Some(Cause::Cancelled)));
+}

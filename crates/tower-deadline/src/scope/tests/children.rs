@@ -237,3 +237,17 @@ async fn a_call_in_a_scope_in_a_child_needs_no_timer_of_its_own_after_the_head()
     assert_eq!(armed(), 0);
     drop(unread);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_is_ambient_in_the_drop_of_an_aborted_child() {
+    let (deadline, probe) = (in_budget(), Probe::default());
+    let watching = probe.clone();
+    let _ = scope(deadline, async move {
+        let child = spawn(watching.watch(pending::<()>()));
+        settle().await;
+        child.abort();
+        settle().await;
+    })
+    .await;
+    assert_eq!(probe.deadline_at_drop(), Some(deadline));
+}

@@ -19,7 +19,9 @@ mod blocking;
 mod cancelled;
 mod children;
 mod detached;
+mod released;
 mod shared;
+mod shared_edges;
 
 type Incoming = Request<WatchedBody<ScriptedBody>>;
 type Outcome = Result<Response<ScriptedBody>, ScriptedError>;
@@ -110,4 +112,35 @@ async fn the_deadline_is_ambient_in_the_polls_and_in_the_drop() {
     assert_eq!(current(), None);
     drop(scoped);
     assert_eq!(probe.deadline_at_drop(), Some(deadline));
+}
+
+/// How often a task is polled that runs scopes one after the other.
+async fn polls(scoped: bool) -> usize {
+    let count = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counting = Arc::clone(&count);
+    let mut work = Box::pin(async move {
+        for _ in 0..10 {
+            if scoped {
+                let _ = scope(in_budget(), sleep(MS)).await;
+            } else {
+                sleep(MS).await;
+            }
+        }
+        pending::<()>().await;
+    });
+    let task = tokio::spawn(std::future::poll_fn(move |cx| {
+        counting.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        work.as_mut().poll(cx)
+    }));
+    for _ in 0..30 {
+        advance(MS).await;
+        settle().await;
+    }
+    task.abort();
+    count.load(std::sync::atomic::Ordering::Relaxed)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scope_that_is_done_does_not_wake_its_own_task() {
+    assert_eq!(polls(true).await, polls(false).await);
 }
