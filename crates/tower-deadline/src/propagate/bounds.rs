@@ -23,6 +23,8 @@ pub(crate) struct Bounds {
     journey: Option<Journey>,
     /// Whether the deadline is the journey's, and released with it (R18).
     inherited: bool,
+    /// Whether whoever answers was sent what is left.
+    reached: bool,
 }
 
 impl Bounds {
@@ -40,7 +42,19 @@ impl Bounds {
             deadline,
             own,
             journey,
+            reached: true,
         })
+    }
+
+    /// The same for an answer of somebody who was sent nothing of it: a redirect led to another origin.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn of_a_stranger(self) -> Self {
+        Self { reached: false, ..self }
+    }
+
+    /// Whether whoever answers was sent what is left, and can tell of it.
+    pub(crate) fn has_reached(&self) -> bool {
+        self.reached
     }
 
     /// What is left without the reserve, for a layer further in to find.

@@ -94,8 +94,11 @@ impl Call {
         request: Request,
     ) -> Result<Response, Failed<T::Error>> {
         let mut watch = self.bounds.as_ref().and_then(Bounds::watch);
+        let home = request.url().origin();
         let response = self.within(&mut watch, self.attempts(&mut transport, request)).await?;
-        Ok(finished(response, self.bounds, watch, &self.plan))
+        let is_home = response.url().origin() == home;
+        let bounds = self.bounds.map(|bounds| if is_home { bounds } else { bounds.of_a_stranger() });
+        Ok(finished(response, bounds, watch, &self.plan))
     }
 
     /// Polls the attempts with the deadline ambient, and ends them at it.
