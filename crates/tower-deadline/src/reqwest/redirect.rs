@@ -7,8 +7,8 @@ use std::error::Error;
 use std::fmt;
 
 use http::header::{
-    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderName, LOCATION, PROXY_AUTHORIZATION,
-    REFERER, TRANSFER_ENCODING, WWW_AUTHENTICATE,
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderName, LOCATION,
+    PROXY_AUTHORIZATION, REFERER, TRANSFER_ENCODING, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use reqwest::{Request, Response, Url};
@@ -96,6 +96,8 @@ impl Redirects {
         }
         if crosses {
             remove(request.headers_mut(), &CREDENTIALS);
+            // The address says who the next one is.
+            request.headers_mut().remove(HOST);
         }
         self.refer(request.headers_mut(), from, &url);
         *request.url_mut() = url;

@@ -106,6 +106,16 @@ fn credentials_stay_with_their_origin() {
 }
 
 #[test]
+fn a_host_that_the_request_sets_is_not_that_of_another_origin() {
+    let mut sent = request(Method::GET, "");
+    sent.headers_mut().insert(HOST, HeaderValue::from_static("shop.internal"));
+    for (location, kept) in [("/paid", true), ("http://shop.example/paid", true), ("http://other.example/", false)] {
+        let next = next(&follows(10), &answer(302, location), &sent).expect(location);
+        assert_eq!(next.headers().contains_key(HOST), kept, "{location}");
+    }
+}
+
+#[test]
 fn where_the_client_adds_credentials_itself_no_other_origin_is_visited() {
     let careful = Redirects { credentials: Credentials::OfTheClientToo, ..follows(10) };
     let sent = request(Method::GET, "");
