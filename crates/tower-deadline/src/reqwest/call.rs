@@ -13,7 +13,7 @@ use http::{Extensions, HeaderMap};
 use http_deadline::{Ambient, Deadline, Journey, Origin, Policy, Stage};
 use reqwest::{Request, Response, Url};
 
-use super::limits::LimitReached;
+use super::limits::{Limit, LimitReached};
 use super::read::until_head;
 use super::redirect::Redirects;
 use super::refused::{AT_MOST, is_refused};
@@ -63,6 +63,21 @@ pub(super) enum Failed<E> {
     Inner(E),
 }
 
+impl<E: Error + 'static> Failed<E> {
+    /// The stage in which a limit within the deadline was reached, whoever tells of it: one of a connection comes
+    /// back as an error of the client.
+    fn at_limit(&self) -> Option<Stage> {
+        match self {
+            Self::Held(_) => None,
+            Self::Limit(exceeded) => Some(exceeded.stage()),
+            Self::Inner(error) => {
+                let reached = LimitReached::find(error).filter(|reached| reached.limit() != Limit::Total);
+                reached.and_then(|_| Exceeded::find(error)).map(Exceeded::stage)
+            }
+        }
+    }
+}
+
 /// One call. Dropping its future cancels it.
 #[derive(Debug)]
 pub(super) struct Call {
@@ -102,7 +117,7 @@ impl Call {
     }
 
     /// Polls the attempts with the deadline ambient, and ends them at it.
-    async fn within<E>(
+    async fn within<E: Error + 'static>(
         &self,
         watch: &mut Option<Watch>,
         attempts: impl Future<Output = Result<Response, Failed<E>>>,
@@ -113,21 +128,22 @@ impl Call {
         let mut attempts = pin!(attempts);
         poll_fn(|cx| {
             let polled = ambient.run(|| attempts.as_mut().poll(cx));
-            let is_value = polled.is_ready() && !matches!(polled, Poll::Ready(Err(Failed::Limit(_))));
             // R11: value before timer; but of two limits at one instant the deadline is told.
-            if is_value {
-                return polled;
-            }
-            self.expired(watch, cx).map_or(polled, |failed| Poll::Ready(Err(failed)))
+            let stage = match &polled {
+                Poll::Pending => Some(self.journey.stage()),
+                Poll::Ready(Err(failed)) => failed.at_limit(),
+                Poll::Ready(Ok(_)) => None,
+            };
+            let expired = stage.and_then(|stage| self.expired(stage, watch, cx));
+            expired.map_or(polled, |failed| Poll::Ready(Err(failed)))
         })
         .await
     }
 
-    fn expired<E>(&self, watch: &mut Option<Watch>, cx: &mut Context<'_>) -> Option<Failed<E>> {
+    fn expired<E>(&self, stage: Stage, watch: &mut Option<Watch>, cx: &mut Context<'_>) -> Option<Failed<E>> {
         let watch = watch.as_mut()?;
         let expired = watch.poll_expired(cx).is_ready();
-        let exceeded = || PropagateError::Exceeded(watch.exceeded_in(self.journey.stage()));
-        expired.then(|| Failed::Held(exceeded()))
+        expired.then(|| Failed::Held(PropagateError::Exceeded(watch.exceeded_in(stage))))
     }
 
     async fn attempts<T: Transport>(

@@ -5,8 +5,13 @@ use crate::testing::poll;
 use crate::timer::tests::armed;
 use crate::{Covers, Journey, Mode, OnMissing, Policy, Stage, current, scope};
 use http_deadline::{Ambient, Origin};
+use std::future::pending;
+use std::io;
 use std::task::Poll;
 use tokio::time::{Instant, advance};
+use tower::{Layer, Service};
+
+use super::super::super::connect::ConnectLayer;
 
 fn part_of(policy: Policy, budget: u32) -> (Extensions, Journey) {
     let (mut found, journey) = (within(budget), Journey::new(policy.into(), false));
@@ -65,6 +70,33 @@ async fn the_error_tells_which_limit_was_reached_and_the_deadline_before_the_oth
         let (server, clock) = (Server::default(), Instant::now());
         let reached = limit(server.calls(builder, get(), &within(300)).await);
         assert_eq!((reached.limit(), reached.length(), clock.elapsed()), (which, length * MS, length * MS));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_of_a_connection_at_the_very_instant_is_not_told_before_the_deadline() {
+    struct Connects(ConnectLayer);
+
+    impl Transport for Connects {
+        type Error = io::Error;
+
+        fn send(&mut self, _: Request) -> impl Future<Output = io::Result<Response>> + Send {
+            let connecting = self.0.layer(tower::service_fn(|()| pending::<io::Result<Response>>())).call(());
+            async { connecting.await.map_err(io::Error::other) }
+        }
+    }
+
+    for (connect, which) in [(299, Limit::Connect), (300, Limit::Total), (301, Limit::Total)] {
+        let (plan, mut request) = (PropagateLayer::new().reqwest().plan(&Client::new()), get());
+        let call = Call::new(&plan, &mut request, &within(300)).unwrap();
+        let connects = Connects(ConnectLayer(Some(LimitReached::new(Limit::Connect, connect * MS))));
+        let exceeded = match call.make(connects, request).await {
+            Err(Failed::Held(PropagateError::Exceeded(exceeded))) => exceeded,
+            Err(Failed::Inner(error)) => Exceeded::find(&error).unwrap().clone(),
+            other => panic!("{other:?}"),
+        };
+        let reached = LimitReached::find(&exceeded).map(|reached| reached.limit());
+        assert_eq!((reached, exceeded.stage()), (Some(which), Stage::Connect), "{connect}");
     }
 }
 
