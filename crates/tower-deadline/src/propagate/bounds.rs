@@ -17,6 +17,8 @@ use crate::watch::Watch;
 pub(crate) struct Bounds {
     deadline: Deadline,
     reserve: Duration,
+    /// Whether there is one beside the layer's own limit.
+    is_found: bool,
     /// The layer's own limit, which neither a release nor an observing policy touches.
     own: Option<Deadline>,
     /// The journey that the call is part of.
@@ -32,18 +34,24 @@ impl Bounds {
     pub(crate) fn of(extensions: &Extensions, own: Option<Deadline>) -> Option<Self> {
         let ambient = Ambient::current();
         let journey: Option<Journey> = extensions.get().or(ambient.journey()).cloned();
-        let found = [extensions.get().copied(), ambient.deadline(), own];
-        let deadline = found.into_iter().flatten().reduce(Deadline::sooner)?;
+        let found = extensions.get().copied().into_iter().chain(ambient.deadline()).reduce(Deadline::sooner);
+        let deadline = found.into_iter().chain(own).reduce(Deadline::sooner)?;
         // What is sooner than the journey's was set by the caller, and stays after a release.
         let around = journey.as_ref().and_then(Journey::deadline).map(Deadline::instant);
         Some(Self {
             reserve: journey.as_ref().map(|journey| journey.policy().reserved()).unwrap_or_default(),
             inherited: around.is_some_and(|around| around <= deadline.instant()),
             deadline,
+            is_found: found.is_some(),
             own,
             journey,
             reached: true,
         })
+    }
+
+    /// Whether a deadline was found: the layer's own limit is none (R21).
+    pub(crate) fn is_found(&self) -> bool {
+        self.is_found
     }
 
     /// The same for an answer of somebody who was sent nothing of it: a redirect led to another origin.

@@ -48,7 +48,8 @@ impl PropagateLayer {
         self
     }
 
-    /// What happens to a call without a deadline. It is sent by default.
+    /// What happens to a call for which no deadline is found, neither in its extensions nor around the task. It is
+    /// sent by default. The layer's own [`timeout`](Self::timeout) bounds a call, and is none that is found.
     #[must_use]
     pub fn on_missing(mut self, on_missing: OnMissing) -> Self {
         self.on_missing = on_missing;
@@ -139,9 +140,9 @@ impl PropagateLayer {
 
     /// What was found, where that is enough.
     pub(crate) fn wanted(&self, bounds: Option<Bounds>) -> Result<Option<Bounds>, PropagateError> {
-        match (bounds, self.on_missing) {
-            (None, OnMissing::Reject) => Err(PropagateError::Missing),
-            (bounds, _) => Ok(bounds),
+        match self.on_missing {
+            OnMissing::Reject if !bounds.as_ref().is_some_and(Bounds::is_found) => Err(PropagateError::Missing),
+            _ => Ok(bounds),
         }
     }
 

@@ -148,6 +148,12 @@ async fn without_a_deadline_it_is_sent_without_a_field_or_refused() {
     assert_eq!(server.told(), [None]);
     let refused = server.calls(strict.reqwest(), by_hand(), &Extensions::new()).await;
     assert!(matches!(refused, Err(Failed::Held(PropagateError::Missing))), "{refused:?}");
+    // A limit of one request is none that was found, either.
+    let strict = PropagateLayer::new().on_missing(OnMissing::Reject).reqwest();
+    let mut limited = get();
+    *limited.timeout_mut() = Some(300 * MS);
+    let refused = server.calls(strict, limited, &Extensions::new()).await;
+    assert!(matches!(refused, Err(Failed::Held(PropagateError::Missing))), "{refused:?}");
     assert_eq!(server.probe.called(), 1);
 }
 
