@@ -5,9 +5,10 @@ use std::time::Duration;
 use http::Extensions;
 use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, PolicyName, Stage};
 
+use super::PropagateError;
 use crate::grpc::Told;
-use crate::now;
 use crate::watch::Watch;
+use crate::{count, now};
 
 /// The deadline of one outgoing call, and the journey that it is part of.
 ///
@@ -94,6 +95,12 @@ impl Bounds {
     /// The request was stopped in this stage.
     pub(crate) fn exceeded(&self, stage: Stage) -> Exceeded {
         Exceeded::new(self.deadline, stage, Cause::Deadline, now())
+    }
+
+    /// Nothing is left, so the call must not be sent (R16). An observing policy counts that, and sends without a field.
+    pub(crate) fn withhold(&self) -> Result<(), PropagateError> {
+        let observed = self.observed_by().map(count::would_withhold);
+        observed.ok_or_else(|| PropagateError::Exceeded(self.exceeded(Stage::Unsent)))
     }
 
     pub(crate) fn watch(&self) -> Option<Watch> {

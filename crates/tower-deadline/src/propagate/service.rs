@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use http::{Extensions, HeaderMap, Request, Response};
 use http_deadline::dialect::Call;
-use http_deadline::{Deadline, Dialects, OnMissing, Origin, Stage};
+use http_deadline::{Deadline, Dialects, OnMissing, Origin};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::PropagateError;
 use super::bounds::Bounds;
 use super::future::PropagateFuture;
-use crate::count;
 use crate::timer::{now, wall};
 use crate::{BoxError, WatchedBody};
 
@@ -134,7 +133,9 @@ impl PropagateLayer {
             self.dialects.strip(headers);
             return Ok(None);
         };
-        self.write_left(headers, &bounds)?;
+        if !self.write_left(headers, &bounds) {
+            bounds.withhold()?;
+        }
         Ok(Some(bounds))
     }
 
@@ -146,16 +147,11 @@ impl PropagateLayer {
         }
     }
 
-    /// Writes what is left now, in place of whatever stood there, or says that the call must not be sent.
-    pub(crate) fn write_left(&self, headers: &mut HeaderMap, bounds: &Bounds) -> Result<(), PropagateError> {
+    /// Writes what is left now, in place of whatever stood there. Returns whether there was anything.
+    pub(crate) fn write_left(&self, headers: &mut HeaderMap, bounds: &Bounds) -> bool {
         let left = bounds.sent().remaining(now());
-        let written = self.dialects.write(headers, left, wall(&self.dialects)).is_ok();
-        // R16, also where no dialect is written. An observing policy sends without the field.
-        if written && !left.is_zero() {
-            return Ok(());
-        }
-        let observed = bounds.observed_by().map(count::would_withhold);
-        observed.ok_or_else(|| PropagateError::Exceeded(bounds.exceeded(Stage::Unsent)))
+        // Nothing left is not sent, also where no dialect is written.
+        self.dialects.write(headers, left, wall(&self.dialects)).is_ok() && !left.is_zero()
     }
 
     pub(crate) fn own(&self) -> Option<Deadline> {

@@ -152,9 +152,13 @@ impl Call {
         mut request: Request,
     ) -> Result<Response, Failed<T::Error>> {
         let home = request.url().clone();
-        let (mut followed, mut refused) = (0, 0);
+        let (mut followed, mut refused, mut withheld) = (0, 0, false);
         loop {
-            self.write(&mut request, &home).map_err(Failed::Held)?;
+            if let Some(spent) = self.write(&mut request, &home).filter(|_| !withheld) {
+                spent.withhold().map_err(Failed::Held)?;
+                // It would have ended here: it is counted once, however far it goes on.
+                withheld = true;
+            }
             let spare = Spare::of(&request);
             let again = match self.attempt(transport, request).await {
                 Ok(response) => {
@@ -174,18 +178,15 @@ impl Call {
         }
     }
 
-    /// Writes what is left now (R2), or nothing where others than those that were called would see it.
-    fn write(&self, request: &mut Request, home: &Url) -> Result<(), PropagateError> {
+    /// Writes what is left now (R2), or nothing where others than those that were called would see it. Returns what
+    /// nothing is left of.
+    fn write(&self, request: &mut Request, home: &Url) -> Option<&Bounds> {
         let layer = &self.plan.layer;
-        let Some(bounds) = &self.bounds else {
-            layer.dialects.strip(request.headers_mut());
-            return Ok(());
-        };
-        layer.write_left(request.headers_mut(), bounds)?;
-        if request.url().origin() != home.origin() {
+        let spent = self.bounds.as_ref().filter(|bounds| !layer.write_left(request.headers_mut(), bounds));
+        if self.bounds.is_none() || request.url().origin() != home.origin() {
             layer.dialects.strip(request.headers_mut());
         }
-        Ok(())
+        spent
     }
 
     async fn attempt<T: Transport>(&self, transport: &mut T, request: Request) -> Result<Response, Failed<T::Error>> {

@@ -165,6 +165,22 @@ async fn an_observing_policy_sends_late_and_without_a_field() {
     assert_eq!(server.told(), [None]);
 }
 
+#[cfg(feature = "metrics")]
+#[tokio::test(start_paused = true)]
+async fn a_call_that_an_observing_policy_sends_late_is_counted_once_however_often_it_is_redirected() {
+    for (budget, left) in [(0, None), (100, Some("100ms")), (200, Some("200ms"))] {
+        let counts = crate::count::recorder::Counts::default();
+        let _recording = counts.record();
+        let server = Server::default().then(100, to("/moved")).then(0, to("/again")).then(0, ok());
+        let (found, _journey) = part_of(Policy::new().mode(Mode::Observe), budget);
+        assert!(server.calls(PropagateLayer::new().reqwest(), get(), &found).await.is_ok());
+        let later = Some("100ms".to_owned()).filter(|_| budget > 100);
+        assert_eq!(server.told(), [left.map(str::to_owned), later.clone(), later.clone()]);
+        let counted: Vec<u64> = counts.all().into_iter().map(|(_, times)| times).collect();
+        assert_eq!(counted, if later.is_none() { vec![1] } else { vec![] }, "{budget}");
+    }
+}
+
 // R18
 #[tokio::test(start_paused = true)]
 async fn a_released_journey_lets_the_call_go_on() {
