@@ -96,7 +96,9 @@ impl Call {
         let asked = asked.map(|timeout| Deadline::after(now(), timeout).with_origin(plan.made));
         let own = plan.layer.own().into_iter().chain(asked).reduce(Deadline::sooner);
         let bounds = plan.layer.wanted(Bounds::of(found, own))?;
-        let around = bounds.as_ref().and_then(Bounds::journey);
+        // A request without a deadline is a journey all the same.
+        let ambient = Ambient::current();
+        let around: Option<&Journey> = found.get().or(ambient.journey());
         let journey = around.map_or_else(|| Journey::new(Arc::clone(&plan.policy), false), Journey::part);
         plan.complete(request.headers_mut());
         Ok(Self { plan: Arc::clone(plan), bounds, journey })

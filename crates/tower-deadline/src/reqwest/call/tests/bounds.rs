@@ -45,6 +45,22 @@ async fn the_stage_is_that_of_this_call_whatever_else_the_request_does() {
     assert_eq!(exceeded(outcome).stage(), Stage::Upstream);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_call_without_a_deadline_is_part_of_the_journey_around_it() {
+    let builder = || PropagateLayer::new().reqwest();
+    let journey = || Journey::new(Policy::new().into(), false);
+    let (passed, around) = (journey(), journey());
+    let mut found = Extensions::new();
+    found.insert(passed.clone());
+    let mut explicit = Server::default().calls(builder(), get(), &found);
+    let mut ambient = Ambient::new(None, Some(around.clone()));
+    let mut inherited = ambient.run(|| Server::default().calls(builder(), get(), &Extensions::new()));
+    for (journey, calling) in [(passed, &mut explicit), (around, &mut inherited)] {
+        assert!(poll(calling.as_mut()).is_pending());
+        assert_eq!(journey.stage(), Stage::Upstream);
+    }
+}
+
 // R15
 #[tokio::test(start_paused = true)]
 async fn dropping_the_call_half_way_cancels_it() {
