@@ -13,6 +13,7 @@ use http::{Extensions, HeaderMap};
 use http_deadline::{Ambient, Deadline, Journey, Origin, Policy, Stage};
 use reqwest::{Request, Response, Url};
 
+use super::connect::within;
 use super::limits::{Limit, LimitReached};
 use super::read::until_head;
 use super::redirect::Redirects;
@@ -83,6 +84,8 @@ impl<E: Error + 'static> Failed<E> {
 pub(super) struct Call {
     plan: Arc<Plan>,
     bounds: Option<Bounds>,
+    /// The journey that the call is part of.
+    around: Option<Journey>,
     /// The stages of this call alone; they show in the journey that it is part of.
     journey: Journey,
 }
@@ -97,11 +100,11 @@ impl Call {
         let own = plan.layer.own().into_iter().chain(asked).reduce(Deadline::sooner);
         let bounds = plan.layer.wanted(Bounds::of(found, own))?;
         // A request without a deadline is a journey all the same.
-        let ambient = Ambient::current();
-        let around: Option<&Journey> = found.get().or(ambient.journey());
-        let journey = around.map_or_else(|| Journey::new(Arc::clone(&plan.policy), false), Journey::part);
+        let around: Option<Journey> = found.get().or(Ambient::current().journey()).cloned();
+        let alone = || Journey::new(Arc::clone(&plan.policy), false);
+        let journey = around.as_ref().map_or_else(alone, Journey::part);
         plan.complete(request.headers_mut());
-        Ok(Self { plan: Arc::clone(plan), bounds, journey })
+        Ok(Self { plan: Arc::clone(plan), bounds, around, journey })
     }
 
     /// Makes the call.
@@ -126,10 +129,10 @@ impl Call {
     ) -> Result<Response, Failed<E>> {
         let _open = self.journey.enter(Stage::Upstream);
         let deadline = self.bounds.as_ref().map(Bounds::deadline);
-        let mut ambient = Ambient::new(deadline, Some(self.journey.clone()));
+        let mut ambient = Ambient::new(deadline, self.around.clone());
         let mut attempts = pin!(attempts);
         poll_fn(|cx| {
-            let polled = ambient.run(|| attempts.as_mut().poll(cx));
+            let polled = ambient.run(|| within(&self.journey, || attempts.as_mut().poll(cx)));
             // R11: value before timer; but of two limits at one instant the deadline is told.
             let stage = match &polled {
                 Poll::Pending => Some(self.journey.stage()),

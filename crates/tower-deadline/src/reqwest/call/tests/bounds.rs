@@ -230,3 +230,35 @@ async fn the_deadline_is_ambient_within_the_attempts_and_the_stage_is_open() {
     assert!(matches!(poll(calling.as_mut()), Poll::Ready(Ok(_))));
     assert_eq!((journey.stage(), current()), (Stage::Handler, None));
 }
+
+// R15
+#[tokio::test(start_paused = true)]
+async fn what_is_spawned_within_an_attempt_ends_with_the_request() {
+    struct Spawns;
+
+    impl Transport for Spawns {
+        type Error = ScriptedError;
+
+        async fn send(&mut self, _: Request) -> Result<Response, ScriptedError> {
+            drop(crate::spawn(pending::<()>()));
+            Ok(Head::builder().url(HOME.parse::<Url>().unwrap()).body("").unwrap().into())
+        }
+    }
+
+    let alive = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    for budget in [None, Some(300)] {
+        let (found, journey) = part_of(Policy::new(), budget.unwrap_or_default());
+        let mut found = found;
+        if budget.is_none() {
+            found.remove::<Deadline>();
+        }
+        let (plan, mut request) = (PropagateLayer::new().reqwest().plan(&Client::new()), get());
+        let response = Call::new(&plan, &mut request, &found).unwrap().make(Spawns, request).await.unwrap();
+        crate::testing::settle().await;
+        assert_eq!(alive(), 1, "the request goes on: {budget:?}");
+        drop(response);
+        journey.end();
+        crate::testing::settle().await;
+        assert_eq!(alive(), 0, "{budget:?}");
+    }
+}
