@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use deadline_testkit::ScriptedBody;
-use http::header::{AUTHORIZATION, COOKIE, LOCATION, REFERER};
+use http::header::{AUTHORIZATION, COOKIE, HOST, LOCATION, REFERER};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::{BodyExt, Empty, Full};
 use reqwest::{Body, Client, ClientBuilder, Request};
@@ -134,17 +134,38 @@ fn sent_to(upstream: &Upstream) -> String {
 async fn another_origin_sees_neither_a_field_nor_credentials() {
     let mut other = Upstream::start().await;
     let mut first = Upstream::answering(sent_to(&other)).await;
+    let its = other.address.to_string();
     let mut asked = get(format!("http://{}/", first.address));
     for name in [AUTHORIZATION, COOKIE] {
         asked.headers_mut().insert(name, HeaderValue::from_static("secret"));
     }
     asked.headers_mut().insert("grpc-timeout", HeaderValue::from_static("9S"));
+    asked.headers_mut().insert(HOST, HeaderValue::from_static("shop.internal"));
     let response = soon("an answer", client().execute(within(9_000, asked))).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     let (first, other) = (first.request().await, other.request().await);
     assert!(first.timeout() <= 9_000 * MS && first.headers.contains_key(AUTHORIZATION));
+    assert_eq!(
+        (first.headers[HOST].to_str().unwrap(), other.headers[HOST].to_str().unwrap()),
+        ("shop.internal", &*its)
+    );
     for name in Dialect::ALL.map(Dialect::as_str).into_iter().chain(["authorization", "cookie"]) {
         assert!(!other.headers.contains_key(name), "{name}: {other:?}");
+    }
+}
+
+// R23
+#[tokio::test]
+async fn another_origin_cannot_say_that_our_deadline_passed() {
+    let report = "HTTP/1.1 504 Gateway Timeout\r\ncontent-length: 0\r\n\
+                  deadline-exceeded: origin=header, stage=handler, cause=deadline\r\n\r\n";
+    let other = Upstream::answering(report).await;
+    let first = Upstream::answering(sent_to(&other)).await;
+    for (asked, believed) in [(&other, true), (&first, false)] {
+        let request = within(9_000, get(format!("http://{}/", asked.address)));
+        let response = soon("an answer", client().execute(request)).await.unwrap();
+        assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
+        assert_eq!(response.extensions().get::<Exceeded>().is_some(), believed);
     }
 }
 

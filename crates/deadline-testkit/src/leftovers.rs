@@ -9,7 +9,8 @@
 //!   who still waits. What was polled in a task keeps the waker of that task, and is counted with it;
 //! - *connections* that were taken through [`Leftovers::connection`].
 //!
-//! It does not see memory, nor a future that is kept and waits for nothing: a [`Probe`](crate::Probe) does.
+//! It does not see memory, nor a future that is kept and waits for nothing: a [`Probe`](crate::Probe) does. A task from
+//! before that ends in between hides one that is left.
 
 use std::fmt;
 use std::panic::Location;

@@ -21,14 +21,13 @@ pub(super) fn print(counted: &str, allocated: &str, references: &str) -> Outcome
         return Err("no instructions in what the benches printed".to_owned());
     }
     let (allocated, references) = (allocations(allocated), beside(references));
-    let mut table =
-        "| case | instructions | allocations | bytes | beside | goal |\n|---|--:|--:|--:|---|--:|\n".to_owned();
+    let mut table = "| case | instructions | allocations · bytes | beside | goal |\n|---|--:|--:|---|--:|\n".to_owned();
     for (name, count) in counted {
         let (times, bytes) = allocated.get(name).copied().unwrap_or(("?", "?"));
         let none = Reference::default();
         let Reference { other, goal } = references.get(name).unwrap_or(&none);
         // A `String` takes whatever is written to it.
-        let _ = writeln!(table, "| {name} | {count} | {times} | {bytes} | {other} | {goal} |");
+        let _ = writeln!(table, "| {name} | {count} | {times} · {bytes} | {other} | {goal} |");
     }
     Ok(table)
 }
@@ -81,14 +80,14 @@ mod tests {
     fn each_case_stands_beside_what_is_known_of_it() {
         let table = print(COUNTED, "bare 0 0\nlayer 7 468\n", "# a\nlayer  1500 tonic: 2007\n").unwrap();
         let lines: Vec<&str> = table.lines().skip(2).collect();
-        assert_eq!(lines, ["| bare | 319 | 0 | 0 |  |  |", "| layer | 8431 | 7 | 468 | tonic: 2007 | 1500 |"]);
+        assert_eq!(lines, ["| bare | 319 | 0 · 0 |  |  |", "| layer | 8431 | 7 · 468 | tonic: 2007 | 1500 |"]);
     }
 
     #[test]
     fn what_was_not_counted_is_told_and_never_made_up() {
         assert!(print("error: no valgrind\n", "", "").is_err());
         let table = print(COUNTED, "", "").unwrap();
-        assert!(table.contains("| bare | 319 | ? | ? |  |  |"));
+        assert!(table.contains("| bare | 319 | ? · ? |  |  |"));
     }
 
     #[test]

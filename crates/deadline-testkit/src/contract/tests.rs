@@ -15,6 +15,8 @@ enum Flaw {
     CallsAClone,
     /// Is ready whatever the inner service says.
     AlwaysReady,
+    /// Asks whether the inner service is ready, and does not say whom to wake.
+    WakesNobody,
     /// Makes an error of its own out of the one of readiness.
     OtherError,
     /// Runs the call elsewhere, and does not end it when it is dropped.
@@ -103,6 +105,8 @@ impl Service<Request<()>> for Flawed {
     type Future = Calling;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        let mut nobody = Context::from_waker(Waker::noop());
+        let cx = if self.flaw == Flaw::WakesNobody { &mut nobody } else { cx };
         let ready = Service::<Request<()>>::poll_ready(&mut self.inner, cx);
         match self.flaw {
             Flaw::AlwaysReady => Poll::Ready(Ok(())),
@@ -143,6 +147,7 @@ fn each_flaw_is_found_and_named() {
     for (flaw, named) in [
         (Flaw::CallsAClone, "called without being ready"),
         (Flaw::AlwaysReady, "ready, though the inner service is not"),
+        (Flaw::WakesNobody, "not woken when the inner service became ready"),
         (Flaw::OtherError, "has to fail with the inner service's error"),
         (Flaw::LetsGo, "dropped after 0 polls, and the inner one was not"),
         (Flaw::Keeps, "the inner future is kept after the answer"),

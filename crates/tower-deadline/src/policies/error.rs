@@ -13,6 +13,8 @@ use super::Conflict;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PolicySetError {
+    /// The name of the policy is empty.
+    Unnamed,
     /// There is a policy of this name already.
     DuplicatePolicy(PolicyName),
     /// This route has a policy already.
@@ -36,6 +38,7 @@ pub enum PolicySetError {
 impl fmt::Display for PolicySetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Unnamed => f.write_str("a policy has an empty name; name it by `Policy::named`"),
             Self::DuplicatePolicy(name) => write!(f, "there is a policy `{name}` already; name this one otherwise"),
             Self::DuplicateRoute(route) => write!(f, "the route `{route}` has a policy already; leave one of them out"),
             Self::UnknownPolicy { route, policy } => {

@@ -145,7 +145,7 @@ impl PolicySet {
     ///
     /// # Errors
     ///
-    /// [`PolicySetError::Conflict`]: the limits of the policy cannot be kept.
+    /// [`PolicySetError`]: the name of the policy is empty, or its limits cannot be kept.
     pub fn new(default: Policy) -> Result<Self, PolicySetError> {
         checked(&default)?;
         Ok(Self::unchecked(default))
@@ -155,7 +155,7 @@ impl PolicySet {
     ///
     /// # Errors
     ///
-    /// [`PolicySetError`]: there is one of this name already, or its limits cannot be kept.
+    /// [`PolicySetError`]: its name is empty, there is one of this name already, or its limits cannot be kept.
     pub fn policy(mut self, policy: Policy) -> Result<Self, PolicySetError> {
         checked(&policy)?;
         if self.named.contains_key(policy.name().as_str()) {
@@ -228,7 +228,15 @@ impl PolicySet {
     }
 }
 
+/// Whether this is no name: nobody finds it in a label or a log.
+fn is_unnamed(name: &str) -> bool {
+    name.trim().is_empty()
+}
+
 fn checked(policy: &Policy) -> Result<(), PolicySetError> {
+    if is_unnamed(policy.name().as_str()) {
+        return Err(PolicySetError::Unnamed);
+    }
     match Conflict::all(policy).into_iter().next() {
         Some(conflict) => Err(PolicySetError::Conflict { policy: policy.name(), conflict }),
         None => Ok(()),

@@ -5,9 +5,10 @@ use std::time::Duration;
 use http::Extensions;
 use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, PolicyName, Stage};
 
+use super::PropagateError;
 use crate::grpc::Told;
-use crate::now;
 use crate::watch::Watch;
+use crate::{count, now};
 
 /// The deadline of one outgoing call, and the journey that it is part of.
 ///
@@ -17,12 +18,16 @@ use crate::watch::Watch;
 pub(crate) struct Bounds {
     deadline: Deadline,
     reserve: Duration,
+    /// Whether there is one beside the layer's own limit.
+    is_found: bool,
     /// The layer's own limit, which neither a release nor an observing policy touches.
     own: Option<Deadline>,
     /// The journey that the call is part of.
     journey: Option<Journey>,
     /// Whether the deadline is the journey's, and released with it (R18).
     inherited: bool,
+    /// Whether whoever answers was sent what is left.
+    reached: bool,
 }
 
 impl Bounds {
@@ -30,17 +35,35 @@ impl Bounds {
     pub(crate) fn of(extensions: &Extensions, own: Option<Deadline>) -> Option<Self> {
         let ambient = Ambient::current();
         let journey: Option<Journey> = extensions.get().or(ambient.journey()).cloned();
-        let found = [extensions.get().copied(), ambient.deadline(), own];
-        let deadline = found.into_iter().flatten().reduce(Deadline::sooner)?;
+        let found = extensions.get().copied().into_iter().chain(ambient.deadline()).reduce(Deadline::sooner);
+        let deadline = found.into_iter().chain(own).reduce(Deadline::sooner)?;
         // What is sooner than the journey's was set by the caller, and stays after a release.
         let around = journey.as_ref().and_then(Journey::deadline).map(Deadline::instant);
         Some(Self {
             reserve: journey.as_ref().map(|journey| journey.policy().reserved()).unwrap_or_default(),
             inherited: around.is_some_and(|around| around <= deadline.instant()),
             deadline,
+            is_found: found.is_some(),
             own,
             journey,
+            reached: true,
         })
+    }
+
+    /// Whether a deadline was found: the layer's own limit is none (R21).
+    pub(crate) fn is_found(&self) -> bool {
+        self.is_found
+    }
+
+    /// The same for an answer of somebody who was sent nothing of it: a redirect led to another origin.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn of_a_stranger(self) -> Self {
+        Self { reached: false, ..self }
+    }
+
+    /// Whether whoever answers was sent what is left, and can tell of it.
+    pub(crate) fn has_reached(&self) -> bool {
+        self.reached
     }
 
     /// What is left without the reserve, for a layer further in to find.
@@ -72,6 +95,12 @@ impl Bounds {
     /// The request was stopped in this stage.
     pub(crate) fn exceeded(&self, stage: Stage) -> Exceeded {
         Exceeded::new(self.deadline, stage, Cause::Deadline, now())
+    }
+
+    /// Nothing is left, so the call must not be sent (R16). An observing policy counts that, and sends without a field.
+    pub(crate) fn withhold(&self) -> Result<(), PropagateError> {
+        let observed = self.observed_by().map(count::would_withhold);
+        observed.ok_or_else(|| PropagateError::Exceeded(self.exceeded(Stage::Unsent)))
     }
 
     pub(crate) fn watch(&self) -> Option<Watch> {

@@ -134,7 +134,7 @@ fn blame<B>(head: &mut Response<B>, bounds: &Bounds) {
         bounds.told().correct(head.headers_mut());
     }
     let reports = head.status() == StatusCode::GATEWAY_TIMEOUT || grpc::is_exceeded(head.headers());
-    if reports && (bounds.told().has_passed() || is_ours(head.headers())) {
+    if reports && (bounds.told().has_passed() || bounds.has_reached() && is_ours(head.headers())) {
         head.extensions_mut().insert(bounds.exceeded(Stage::Upstream));
     }
 }

@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use http::{Extensions, HeaderMap, Request, Response};
 use http_deadline::dialect::Call;
-use http_deadline::{Deadline, Dialects, OnMissing, Origin, Stage};
+use http_deadline::{Deadline, Dialects, OnMissing, Origin};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::PropagateError;
 use super::bounds::Bounds;
 use super::future::PropagateFuture;
-use crate::count;
 use crate::timer::{now, wall};
 use crate::{BoxError, WatchedBody};
 
@@ -48,7 +47,8 @@ impl PropagateLayer {
         self
     }
 
-    /// What happens to a call without a deadline. It is sent by default.
+    /// What happens to a call for which no deadline is found, neither in its extensions nor around the task. It is
+    /// sent by default. The layer's own [`timeout`](Self::timeout) bounds a call, and is none that is found.
     #[must_use]
     pub fn on_missing(mut self, on_missing: OnMissing) -> Self {
         self.on_missing = on_missing;
@@ -133,28 +133,25 @@ impl PropagateLayer {
             self.dialects.strip(headers);
             return Ok(None);
         };
-        self.write_left(headers, &bounds)?;
+        if !self.write_left(headers, &bounds) {
+            bounds.withhold()?;
+        }
         Ok(Some(bounds))
     }
 
     /// What was found, where that is enough.
     pub(crate) fn wanted(&self, bounds: Option<Bounds>) -> Result<Option<Bounds>, PropagateError> {
-        match (bounds, self.on_missing) {
-            (None, OnMissing::Reject) => Err(PropagateError::Missing),
-            (bounds, _) => Ok(bounds),
+        match self.on_missing {
+            OnMissing::Reject if !bounds.as_ref().is_some_and(Bounds::is_found) => Err(PropagateError::Missing),
+            _ => Ok(bounds),
         }
     }
 
-    /// Writes what is left now, in place of whatever stood there, or says that the call must not be sent.
-    pub(crate) fn write_left(&self, headers: &mut HeaderMap, bounds: &Bounds) -> Result<(), PropagateError> {
+    /// Writes what is left now, in place of whatever stood there. Returns whether there was anything.
+    pub(crate) fn write_left(&self, headers: &mut HeaderMap, bounds: &Bounds) -> bool {
         let left = bounds.sent().remaining(now());
-        let written = self.dialects.write(headers, left, wall(&self.dialects)).is_ok();
-        // R16, also where no dialect is written. An observing policy sends without the field.
-        if written && !left.is_zero() {
-            return Ok(());
-        }
-        let observed = bounds.observed_by().map(count::would_withhold);
-        observed.ok_or_else(|| PropagateError::Exceeded(bounds.exceeded(Stage::Unsent)))
+        // Nothing left is not sent, also where no dialect is written.
+        self.dialects.write(headers, left, wall(&self.dialects)).is_ok() && !left.is_zero()
     }
 
     pub(crate) fn own(&self) -> Option<Deadline> {

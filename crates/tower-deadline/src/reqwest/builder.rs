@@ -80,6 +80,8 @@ impl ReqwestBuilder {
     /// The most that the peer may be silent: from the connection to the response head, and then for each part
     /// of the body that is waited for. There is no such limit by default, beside what is left of the deadline.
     /// The line that calls this is the origin.
+    ///
+    /// With `http2_prior_knowledge` it also runs while a call waits for a connection that another call is making.
     #[track_caller]
     pub fn read_timeout(self, timeout: Duration) -> Self {
         Self { read: Some(LimitReached::new(Limit::Read, timeout)), ..self }

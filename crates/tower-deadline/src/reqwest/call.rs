@@ -13,7 +13,8 @@ use http::{Extensions, HeaderMap};
 use http_deadline::{Ambient, Deadline, Journey, Origin, Policy, Stage};
 use reqwest::{Request, Response, Url};
 
-use super::limits::LimitReached;
+use super::connect::within;
+use super::limits::{Limit, LimitReached};
 use super::read::until_head;
 use super::redirect::Redirects;
 use super::refused::{AT_MOST, is_refused};
@@ -63,11 +64,28 @@ pub(super) enum Failed<E> {
     Inner(E),
 }
 
+impl<E: Error + 'static> Failed<E> {
+    /// The stage in which a limit within the deadline was reached, whoever tells of it: one of a connection comes
+    /// back as an error of the client.
+    fn at_limit(&self) -> Option<Stage> {
+        match self {
+            Self::Held(_) => None,
+            Self::Limit(exceeded) => Some(exceeded.stage()),
+            Self::Inner(error) => {
+                let reached = LimitReached::find(error).filter(|reached| reached.limit() != Limit::Total);
+                reached.and_then(|_| Exceeded::find(error)).map(Exceeded::stage)
+            }
+        }
+    }
+}
+
 /// One call. Dropping its future cancels it.
 #[derive(Debug)]
 pub(super) struct Call {
     plan: Arc<Plan>,
     bounds: Option<Bounds>,
+    /// The journey that the call is part of.
+    around: Option<Journey>,
     /// The stages of this call alone; they show in the journey that it is part of.
     journey: Journey,
 }
@@ -81,10 +99,12 @@ impl Call {
         let asked = asked.map(|timeout| Deadline::after(now(), timeout).with_origin(plan.made));
         let own = plan.layer.own().into_iter().chain(asked).reduce(Deadline::sooner);
         let bounds = plan.layer.wanted(Bounds::of(found, own))?;
-        let around = bounds.as_ref().and_then(Bounds::journey);
-        let journey = around.map_or_else(|| Journey::new(Arc::clone(&plan.policy), false), Journey::part);
+        // A request without a deadline is a journey all the same.
+        let around: Option<Journey> = found.get().or(Ambient::current().journey()).cloned();
+        let alone = || Journey::new(Arc::clone(&plan.policy), false);
+        let journey = around.as_ref().map_or_else(alone, Journey::part);
         plan.complete(request.headers_mut());
-        Ok(Self { plan: Arc::clone(plan), bounds, journey })
+        Ok(Self { plan: Arc::clone(plan), bounds, around, journey })
     }
 
     /// Makes the call.
@@ -94,37 +114,41 @@ impl Call {
         request: Request,
     ) -> Result<Response, Failed<T::Error>> {
         let mut watch = self.bounds.as_ref().and_then(Bounds::watch);
+        let home = request.url().origin();
         let response = self.within(&mut watch, self.attempts(&mut transport, request)).await?;
-        Ok(finished(response, self.bounds, watch, &self.plan))
+        let is_home = response.url().origin() == home;
+        let bounds = self.bounds.map(|bounds| if is_home { bounds } else { bounds.of_a_stranger() });
+        Ok(finished(response, bounds, watch, &self.plan))
     }
 
     /// Polls the attempts with the deadline ambient, and ends them at it.
-    async fn within<E>(
+    async fn within<E: Error + 'static>(
         &self,
         watch: &mut Option<Watch>,
         attempts: impl Future<Output = Result<Response, Failed<E>>>,
     ) -> Result<Response, Failed<E>> {
         let _open = self.journey.enter(Stage::Upstream);
         let deadline = self.bounds.as_ref().map(Bounds::deadline);
-        let mut ambient = Ambient::new(deadline, Some(self.journey.clone()));
+        let mut ambient = Ambient::new(deadline, self.around.clone());
         let mut attempts = pin!(attempts);
         poll_fn(|cx| {
-            let polled = ambient.run(|| attempts.as_mut().poll(cx));
-            let is_value = polled.is_ready() && !matches!(polled, Poll::Ready(Err(Failed::Limit(_))));
+            let polled = ambient.run(|| within(&self.journey, || attempts.as_mut().poll(cx)));
             // R11: value before timer; but of two limits at one instant the deadline is told.
-            if is_value {
-                return polled;
-            }
-            self.expired(watch, cx).map_or(polled, |failed| Poll::Ready(Err(failed)))
+            let stage = match &polled {
+                Poll::Pending => Some(self.journey.stage()),
+                Poll::Ready(Err(failed)) => failed.at_limit(),
+                Poll::Ready(Ok(_)) => None,
+            };
+            let expired = stage.and_then(|stage| self.expired(stage, watch, cx));
+            expired.map_or(polled, |failed| Poll::Ready(Err(failed)))
         })
         .await
     }
 
-    fn expired<E>(&self, watch: &mut Option<Watch>, cx: &mut Context<'_>) -> Option<Failed<E>> {
+    fn expired<E>(&self, stage: Stage, watch: &mut Option<Watch>, cx: &mut Context<'_>) -> Option<Failed<E>> {
         let watch = watch.as_mut()?;
         let expired = watch.poll_expired(cx).is_ready();
-        let exceeded = || PropagateError::Exceeded(watch.exceeded_in(self.journey.stage()));
-        expired.then(|| Failed::Held(exceeded()))
+        expired.then(|| Failed::Held(PropagateError::Exceeded(watch.exceeded_in(stage))))
     }
 
     async fn attempts<T: Transport>(
@@ -133,9 +157,13 @@ impl Call {
         mut request: Request,
     ) -> Result<Response, Failed<T::Error>> {
         let home = request.url().clone();
-        let (mut followed, mut refused) = (0, 0);
+        let (mut followed, mut refused, mut withheld) = (0, 0, false);
         loop {
-            self.write(&mut request, &home).map_err(Failed::Held)?;
+            if let Some(spent) = self.write(&mut request, &home).filter(|_| !withheld) {
+                spent.withhold().map_err(Failed::Held)?;
+                // It would have ended here: it is counted once, however far it goes on.
+                withheld = true;
+            }
             let spare = Spare::of(&request);
             let again = match self.attempt(transport, request).await {
                 Ok(response) => {
@@ -155,18 +183,15 @@ impl Call {
         }
     }
 
-    /// Writes what is left now (R2), or nothing where others than those that were called would see it.
-    fn write(&self, request: &mut Request, home: &Url) -> Result<(), PropagateError> {
+    /// Writes what is left now (R2), or nothing where others than those that were called would see it. Returns what
+    /// nothing is left of.
+    fn write(&self, request: &mut Request, home: &Url) -> Option<&Bounds> {
         let layer = &self.plan.layer;
-        let Some(bounds) = &self.bounds else {
-            layer.dialects.strip(request.headers_mut());
-            return Ok(());
-        };
-        layer.write_left(request.headers_mut(), bounds)?;
-        if request.url().origin() != home.origin() {
+        let spent = self.bounds.as_ref().filter(|bounds| !layer.write_left(request.headers_mut(), bounds));
+        if self.bounds.is_none() || request.url().origin() != home.origin() {
             layer.dialects.strip(request.headers_mut());
         }
-        Ok(())
+        spent
     }
 
     async fn attempt<T: Transport>(&self, transport: &mut T, request: Request) -> Result<Response, Failed<T::Error>> {

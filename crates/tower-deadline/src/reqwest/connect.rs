@@ -4,11 +4,11 @@
 //! ambient in it, for whatever connects; the call itself ends at it. A connection that hyper-util goes on making
 //! for its pool, once the call has another, is bounded by the limit alone.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http_deadline::{Ambient, Stage, StageGuard};
+use http_deadline::{Journey, Stage, StageGuard};
 use pin_project::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -19,6 +19,23 @@ use crate::BoxError;
 std::thread_local! {
     /// Whether a connection was waited for within the poll that runs.
     static CONNECTS: Cell<bool> = const { Cell::new(false) };
+    /// The call whose poll runs.
+    static CALL: RefCell<Option<Journey>> = const { RefCell::new(None) };
+}
+
+/// Runs `poll` for the call with these stages. They are not the ambient journey, which is the request's: what is
+/// spawned within a call ends with the request, and a call has no end that tells.
+pub(super) fn within<R>(call: &Journey, poll: impl FnOnce() -> R) -> R {
+    struct Restore(Option<Journey>);
+
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            CALL.replace(self.0.take());
+        }
+    }
+
+    let _outer = Restore(CALL.replace(Some(call.clone())));
+    poll()
 }
 
 /// Runs `poll`, and tells whether a connection was waited for in it. The journey does not tell: once the pool has
@@ -60,7 +77,7 @@ where
     }
 
     fn call(&mut self, destination: D) -> Self::Future {
-        let open = Ambient::current().journey().map(|journey| journey.enter(Stage::Connect));
+        let open = CALL.with_borrow(|call| call.as_ref().map(|call| call.enter(Stage::Connect)));
         Connecting { inner: self.inner.call(destination), running: self.limit.map(Running::start), open }
     }
 }
@@ -84,7 +101,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         // Polled by a task of the pool's: the call went on without this connection.
-        if Ambient::current().journey().is_none() {
+        if CALL.with_borrow(Option::is_none) {
             *this.open = None;
         }
         // R11: value before timer.
@@ -103,8 +120,8 @@ mod tests {
     use super::*;
     use crate::testing::{BUDGET, MS, poll};
     use crate::timer::tests::armed;
-    use crate::{Deadline, Journey, Policy, current, now};
-    use http_deadline::Exceeded;
+    use crate::{Deadline, Policy, current, now};
+    use http_deadline::{Ambient, Exceeded};
     use std::future::pending;
     use std::io;
     use std::pin::pin;
@@ -119,10 +136,6 @@ mod tests {
 
     async fn never(_: ()) -> io::Result<()> {
         pending().await
-    }
-
-    fn ambient(journey: &Journey) -> Ambient {
-        Ambient::new(Some(Deadline::after(now(), BUDGET)), Some(journey.clone()))
     }
 
     #[tokio::test(start_paused = true)]
@@ -161,8 +174,8 @@ mod tests {
     async fn the_stage_is_open_while_the_call_connects_and_not_once_the_pool_does() {
         let journey = Journey::new(Policy::new().into(), false);
         let mut connect = ConnectLayer(None).layer(service_fn(never));
-        let mut connecting = pin!(ambient(&journey).run(|| connect.call(())));
-        assert!(ambient(&journey).run(|| poll(connecting.as_mut())).is_pending());
+        let mut connecting = pin!(within(&journey, || connect.call(())));
+        assert!(within(&journey, || poll(connecting.as_mut())).is_pending());
         assert_eq!(journey.stage(), Stage::Connect);
         assert!(poll(connecting.as_mut()).is_pending());
         assert_eq!(journey.stage(), Stage::Handler);
@@ -173,8 +186,9 @@ mod tests {
         let journey = Journey::new(Policy::new().into(), false);
         let seen = service_fn(|()| async { current().ok_or(io::Error::other("no deadline")) });
         let mut connect = ConnectLayer(None).layer(seen);
-        let mut connecting = pin!(ambient(&journey).run(|| connect.call(())));
-        let seen = ambient(&journey).run(|| poll(connecting.as_mut()));
+        let mut ambient = Ambient::new(Some(Deadline::after(now(), BUDGET)), None);
+        let mut connecting = pin!(within(&journey, || connect.call(())));
+        let seen = ambient.run(|| within(&journey, || poll(connecting.as_mut())));
         assert!(matches!(seen, Poll::Ready(Ok(deadline)) if deadline.budget() == BUDGET));
         assert_eq!(journey.stage(), Stage::Handler);
     }

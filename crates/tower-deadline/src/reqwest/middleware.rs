@@ -1,9 +1,18 @@
 //! The same as a middleware of reqwest-middleware.
 //!
 //! Covers what the [service](super::PropagateReqwest) covers. The deadline and the journey come from the
-//! `Extensions` of the call, or else from the task. An error from further in stays what it is, so that a retry
-//! outside can judge it: also one of a connection that took too long, in whose chain
-//! [`LimitReached::find`](super::LimitReached::find) finds the limit.
+//! `Extensions` of the call, or of the task, whichever is sooner.
+//!
+//! # What a retry outside sees
+//!
+//! [`LimitReached::find`](super::LimitReached::find) finds the limit in an error of either kind:
+//!
+//! - the deadline and a read are limits of ours, and reaching one is an `Error::Middleware`. A retry as a rule takes
+//!   it for final. For the deadline it is. One that wants to try again after a silent read asks which limit it was;
+//! - a connection that took too long is an `Error::Reqwest` with `is_connect`, as any other that was not made, and
+//!   is as a rule tried again. At the very instant of the deadline it is the deadline that is told.
+//!
+//! Every other error from further in stays what it is.
 
 use std::sync::Arc;
 

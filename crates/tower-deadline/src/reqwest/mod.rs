@@ -9,8 +9,9 @@
 //!   [`PropagateLayer`](crate::PropagateLayer) has it;
 //! - *each connection* and *each read*, where they have limits of their own; [`LimitReached::find`] tells which
 //!   of the limits ended a call, how long it is, and where it was set;
-//! - *a redirect to another origin*: it gets no deadline field in any dialect, and no credentials. The call stays
-//!   within its deadline all the same.
+//! - *a redirect to another origin*: it gets no deadline field in any dialect, no credentials, and no `Host` that
+//!   the request set. The call stays within its deadline all the same; and what that origin tells of a deadline in
+//!   `Deadline-Exceeded` is not believed, because it was sent none.
 //!
 //! The client is made here, because reqwest's own redirects and retries have to be off: they repeat a field that
 //! was written for the first attempt.
@@ -39,7 +40,10 @@
 //! - `Referer` is removed on the way from `https` to `http`, also if it came along from earlier;
 //! - credentials among a `ClientBuilder`'s default headers are added below us, to every attempt. Where there are
 //!   any, a redirect to another origin is not followed, and is the response: set them with
-//!   [`default_headers`](ReqwestBuilder::default_headers) of the builder here.
+//!   [`default_headers`](ReqwestBuilder::default_headers) of the builder here;
+//! - a deadline field among a `ClientBuilder`'s default headers is added below us as well, wherever we write none:
+//!   to a call without a deadline, and to another origin; and in a second dialect beside ours. Set none there. Among
+//!   the default headers of the builder here it is replaced, or removed, as one of the request is.
 //!
 //! No TLS is chosen: features of reqwest itself do that.
 //!

@@ -2,7 +2,8 @@
 //!
 //! Covers the limit of one wait. Its time runs while something is waited for: not while a connection is made,
 //! which has a limit of its own, and not while the caller does something else than reading. It does run while a
-//! request body is sent.
+//! request body is sent, and while a call waits for a connection that another call makes: hyper-util makes one for
+//! all of them where HTTP/2 is spoken from the start, and does not tell the others.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};

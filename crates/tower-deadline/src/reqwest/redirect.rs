@@ -7,8 +7,8 @@ use std::error::Error;
 use std::fmt;
 
 use http::header::{
-    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderName, LOCATION, PROXY_AUTHORIZATION,
-    REFERER, TRANSFER_ENCODING, WWW_AUTHENTICATE,
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_TYPE, COOKIE, HOST,
+    HeaderName, LOCATION, PROXY_AUTHORIZATION, REFERER, TRANSFER_ENCODING, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use reqwest::{Request, Response, Url};
@@ -20,7 +20,8 @@ pub(super) const CREDENTIALS: [HeaderName; 5] =
     [AUTHORIZATION, COOKIE, HeaderName::from_static("cookie2"), PROXY_AUTHORIZATION, WWW_AUTHENTICATE];
 
 /// What belongs to a body that is not sent again.
-const PAYLOAD: [HeaderName; 4] = [CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING, TRANSFER_ENCODING];
+const PAYLOAD: [HeaderName; 6] =
+    [CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION, TRANSFER_ENCODING];
 
 /// How redirects are followed.
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +97,8 @@ impl Redirects {
         }
         if crosses {
             remove(request.headers_mut(), &CREDENTIALS);
+            // The address says who the next one is.
+            request.headers_mut().remove(HOST);
         }
         self.refer(request.headers_mut(), from, &url);
         *request.url_mut() = url;

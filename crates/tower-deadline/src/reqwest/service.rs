@@ -41,7 +41,8 @@ impl PropagateReqwest {
     pub fn execute(&self, request: impl Into<WithDeadline<Request>>) -> PropagateReqwestFuture {
         let WithDeadline { mut request, found } = request.into();
         let (client, call) = (self.client.clone(), Call::new(&self.plan, &mut request, &found));
-        PropagateReqwestFuture(Box::pin(async move { call?.make(client, request).await.map_err(told) }))
+        let calling = async move { call?.make(client, request).await.map_err(told) };
+        PropagateReqwestFuture(Some(Box::pin(calling)))
     }
 }
 
@@ -122,15 +123,23 @@ impl From<Request> for WithDeadline<Request> {
     }
 }
 
-/// The response of [`PropagateReqwest`]. Dropping it cancels the call.
+type Calling = Pin<Box<dyn Future<Output = Result<Response, PropagateError>> + Send>>;
+
+/// The response of [`PropagateReqwest`]. Dropping it cancels the call. It answers once, and is pending if it is
+/// polled again.
 #[must_use = "a call is made when its future is polled"]
-pub struct PropagateReqwestFuture(Pin<Box<dyn Future<Output = Result<Response, PropagateError>> + Send>>);
+pub struct PropagateReqwestFuture(Option<Calling>);
 
 impl Future for PropagateReqwestFuture {
     type Output = Result<Response, PropagateError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(cx)
+        let Some(calling) = &mut self.0 else { return Poll::Pending };
+        let polled = calling.as_mut().poll(cx);
+        if polled.is_ready() {
+            self.0 = None;
+        }
+        polled
     }
 }
 
@@ -143,7 +152,9 @@ impl fmt::Debug for PropagateReqwestFuture {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::PropagateLayer;
+    use crate::testing::poll;
+    use crate::{PropagateLayer, now};
+    use std::time::Duration;
 
     #[test]
     fn the_client_and_its_calls_cross_threads() {
@@ -151,6 +162,19 @@ mod tests {
         fn is_sent<T: Send + 'static>(_: &T) {}
         let client = PropagateLayer::new().reqwest().build(Client::builder()).unwrap();
         crosses(&client);
-        is_sent(&client.execute(Request::new(http::Method::GET, "http://shop.example/".parse().unwrap())));
+        is_sent(&client.execute(get()));
+    }
+
+    fn get() -> Request {
+        Request::new(http::Method::GET, "http://shop.example/".parse().unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_is_answered_once_and_polling_on_is_harmless() {
+        let client = PropagateLayer::new().reqwest().build(Client::builder()).unwrap();
+        let passed = Deadline::after(now(), Duration::ZERO);
+        let mut calling = Box::pin(client.execute(WithDeadline::new(get(), passed)));
+        assert!(poll(calling.as_mut()).is_ready());
+        assert!(poll(calling.as_mut()).is_pending() && poll(calling.as_mut()).is_pending());
     }
 }

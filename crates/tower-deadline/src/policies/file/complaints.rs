@@ -41,16 +41,19 @@ impl<'t> Complaints<'t> {
         self.meant(value.span().start, path, message);
     }
 
+    /// About a key, whatever its value.
+    pub(super) fn key(&mut self, path: &[&str], key: &Spanned<Cow<'_, str>>, message: String) {
+        self.meant(key.span().start, path, message);
+    }
+
     /// About a key of a policy that is not known.
     pub(super) fn unknown_key(&mut self, path: &[&str], key: &Spanned<Cow<'_, str>>, known: &[&str]) {
-        let message = format!("unknown key; expected one of {}", known.join(", "));
-        self.meant(key.span().start, path, suggest::with(message, key.get_ref(), known.iter().copied()));
+        self.key(path, key, unknown("key", key.get_ref(), known));
     }
 
     /// About a table that is not known.
     pub(super) fn unknown_table(&mut self, path: &[&str], key: &Spanned<Cow<'_, str>>, known: &[&str]) {
-        let message = format!("unknown table; expected one of {}", known.join(", "));
-        self.meant(key.span().start, path, suggest::with(message, key.get_ref(), known.iter().copied()));
+        self.key(path, key, unknown("table", key.get_ref(), known));
     }
 
     /// Fails with everything that was found.
@@ -87,12 +90,11 @@ impl<'t> Complaints<'t> {
     fn key_at(&self, at: usize) -> String {
         let start = self.before(at).rfind('\n').map_or(0, |end| end + 1);
         let line = self.text[start..].lines().next().unwrap_or_default().trim();
-        let head =
-            |line: &str| line.trim_start_matches('[').split([']', '#']).next().unwrap_or_default().trim().to_owned();
+        let head = |line: &str| until(line.trim_start_matches('['), &[']', '#']).to_owned();
         if line.starts_with('[') {
             return head(line);
         }
-        let key = line.split(['=', '#']).next().unwrap_or_default().trim();
+        let key = until(line, &['=', '#']);
         let table = self.text[..start].lines().rev().map(str::trim).find(|line| line.starts_with('[')).map(head);
         match table {
             Some(table) if !key.is_empty() => format!("{table}.{key}"),
@@ -104,6 +106,29 @@ impl<'t> Complaints<'t> {
     fn before(&self, at: usize) -> &'t str {
         self.text.get(..at).unwrap_or(self.text)
     }
+}
+
+fn unknown(what: &str, word: &str, known: &[&str]) -> String {
+    let message = format!("unknown {what}; expected one of {}", known.join(", "));
+    suggest::with(message, word, known.iter().copied())
+}
+
+/// What stands before the first of these characters that is not in quotes. Where a quote is left open, that is what
+/// is broken, and it means nothing.
+fn until<'t>(line: &'t str, stops: &[char]) -> &'t str {
+    let mut open = None;
+    let mut stops_here = |char| match open {
+        Some(quote) => {
+            open = Some(quote).filter(|quote| *quote != char);
+            false
+        }
+        None => {
+            open = Some(char).filter(|char| matches!(char, '"' | '\''));
+            stops.contains(&char)
+        }
+    };
+    let end = line.find(&mut stops_here).or_else(|| line.find(stops));
+    line[..end.unwrap_or(line.len())].trim()
 }
 
 /// A key as it would be written in one line.

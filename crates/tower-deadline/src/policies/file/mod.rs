@@ -31,7 +31,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use self::complaints::Complaints;
-use super::{Conflict, PolicySet};
+use super::{Conflict, PolicySet, is_unnamed};
 
 mod complaints;
 mod error;
@@ -94,6 +94,8 @@ impl PolicySet {
 }
 
 fn parse(name: &str, text: &str) -> Result<PolicySet, PolicyFileError> {
+    // The mark that some editors put in front is no column.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (root, broken) = DeTable::parse_recoverable(text);
     let mut complaints = Complaints::of(text, &broken);
     let mut file = File::default();
@@ -119,8 +121,12 @@ struct File<'t> {
 
 impl<'t> File<'t> {
     fn read_policies(&mut self, table: &'t DeTable<'t>, complaints: &mut Complaints<'_>) {
-        for (name, value) in table {
-            let name = name.get_ref().as_ref();
+        for (key, value) in table {
+            let name = key.get_ref().as_ref();
+            if is_unnamed(name) {
+                let message = "a policy without a name; expected a table [policy.NAME]".to_owned();
+                complaints.key(&["policy", name], key, message);
+            }
             let policy = match value.get_ref().as_table() {
                 Some(table) => read_policy(name, table, complaints),
                 None => {

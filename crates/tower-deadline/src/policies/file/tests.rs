@@ -224,6 +224,17 @@ fn what_has_the_wrong_shape_is_told_by_its_key() {
 }
 
 #[test]
+fn a_policy_has_a_name() {
+    let told = "a policy without a name; expected a table [policy.NAME]";
+    for (text, place) in [
+        ("[policy.\"\"]\nmin = \"3s\"\n[route]\n\"/\" = \"\"\n", "1:9: policy.\"\""),
+        ("policy = { \" \" = { min = \"3s\" } }", "1:12: policy.\" \""),
+    ] {
+        assert_eq!(complaints(text), format!("<toml>:{place}: {told}"));
+    }
+}
+
+#[test]
 fn what_stands_twice_is_told_at_the_second() {
     for (text, told) in [
         ("[policy.a]\nmin = \"1s\"\nmin = \"2s\"", "3:1: policy.a.min: duplicate key"),
@@ -252,6 +263,16 @@ fn what_is_no_toml_is_told_with_its_place_and_not_again_for_what_it_may_mean() {
             "1:15: policy.report: unclosed table, expected `]`",
         ),
         ("[route]\n/x = \"default\"", "2:1: route./x: invalid unquoted key, expected letters, numbers, `-`, `_`"),
+        // What is in quotes ends neither a key nor a table.
+        (
+            "[route]\n\"/x=y#z\" = default",
+            "2:12: route.\"/x=y#z\": string values must be quoted, expected literal string",
+        ),
+        ("[policy.'a]#b']\nmin = 3s", "2:7: policy.'a]#b'.min: string values must be quoted, expected literal string"),
+        (
+            "[route]\n\"/x = 3",
+            "2:8: route.\"/x: key with no value, expected `=`\n<toml>:2:8: route.\"/x: invalid basic string, expected `\"`",
+        ),
     ] {
         assert_eq!(complaints(text), format!("<toml>:{told}"));
     }
@@ -292,6 +313,23 @@ fn a_column_counts_characters() {
     let told = complaints("[policy.\"café\"]\nmin = \"é\"   # é\n[route]\n\"/é\" = \"x\"\n");
     assert!(told.starts_with("<toml>:2:7: policy.\"café\".min: \"é\" is no duration"), "{told}");
     assert!(told.contains("\n<toml>:4:8: route.\"/é\": there is no policy `x`"), "{told}");
+}
+
+#[test]
+fn a_place_is_that_of_an_editor_whatever_ends_a_line_or_stands_in_front() {
+    let number = "expected a duration in quotes, such as \"300ms\", \"1.5s\" or \"1h30m\", not a bare number";
+    for (text, place) in [
+        ("[policy.a]\r\nmax = \"3s\"\r\nmin = 3\r\n", "3:7"),
+        ("[policy.a]\n\tmin\t=\t3", "2:8"),
+        ("\u{feff}policy.a.min = 3", "1:16"),
+        ("\u{feff}[policy.a]\nmin = 3", "2:7"),
+        ("policy = { a = { max = \"3s\", min = 3 } }", "1:36"),
+        ("[policy]\na.min = 3", "2:9"),
+        ("[policy.a]\nmax = \"\"\"\n3s\"\"\"\n\"min\" = 3", "4:9"),
+    ] {
+        assert_eq!(complaints(text), format!("<toml>:{place}: policy.a.min: {number}"), "{text}");
+    }
+    assert!(complaints("\u{feff}timeout = 3s").starts_with("<toml>:1:11: timeout: string values"));
 }
 
 #[test]

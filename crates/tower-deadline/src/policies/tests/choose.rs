@@ -121,6 +121,38 @@ mod matched_path {
         }
     }
 
+    /// What a router is made of does not matter, but that the whole path counts.
+    #[tokio::test(start_paused = true)]
+    async fn a_router_that_is_merged_or_nested_has_the_whole_path() {
+        let set = || {
+            let set = set().route("/reports/{id}", "report").unwrap();
+            Arc::new(set.route("/v1/{shop}/reports/{id}", "report").unwrap())
+        };
+        let routes = || Router::new().route("/reports/{id}", get(told)).route("/plain", get(told)).fallback(told);
+        let layered = || routes().layer(DeadlineLayer::by_matched_path(set()));
+        let merged = Router::new().route("/bare", get(told)).merge(layered());
+        let nested = Router::new().nest("/v1/{shop}", layered());
+        let served = Router::new().nest_service("/v1/{shop}", layered());
+        let around = Router::new().nest_service("/v1/{shop}", routes()).layer(DeadlineLayer::by_matched_path(set()));
+        let one = Router::new().route("/reports/{id}", get(told)).route_layer(DeadlineLayer::by_matched_path(set()));
+        for (case, app, path, policy) in [
+            ("merged", &merged, "/reports/7", "report"),
+            ("merged", &merged, "/plain", "default"),
+            ("merged", &merged, "/elsewhere", "default"),
+            ("merged", &merged, "/bare", ""),
+            ("nested", &nested, "/v1/eu/reports/7", "report"),
+            ("nested", &nested, "/v1/eu/elsewhere", "default"),
+            ("nested service", &served, "/v1/eu/reports/7", "report"),
+            ("nested service", &served, "/v1/eu/elsewhere", "default"),
+            // Inside of a service the outer router does not look.
+            ("around", &around, "/v1/eu/reports/7", "default"),
+            ("a route layer", &one, "/reports/7", "report"),
+            ("a route layer", &one, "/elsewhere", ""),
+        ] {
+            assert_eq!(answer(app.clone(), path).await, policy, "{case}: {path}");
+        }
+    }
+
     /// Nothing is matched yet.
     #[tokio::test(start_paused = true)]
     async fn around_a_router_every_request_has_the_default() {

@@ -59,7 +59,10 @@ fn a_methods_own_policy_wins_over_its_services() {
 #[test]
 fn what_cannot_be_added_is_told_by_type_and_in_words() {
     let set = || PolicySet::new(Policy::new()).unwrap().policy(named("report")).unwrap();
+    let unnamed = "a policy has an empty name; name it by `Policy::named`";
     let cases = [
+        (PolicySet::new(named("")), PolicySetError::Unnamed, unnamed),
+        (set().policy(named(" ")), PolicySetError::Unnamed, unnamed),
         (
             set().policy(named("report")),
             PolicySetError::DuplicatePolicy(PolicyName::new("report")),

@@ -126,6 +126,23 @@ async fn a_call_without_a_deadline_can_be_refused() {
     assert_eq!(upstream.probe.called(), 1);
 }
 
+// R21
+#[tokio::test(start_paused = true)]
+async fn a_limit_of_the_layers_own_is_no_deadline_that_is_found() {
+    let limited = PropagateLayer::new().timeout(100 * MS);
+    let mut strict = upstream(&limited.clone().on_missing(OnMissing::Reject));
+    let refused = poll(send(&mut strict.client, Request::new(())).as_mut());
+    assert!(matches!(refused, Poll::Ready(Err(PropagateError::Missing))));
+    now_ready(poll(send(&mut strict.client, within(300)).as_mut()));
+    assert_eq!(fields(&strict.sent()), ["x-request-timeout: 100ms"]);
+    let mut around = Ambient::new(Some(Deadline::after(now(), 50 * MS)), None);
+    around.run(|| now_ready(poll(send(&mut strict.client, Request::new(())).as_mut())));
+    assert_eq!((strict.probe.called(), fields(&strict.sent())), (2, vec!["x-request-timeout: 50ms".to_owned()]));
+    let mut open = upstream(&limited);
+    now_ready(poll(send(&mut open.client, Request::new(())).as_mut()));
+    assert_eq!(fields(&open.sent()), ["x-request-timeout: 100ms"]);
+}
+
 #[track_caller]
 fn is_unsent<B: std::fmt::Debug>(polled: Poll<Result<B, PropagateError>>) {
     let Poll::Ready(Err(PropagateError::Exceeded(exceeded))) = polled else { panic!("{polled:?}") };

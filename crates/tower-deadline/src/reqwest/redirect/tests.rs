@@ -59,6 +59,18 @@ fn the_method_and_the_body_are_those_that_the_status_asks_for() {
     }
 }
 
+/// What Fetch calls the names of request body headers, and what frames a body.
+#[test]
+fn nothing_tells_of_a_body_that_is_left_out() {
+    let mut sent = request(Method::POST, "body");
+    let names = ["content-encoding", "content-language", "content-location", "content-type", "content-length"];
+    for name in names {
+        sent.headers_mut().insert(name, HeaderValue::from_static("value"));
+    }
+    let next = next(&follows(10), &answer(303, "/paid"), &sent).unwrap();
+    assert!(names.iter().all(|name| !next.headers().contains_key(*name)), "{:?}", next.headers());
+}
+
 #[test]
 fn a_body_that_streams_is_not_sent_again_but_left_out_where_it_may_be() {
     let streamed = || request(Method::POST, Body::wrap(deadline_testkit::ScriptedBody::full("body")));
@@ -102,6 +114,16 @@ fn credentials_stay_with_their_origin() {
             assert_eq!(next.headers().contains_key(name), kept, "{location}: {name}");
         }
         assert!(next.headers().contains_key("accept"), "{location}");
+    }
+}
+
+#[test]
+fn a_host_that_the_request_sets_is_not_that_of_another_origin() {
+    let mut sent = request(Method::GET, "");
+    sent.headers_mut().insert(HOST, HeaderValue::from_static("shop.internal"));
+    for (location, kept) in [("/paid", true), ("http://shop.example/paid", true), ("http://other.example/", false)] {
+        let next = next(&follows(10), &answer(302, location), &sent).expect(location);
+        assert_eq!(next.headers().contains_key(HOST), kept, "{location}");
     }
 }
 

@@ -5,13 +5,16 @@
 
 use crate::testing::{MS, settle};
 use crate::timer::tests::armed;
-use crate::{BoxError, Covers, DeadlineLayer, HopByHopLayer, Journey, Mode, Policy, PropagateLayer, detach, spawn};
+use crate::{
+    BoxError, Cause, Covers, Deadline, DeadlineLayer, HopByHopLayer, Journey, Mode, Policy, PropagateLayer, detach,
+    scope, spawn,
+};
 use bytes::Bytes;
 use deadline_testkit::{BodyProbe, Probe, ScriptedBody, ScriptedError, Step};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::{pending, ready};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -70,10 +73,14 @@ enum Fate {
     Calls,
     Spawns,
     Detaches,
+    /// A part of it, for a cause that is drawn, and maybe after its deadline.
+    Cancels,
     ReadsElsewhere,
 }
 
-const FATES: [Fate; 8] = [
+const CAUSES: [Cause; 3] = [Cause::Cancelled, Cause::Superseded, Cause::Shutdown];
+
+const FATES: [Fate; 9] = [
     Fate::Answers,
     Fate::Silent,
     Fate::Fails,
@@ -81,6 +88,7 @@ const FATES: [Fate; 8] = [
     Fate::Calls,
     Fate::Spawns,
     Fate::Detaches,
+    Fate::Cancels,
     Fate::ReadsElsewhere,
 ];
 
@@ -105,6 +113,7 @@ struct Plan {
     timeout: Option<Duration>,
     /// When the handler answers, and how long what it calls or starts takes.
     delays: [Duration; 2],
+    cause: Cause,
     /// When the client leaves, and after how many frames.
     leaves: (Duration, usize),
     bodies: [Vec<Step>; 2],
@@ -138,6 +147,7 @@ impl Plan {
             around,
             timeout: Some(random.time()).filter(|_| random.below(8) > 0),
             delays: [random.time() / 2, random.time()],
+            cause: random.one_of(&CAUSES),
             leaves: (random.time() * (1 + random.below(3) as u32), random.below(6) as usize),
             bodies: [random.steps(), random.steps()],
         }
@@ -167,12 +177,14 @@ struct World {
     bodies: Mutex<Vec<BodyProbe>>,
     /// Each journey keeps its policy, and each part keeps the journey that it is a part of.
     policy: Arc<Policy>,
+    /// What ended a scope.
+    causes: Mutex<BTreeSet<&'static str>>,
 }
 
 impl World {
     fn new() -> Arc<Self> {
-        let (probe, bodies) = (Probe::default(), Mutex::default());
-        Arc::new(Self { tasks: alive(), probe, bodies, policy: Policy::new().into() })
+        let (probe, policy) = (Probe::default(), Policy::new().into());
+        Arc::new(Self { tasks: alive(), probe, bodies: Mutex::default(), policy, causes: Mutex::default() })
     }
 
     fn census(&self) -> Census {
@@ -243,9 +255,9 @@ impl World {
             Fate::Silent => return self.probe.watch(pending()).await,
             Fate::Fails => return Err(ScriptedError),
             Fate::Calls => return self.call(&plan).await,
+            Fate::Cancels => self.cancel(&plan).await,
             Fate::Spawns => self.spawn(longer),
             Fate::Detaches => drop(detach(longer, self.probe.watch(pending::<()>()))),
-            // A task that nobody ends: it ends because its body does.
             // A task that nobody ends: it ends because its body does.
             Fate::ReadsElsewhere => drop(tokio::spawn(self.probe.watch(async move {
                 let mut body = request.into_body();
@@ -264,6 +276,25 @@ impl World {
             drop(spawn(probe.watch(sleep(longer))));
             pending::<()>().await;
         })));
+    }
+
+    /// A scope with children, which another task cancels after a while.
+    async fn cancel(&self, plan: &Plan) {
+        let ([delay, longer], cause) = (plan.delays, plan.cause);
+        let scoped = scope(
+            Deadline::after(crate::now(), longer),
+            self.probe.watch(async {
+                self.spawn(longer);
+                pending::<()>().await;
+            }),
+        );
+        let canceller = scoped.canceller();
+        drop(tokio::spawn(self.probe.watch(async move {
+            sleep(delay).await;
+            canceller.cancel_as(cause, "not wanted");
+        })));
+        let ended = scoped.await.map_err(|exceeded| exceeded.cause().as_str());
+        self.causes.lock().unwrap().extend(ended.err());
     }
 
     /// An outgoing call, whose answer is passed on.
@@ -341,6 +372,8 @@ async fn ten_thousand_requests_leave_nothing_behind() {
     sleep(LONGEST).await;
     assert_eq!(world.census(), Census::default(), "seed {seed}, after {:?}: {ends:#?}", crate::now() - before);
     assert!(world.probe.called() > REQUESTS, "seed {seed}");
+    let causes = world.causes.lock().unwrap();
+    assert!(causes.iter().eq(["cancelled", "deadline", "shutdown", "superseded"].iter()), "seed {seed}: {causes:?}");
 }
 
 /// The count sees what it is for.
@@ -375,6 +408,7 @@ async fn a_hundred_tasks_on_expired_requests_return() {
             around: Around::Once,
             timeout: Some(100 * MS),
             delays: [LONGEST; 2],
+            cause: Cause::Cancelled,
             leaves: (LONGEST, 5),
             bodies: [vec![Step::Stall], Vec::new()],
         };

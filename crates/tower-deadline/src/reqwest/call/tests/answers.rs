@@ -98,6 +98,27 @@ async fn a_hop_that_stopped_at_our_deadline_is_told_from_one_that_failed() {
     assert_eq!(ours(answered(200, grpc).await), None, "before the deadline nobody knows whose it was");
 }
 
+// R23
+#[tokio::test(start_paused = true)]
+async fn another_origin_is_not_believed_that_it_kept_a_deadline_it_was_not_sent() {
+    let trail = Trail::new(OriginKind::Header, Stage::Handler, Cause::Deadline, None).to_string();
+    let forged =
+        || Head::builder().status(504).header(&DEADLINE_EXCEEDED, &trail).body(ScriptedBody::full("")).unwrap();
+    let (home, other) = ("http://shop.example/moved", "http://other.example/");
+    for (way, after, ours) in [
+        (&[home][..], 0, true),
+        (&[other], 0, false),
+        (&[other, home], 0, true),
+        // It was not told, but nobody else has waited so long.
+        (&[other], 300, true),
+    ] {
+        let server = way.iter().fold(Server::default(), |server, next| server.then(0, to(next)));
+        let response = server.then(after, forged()).call(300).await.unwrap();
+        assert_eq!(response.extensions().get::<Exceeded>().is_some(), ours, "{way:?}, {after}");
+        assert_eq!(response.headers()[&DEADLINE_EXCEEDED], trail, "passed on as it is");
+    }
+}
+
 // R24
 #[tokio::test(start_paused = true)]
 async fn a_cancelled_of_grpc_after_our_deadline_is_an_exceeded() {

@@ -5,8 +5,13 @@ use crate::testing::poll;
 use crate::timer::tests::armed;
 use crate::{Covers, Journey, Mode, OnMissing, Policy, Stage, current, scope};
 use http_deadline::{Ambient, Origin};
+use std::future::pending;
+use std::io;
 use std::task::Poll;
 use tokio::time::{Instant, advance};
+use tower::{Layer, Service};
+
+use super::super::super::connect::ConnectLayer;
 
 fn part_of(policy: Policy, budget: u32) -> (Extensions, Journey) {
     let (mut found, journey) = (within(budget), Journey::new(policy.into(), false));
@@ -40,6 +45,22 @@ async fn the_stage_is_that_of_this_call_whatever_else_the_request_does() {
     assert_eq!(exceeded(outcome).stage(), Stage::Upstream);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_call_without_a_deadline_is_part_of_the_journey_around_it() {
+    let builder = || PropagateLayer::new().reqwest();
+    let journey = || Journey::new(Policy::new().into(), false);
+    let (passed, around) = (journey(), journey());
+    let mut found = Extensions::new();
+    found.insert(passed.clone());
+    let mut explicit = Server::default().calls(builder(), get(), &found);
+    let mut ambient = Ambient::new(None, Some(around.clone()));
+    let mut inherited = ambient.run(|| Server::default().calls(builder(), get(), &Extensions::new()));
+    for (journey, calling) in [(passed, &mut explicit), (around, &mut inherited)] {
+        assert!(poll(calling.as_mut()).is_pending());
+        assert_eq!(journey.stage(), Stage::Upstream);
+    }
+}
+
 // R15
 #[tokio::test(start_paused = true)]
 async fn dropping_the_call_half_way_cancels_it() {
@@ -65,6 +86,33 @@ async fn the_error_tells_which_limit_was_reached_and_the_deadline_before_the_oth
         let (server, clock) = (Server::default(), Instant::now());
         let reached = limit(server.calls(builder, get(), &within(300)).await);
         assert_eq!((reached.limit(), reached.length(), clock.elapsed()), (which, length * MS, length * MS));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_of_a_connection_at_the_very_instant_is_not_told_before_the_deadline() {
+    struct Connects(ConnectLayer);
+
+    impl Transport for Connects {
+        type Error = io::Error;
+
+        fn send(&mut self, _: Request) -> impl Future<Output = io::Result<Response>> + Send {
+            let connecting = self.0.layer(tower::service_fn(|()| pending::<io::Result<Response>>())).call(());
+            async { connecting.await.map_err(io::Error::other) }
+        }
+    }
+
+    for (connect, which) in [(299, Limit::Connect), (300, Limit::Total), (301, Limit::Total)] {
+        let (plan, mut request) = (PropagateLayer::new().reqwest().plan(&Client::new()), get());
+        let call = Call::new(&plan, &mut request, &within(300)).unwrap();
+        let connects = Connects(ConnectLayer(Some(LimitReached::new(Limit::Connect, connect * MS))));
+        let exceeded = match call.make(connects, request).await {
+            Err(Failed::Held(PropagateError::Exceeded(exceeded))) => exceeded,
+            Err(Failed::Inner(error)) => Exceeded::find(&error).unwrap().clone(),
+            other => panic!("{other:?}"),
+        };
+        let reached = LimitReached::find(&exceeded).map(|reached| reached.limit());
+        assert_eq!((reached, exceeded.stage()), (Some(which), Stage::Connect), "{connect}");
     }
 }
 
@@ -116,6 +164,12 @@ async fn without_a_deadline_it_is_sent_without_a_field_or_refused() {
     assert_eq!(server.told(), [None]);
     let refused = server.calls(strict.reqwest(), by_hand(), &Extensions::new()).await;
     assert!(matches!(refused, Err(Failed::Held(PropagateError::Missing))), "{refused:?}");
+    // A limit of one request is none that was found, either.
+    let strict = PropagateLayer::new().on_missing(OnMissing::Reject).reqwest();
+    let mut limited = get();
+    *limited.timeout_mut() = Some(300 * MS);
+    let refused = server.calls(strict, limited, &Extensions::new()).await;
+    assert!(matches!(refused, Err(Failed::Held(PropagateError::Missing))), "{refused:?}");
     assert_eq!(server.probe.called(), 1);
 }
 
@@ -125,6 +179,22 @@ async fn an_observing_policy_sends_late_and_without_a_field() {
     let (found, _journey) = part_of(Policy::new().mode(Mode::Observe), 0);
     assert!(server.calls(PropagateLayer::new().reqwest(), get(), &found).await.is_ok());
     assert_eq!(server.told(), [None]);
+}
+
+#[cfg(feature = "metrics")]
+#[tokio::test(start_paused = true)]
+async fn a_call_that_an_observing_policy_sends_late_is_counted_once_however_often_it_is_redirected() {
+    for (budget, left) in [(0, None), (100, Some("100ms")), (200, Some("200ms"))] {
+        let counts = crate::count::recorder::Counts::default();
+        let _recording = counts.record();
+        let server = Server::default().then(100, to("/moved")).then(0, to("/again")).then(0, ok());
+        let (found, _journey) = part_of(Policy::new().mode(Mode::Observe), budget);
+        assert!(server.calls(PropagateLayer::new().reqwest(), get(), &found).await.is_ok());
+        let later = Some("100ms".to_owned()).filter(|_| budget > 100);
+        assert_eq!(server.told(), [left.map(str::to_owned), later.clone(), later.clone()]);
+        let counted: Vec<u64> = counts.all().into_iter().map(|(_, times)| times).collect();
+        assert_eq!(counted, if later.is_none() { vec![1] } else { vec![] }, "{budget}");
+    }
 }
 
 // R18
@@ -159,4 +229,36 @@ async fn the_deadline_is_ambient_within_the_attempts_and_the_stage_is_open() {
     let mut calling = Box::pin(Call::new(&plan, &mut request, &found).unwrap().make(Sees, request));
     assert!(matches!(poll(calling.as_mut()), Poll::Ready(Ok(_))));
     assert_eq!((journey.stage(), current()), (Stage::Handler, None));
+}
+
+// R15
+#[tokio::test(start_paused = true)]
+async fn what_is_spawned_within_an_attempt_ends_with_the_request() {
+    struct Spawns;
+
+    impl Transport for Spawns {
+        type Error = ScriptedError;
+
+        async fn send(&mut self, _: Request) -> Result<Response, ScriptedError> {
+            drop(crate::spawn(pending::<()>()));
+            Ok(Head::builder().url(HOME.parse::<Url>().unwrap()).body("").unwrap().into())
+        }
+    }
+
+    let alive = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    for budget in [None, Some(300)] {
+        let (found, journey) = part_of(Policy::new(), budget.unwrap_or_default());
+        let mut found = found;
+        if budget.is_none() {
+            found.remove::<Deadline>();
+        }
+        let (plan, mut request) = (PropagateLayer::new().reqwest().plan(&Client::new()), get());
+        let response = Call::new(&plan, &mut request, &found).unwrap().make(Spawns, request).await.unwrap();
+        crate::testing::settle().await;
+        assert_eq!(alive(), 1, "the request goes on: {budget:?}");
+        drop(response);
+        journey.end();
+        crate::testing::settle().await;
+        assert_eq!(alive(), 0, "{budget:?}");
+    }
 }
