@@ -4,21 +4,26 @@
 //! cargo run -p deadline-examples --example tonic_greeter
 //! ```
 //!
-//! The frontend mounts the layer outside of tonic, the backend under tonic's own builder: both places work.
+//! The frontend mounts the layer outside of tonic, the backend under tonic's own builder: both places work. The last
+//! call is made by a client whose stack cannot be changed, but takes an interceptor.
 
 use std::future::pending;
+use std::mem;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
+use tonic::metadata::MetadataMap;
 use tonic::service::Routes;
 use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Request, Response, Status};
 use tower::ServiceBuilder;
 use tower_deadline::admit::TONIC_GUARD;
 use tower_deadline::propagate::Propagate;
-use tower_deadline::{BoxError, Deadline, DeadlineLayer, Policy, PropagateLayer, now, remaining};
+use tower_deadline::{
+    BoxError, Deadline, DeadlineLayer, Policy, PropagateError, PropagateLayer, now, remaining, scope,
+};
 
 /// What the build script made.
 #[expect(unused_qualifications, unreachable_pub, clippy::allow_attributes, reason = "generated code has its own style")]
@@ -31,11 +36,24 @@ use hello::greeter_server::{Greeter, GreeterServer};
 
 type Client = GreeterClient<Propagate<Channel>>;
 
-/// Whatever is left of the deadline goes along with each call, and bounds it here: connecting, waiting in the
-/// channel's buffer, the head, and the stream that follows.
+/// Whatever is left of the deadline goes along with each call, and bounds it here: waiting in the channel's buffer,
+/// connecting, the head, and the stream that follows. (Only the wait for room in that buffer, where it is full, comes
+/// before the call: a `scope` around it ends that, too.)
 fn client(address: SocketAddr) -> Result<Client, BoxError> {
     let channel = Endpoint::from_shared(format!("http://{address}"))?.connect_lazy();
     Ok(GreeterClient::new(ServiceBuilder::new().layer(PropagateLayer::new()).service(channel)))
+}
+
+/// For a client whose stack cannot be changed: it writes what is left, and a `scope` around the call bounds it.
+fn interceptor(mut request: Request<()>) -> Result<Request<()>, Status> {
+    let mut fields = mem::take(request.metadata_mut()).into_headers();
+    let written = PropagateLayer::new().write(&mut fields, request.extensions());
+    *request.metadata_mut() = MetadataMap::from_headers(fields);
+    match written {
+        Ok(_) => Ok(request),
+        Err(PropagateError::Exceeded(exceeded)) => Err(Status::deadline_exceeded(exceeded.to_string())),
+        Err(other) => Err(Status::internal(other.to_string())),
+    }
 }
 
 struct Frontend(Client);
@@ -71,7 +89,8 @@ fn left() -> u128 {
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
     let (backend, frontend) = (listen().await?, listen().await?);
-    let mut greeter = client(frontend.local_addr()?)?;
+    let address = frontend.local_addr()?;
+    let mut greeter = client(address)?;
     let forwarding = client(backend.local_addr()?)?;
 
     // Under the builder, tonic's own timeout stands outside and would answer CANCELLED: the guard is sooner.
@@ -92,6 +111,12 @@ async fn main() -> Result<(), BoxError> {
             Err(status) => println!("client:   {:?}, {}", status.code(), why(&status)),
         }
     }
+
+    let channel = Endpoint::from_shared(format!("http://{address}"))?.connect_lazy();
+    let mut intercepted = GreeterClient::with_interceptor(channel, interceptor);
+    let call = intercepted.say_hello("interceptor".to_owned());
+    let answer = scope(Deadline::after(now(), Duration::from_millis(500)), call).await??;
+    println!("client:   {}", answer.into_inner());
     Ok(())
 }
 

@@ -78,11 +78,12 @@ async fn tonic_greeter_forwards_what_is_left_and_tells_who_stopped() {
     let finished = Program::run("tonic_greeter", &[]).await;
     assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""));
     let lines: Vec<&str> = finished.stdout.lines().collect();
-    let [in_front, behind, greeting, _, _, stopped] = lines[..] else { panic!("{lines:?}") };
+    let [in_front, behind, greeting, _, _, stopped, _, intercepted, answer] = lines[..] else { panic!("{lines:?}") };
     let left = |line: &str| line.split(' ').rev().nth(2).and_then(|left| left.parse::<u32>().ok()).expect("a number");
     assert!(in_front.starts_with("frontend: ") && behind.starts_with("backend: "), "{lines:?}");
     assert!(left(in_front) <= 500 && left(behind) + 40 <= left(in_front), "{lines:?}");
-    assert_eq!(greeting, "client:   Hello, world!");
+    assert_eq!((greeting, answer), ("client:   Hello, world!", "client:   Hello, interceptor!"));
+    assert!(left(intercepted) <= 460, "{lines:?}");
     // The backend says so 2 ms before the channel gives up, which on a busy machine it may do first.
     let trails = ["stage=handler, cause=deadline, hop=\"backend\"", "stage=upstream, cause=deadline"];
     let told = trails.map(|trail| format!("client:   DeadlineExceeded, origin=header, {trail}"));

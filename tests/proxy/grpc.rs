@@ -5,7 +5,10 @@ use std::future::pending;
 use bytes::Bytes;
 use deadline_testkit::{BodyProbe, Probe, Step};
 use http::{HeaderMap, Request, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::StreamBody;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio_stream::wrappers::UnboundedReceiverStream;
 use tower_deadline::Dialect;
 
 use super::vectors;
@@ -178,4 +181,23 @@ async fn an_upstream_that_cannot_be_reached_is_unavailable() {
     let proxy = Proxy::to(nobody).await;
     let reply = call(&proxy, "Echo", Some("5S")).await;
     assert_eq!((reply.status, status(&reply.headers)), (200, "14"));
+}
+
+/// R18: only the policy's default, which covers no stream of gRPC and is no reason for its end.
+#[tokio::test]
+async fn a_stream_that_only_a_default_has_let_go_of_breaks_off_as_its_upstream_does() {
+    let server = Server::answering(|_| async {
+        let (tell, frames) = unbounded_channel::<Result<Frame<Bytes>, std::io::Error>>();
+        tokio::spawn(async move {
+            let _ = tell.send(Ok(Frame::data(Bytes::from_static(MESSAGE.as_bytes()))));
+            // Until the default has passed.
+            tokio::time::sleep(900 * MS).await;
+            let _ = tell.send(Err(std::io::Error::other("crashed")));
+        });
+        grpc(body(StreamBody::new(UnboundedReceiverStream::new(frames))))
+    })
+    .await;
+    let proxy = Proxy::with(server.address, &["--timeout", "300ms"]).await;
+    let reply = call(&proxy, "Any", None).await;
+    assert!(matches!(reply.end, End::Reset(_)), "{:?}", reply.end);
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use deadline_testkit::ScriptedBody;
+use deadline_testkit::{ScriptedBody, Step};
 use http::header::{AUTHORIZATION, COOKIE, HOST, LOCATION, REFERER};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::{BodyExt, Empty, Full};
@@ -17,7 +17,7 @@ use tower_deadline::{
     scope,
 };
 
-use crate::support::{Exchange, MS, Server, Stopwatch, Upstream, body, soon, timeout};
+use crate::support::{Exchange, MS, Server, Stopwatch, Upstream, body, scripted, soon, timeout};
 
 /// What a test asks of reqwest itself: whatever proxy is configured here, the tests talk to themselves.
 pub(super) fn alone() -> ClientBuilder {
@@ -265,4 +265,18 @@ async fn a_call_without_a_deadline_is_not_sent_where_one_is_wanted() {
     let outcome = soon("a refusal", strict.execute(get(format!("http://{}/", upstream.address)))).await;
     assert!(matches!(outcome, Err(PropagateError::Missing)), "{outcome:?}");
     upstream.assert_untouched();
+}
+
+/// reqwest drops trailers, so they cannot tell.
+#[tokio::test]
+async fn a_body_of_grpc_that_is_cut_at_the_deadline_does_not_look_whole() {
+    let server = Server::answering(|_| async {
+        let head = Response::builder().header("content-type", "application/grpc");
+        head.body(scripted([Step::Data("half of it"), Step::Stall]).0).unwrap()
+    })
+    .await;
+    let client = PropagateLayer::new().reqwest().build(alone()).unwrap();
+    let request = request(Method::GET, format!("http://{}/file", server.address));
+    let response = client.execute(WithDeadline::new(request, Deadline::after(now(), 300 * MS))).await.unwrap();
+    assert!(response.bytes().await.is_err());
 }

@@ -81,7 +81,8 @@ impl Answers {
         if let Ok(trail) = HeaderValue::from_str(&trail) {
             response.headers_mut().insert(DEADLINE_EXCEEDED.clone(), trail);
         }
-        if response.status() == StatusCode::GATEWAY_TIMEOUT && !self.without_retry_after {
+        let retried = response.status() == StatusCode::GATEWAY_TIMEOUT && cause == Cause::Deadline;
+        if retried && !self.without_retry_after {
             response.headers_mut().insert(RETRY_AFTER.clone(), HeaderValue::from_static("0"));
         }
         response.extensions_mut().insert(exceeded.clone());

@@ -55,7 +55,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::answer::{Answers, Undressed};
-use crate::{AnswerBody, BoxError};
+use crate::{AnswerBody, BoxError, grpc};
 
 /// How to look into the errors of an inner service.
 #[diagnostic::on_unimplemented(
@@ -222,7 +222,7 @@ where
 
 /// The reason in a response that nobody has made readable yet.
 fn unanswered<B: Body>(response: &Response<B>) -> Option<&Exceeded> {
-    let undressed = response.extensions().get::<Undressed>().is_some();
+    let undressed = response.extensions().get::<Undressed>().is_some() && grpc::is_exceeded(response.headers());
     let dressed = response.headers().contains_key(&DEADLINE_EXCEEDED) && !undressed;
     let finished = dressed || !response.body().is_end_stream();
     response.extensions().get().filter(|_| !finished)
@@ -233,6 +233,7 @@ fn dressed<B>(bare: Response<B>, answer: Response<Bytes>) -> Response<AnswerBody
     let (mut head, _) = bare.into_parts();
     let (answer, bytes) = answer.into_parts();
     head.status = answer.status;
+    head.extensions.remove::<Undressed>();
     head.headers.remove(http::header::CONTENT_LENGTH);
     head.headers.extend(answer.headers);
     Response::from_parts(head, AnswerBody::from(bytes))

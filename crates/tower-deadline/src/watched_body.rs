@@ -84,7 +84,9 @@ where
         };
         *this.open = None;
         let ends = !matches!(frame, Some(Ok(_)));
-        let frame = match *this.told {
+        // A deadline that was released is nobody's reason.
+        let counts = this.watch.as_ref().is_some_and(|watch| watch.instant().is_some());
+        let frame = match this.told.filter(|_| counts) {
             Some(told) => corrected(frame, told, this.watch.as_ref(), *this.stage),
             None => frame,
         };

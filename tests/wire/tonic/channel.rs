@@ -16,7 +16,7 @@ use super::*;
 use crate::support::{MS, Server, Stopwatch, eventually, soon};
 
 /// What a field says.
-fn read(dialect: Dialect, field: &str) -> Duration {
+pub(super) fn read(dialect: Dialect, field: &str) -> Duration {
     dialect.decode(field.as_bytes(), std::time::UNIX_EPOCH).unwrap().unwrap()
 }
 
@@ -52,6 +52,25 @@ async fn what_is_left_of_an_ambient_and_of_an_explicit_deadline_is_written_for_g
     }
 }
 
+#[tokio::test]
+async fn a_timeout_that_the_caller_set_by_tonics_own_means_is_kept() {
+    let mut client = propagating(endpoint(plain(Shop::default()).await).connect_lazy());
+    let set = |timeout: Duration, message: &str| {
+        let mut request = Request::new(message.to_owned());
+        request.set_timeout(timeout);
+        request
+    };
+    let alone = client.buy(set(1_000 * MS, "fields")).await.unwrap();
+    let sooner = scope(after(60_000 * MS), client.buy(set(1_000 * MS, "fields"))).await.unwrap().unwrap();
+    for answer in [alone, sooner] {
+        let fields = answer.into_inner();
+        let left = read(Dialect::GrpcTimeout, fields.split_once(' ').unwrap().0);
+        assert!((1 * MS..=1_000 * MS).contains(&left), "{fields}");
+    }
+    let status = status_at(300 * MS, client.buy(set(300 * MS, "never"))).await;
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+}
+
 /// tonic's own timeout does not see the wait for a connection; ours does.
 #[tokio::test]
 async fn waiting_for_a_connector_that_never_connects_ends_at_the_deadline() {
@@ -63,8 +82,9 @@ async fn waiting_for_a_connector_that_never_connects_ends_at_the_deadline() {
     assert!(timeout(600 * MS, theirs.buy("never".to_owned())).await.is_err(), "waits for ever");
 }
 
+/// Before there is a call there is only the task's own deadline.
 #[tokio::test]
-async fn waiting_for_room_in_the_buffer_of_a_channel_ends_at_the_deadline() {
+async fn waiting_for_room_in_the_buffer_of_a_channel_ends_with_the_scope_around() {
     let channel = unconnected(&nowhere().buffer_size(1));
     let full: Vec<_> = (0..3)
         .map(|_| {

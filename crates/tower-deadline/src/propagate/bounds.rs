@@ -31,11 +31,13 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    /// The sooner of what these extensions carry, what is ambient, and the layer's own limit (R21).
-    pub(crate) fn of(extensions: &Extensions, own: Option<Deadline>) -> Option<Self> {
+    /// The sooner of what these extensions carry, what is ambient, what the caller `asked` for in a field, and the
+    /// layer's own limit (R21).
+    pub(crate) fn of(extensions: &Extensions, asked: Option<Deadline>, own: Option<Deadline>) -> Option<Self> {
         let ambient = Ambient::current();
         let journey: Option<Journey> = extensions.get().or(ambient.journey()).cloned();
-        let found = extensions.get().copied().into_iter().chain(ambient.deadline()).reduce(Deadline::sooner);
+        let found = [extensions.get().copied(), ambient.deadline(), asked];
+        let found = found.into_iter().flatten().reduce(Deadline::sooner);
         let deadline = found.into_iter().chain(own).reduce(Deadline::sooner)?;
         // What is sooner than the journey's was set by the caller, and stays after a release.
         let around = journey.as_ref().and_then(Journey::deadline).map(Deadline::instant);
@@ -76,10 +78,26 @@ impl Bounds {
         self.deadline.reserve(self.reserve)
     }
 
-    /// The same as it comes out of the fields, which cut it off (R4): at whole milliseconds, or after eight digits.
-    pub(crate) fn told(&self) -> Told {
+    /// The same as it comes out of the fields, which cut it off (R4): at whole milliseconds, or after at least five
+    /// digits. `None` where it does not count: released, or only observed.
+    pub(crate) fn told(&self) -> Option<Told> {
         let sent = self.sent();
-        Told(sent.reserve(Duration::from_millis(1) + sent.budget() / 1_000_000))
+        let told = Told(sent.reserve(Duration::from_millis(1) + sent.budget() / 100_000));
+        (self.observed_by().is_none() && !self.is_released()).then_some(told)
+    }
+
+    /// Whether whoever is called may have seen its deadline pass.
+    pub(crate) fn has_passed(&self) -> bool {
+        self.told().is_some_and(Told::has_passed)
+    }
+
+    /// Whether the deadline itself has passed, with all of the reserve.
+    pub(crate) fn is_over(&self) -> bool {
+        self.deadline.is_expired(now())
+    }
+
+    fn is_released(&self) -> bool {
+        self.inherited && self.journey.as_ref().is_some_and(Journey::is_released)
     }
 
     pub(crate) fn journey(&self) -> Option<&Journey> {
@@ -94,7 +112,9 @@ impl Bounds {
 
     /// The request was stopped in this stage.
     pub(crate) fn exceeded(&self, stage: Stage) -> Exceeded {
-        Exceeded::new(self.deadline, stage, Cause::Deadline, now())
+        // What was inherited does not count then.
+        let own = self.own.filter(|_| self.is_released() || self.observed_by().is_some());
+        Exceeded::new(own.unwrap_or(self.deadline), stage, Cause::Deadline, now())
     }
 
     /// Nothing is left, so the call must not be sent (R16). An observing policy counts that, and sends without a field.

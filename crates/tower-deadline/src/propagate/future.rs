@@ -1,10 +1,11 @@
 //! From the call to the response head.
 
+use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode, Version};
 use http_deadline::dialect::Call;
 use http_deadline::dialect::trail::{DEADLINE_EXCEEDED, Trail};
 use http_deadline::{Cause, Dialects, Exceeded, OriginKind, Stage, StageGuard};
@@ -74,7 +75,7 @@ where
                 // R11: value before timer.
                 Poll::Ready(Ok(head)) => Some(Ok(deliver(head, bounds.take(), watch.take(), this.dialects))),
                 Poll::Ready(Err(error)) => Some(Err(failed(error.into(), *this.call, bounds.as_ref()))),
-                Poll::Pending => expired(watch, cx).map(Err),
+                Poll::Pending => expired(bounds.as_ref(), watch, cx).map(Err),
             },
         };
         let Some(outcome) = outcome else { return Poll::Pending };
@@ -95,20 +96,32 @@ fn told<B>(exceeded: &Exceeded) -> Response<WatchedBody<B>> {
     answer
 }
 
-/// R24: a call of gRPC that fails once its deadline has passed was cancelled for that, as by a client's own timer.
+/// R24: a call of gRPC that fails once its deadline has passed was cancelled for that, as by a client's own timer. In
+/// the time that is reserved, a connection that fails has still failed.
 fn failed(error: BoxError, call: Call, bounds: Option<&Bounds>) -> PropagateError {
     match bounds {
-        Some(bounds) if call == Call::Grpc && bounds.told().has_passed() => {
+        Some(bounds) if call == Call::Grpc && bounds.has_passed() && (bounds.is_over() || !is_io(&*error)) => {
             PropagateError::Exceeded(bounds.exceeded(Stage::Upstream))
         }
         _ => PropagateError::Inner(error),
     }
 }
 
-fn expired(watch: &mut Option<Watch>, cx: &mut Context<'_>) -> Option<PropagateError> {
-    let watch = watch.as_mut()?;
+fn is_io(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.is::<std::io::Error>() {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+fn expired(bounds: Option<&Bounds>, watch: &mut Option<Watch>, cx: &mut Context<'_>) -> Option<PropagateError> {
+    let (bounds, watch) = bounds.zip(watch.as_mut())?;
     let expired = watch.poll_expired(cx).is_ready();
-    expired.then(|| PropagateError::Exceeded(watch.exceeded(Stage::Upstream)))
+    expired.then(|| PropagateError::Exceeded(bounds.exceeded(watch.exceeded(Stage::Upstream).stage())))
 }
 
 /// The head as the caller gets it, with its body under the deadline.
@@ -123,18 +136,20 @@ pub(crate) fn deliver<B>(
     if let Some(bounds) = &bounds {
         blame(&mut head, bounds);
     }
-    let told = bounds.as_ref().map(Bounds::told).filter(|_| Call::of(head.headers()) == Call::Grpc);
+    // R13: trailers end a message over HTTP/2 only. Elsewhere one that is cut has to look so.
+    let in_trailers = head.version() >= Version::HTTP_2 && Call::of(head.headers()) == Call::Grpc;
+    let told = bounds.as_ref().filter(|_| in_trailers).and_then(Bounds::told);
     let journey = bounds.as_ref().and_then(Bounds::journey).cloned();
     head.map(|body| WatchedBody::new(body, watch, journey, Stage::Upstream).with_status(told))
 }
 
 /// Whose deadline it was that a hop downstream reports (R23, R24).
 fn blame<B>(head: &mut Response<B>, bounds: &Bounds) {
-    if Call::of(head.headers()) == Call::Grpc {
-        bounds.told().correct(head.headers_mut());
+    if let Some(told) = bounds.told().filter(|_| Call::of(head.headers()) == Call::Grpc) {
+        told.correct(head.headers_mut());
     }
     let reports = head.status() == StatusCode::GATEWAY_TIMEOUT || grpc::is_exceeded(head.headers());
-    if reports && (bounds.told().has_passed() || bounds.has_reached() && is_ours(head.headers())) {
+    if reports && (bounds.has_passed() || bounds.has_reached() && is_ours(head.headers())) {
         head.extensions_mut().insert(bounds.exceeded(Stage::Upstream));
     }
 }

@@ -31,8 +31,9 @@
 //!
 //! # Which deadline
 //!
-//! The sooner of the one in the extensions of the outgoing request and the ambient one of the task; and the
-//! layer's own limit, if it has one. In a task that was spawned plainly there is no ambient one: use
+//! The sooner of the one in the extensions of the outgoing request and the ambient one of the task; the timeout that
+//! the request of a gRPC call has as a field already, as by `set_timeout` of tonic; and the layer's own limit, if it has
+//! one. In a task that was spawned plainly there is no ambient one: use
 //! [`spawn`](crate::spawn).
 //!
 //! # Example

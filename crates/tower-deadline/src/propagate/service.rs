@@ -99,8 +99,11 @@ where
 
 impl PropagateLayer {
     /// Only writes the fields, from the extensions and the ambient deadline as the layer does: for clients whose
-    /// stack cannot be changed, such as an interceptor of tonic. Returns the deadline that was found. Nothing bounds
-    /// the call then but what is around it, a [`scope`](crate::scope()) or an enforced request.
+    /// stack cannot be changed, such as an interceptor of tonic. Returns the deadline that was found.
+    ///
+    /// What bounds the call then is around it: a [`scope`](crate::scope()), or an enforced request. tonic's channel
+    /// keeps the `grpc-timeout` that was written, but says `CANCELLED` then, does not see the wait for a connection, and
+    /// leaves a stream open that has begun.
     ///
     /// ```
     /// use http::{Extensions, HeaderMap};
@@ -129,7 +132,7 @@ impl PropagateLayer {
 
     /// Writes the fields. `None`: there is no deadline, and none is wanted.
     fn prepare(&self, headers: &mut HeaderMap, extensions: &Extensions) -> Result<Option<Bounds>, PropagateError> {
-        let Some(bounds) = self.wanted(Bounds::of(extensions, self.own()))? else {
+        let Some(bounds) = self.wanted(Bounds::of(extensions, self.asked(headers), self.own()))? else {
             self.dialects.strip(headers);
             return Ok(None);
         };
@@ -152,6 +155,14 @@ impl PropagateLayer {
         let left = bounds.sent().remaining(now());
         // Nothing left is not sent, also where no dialect is written.
         self.dialects.write(headers, left, wall(&self.dialects)).is_ok() && !left.is_zero()
+    }
+
+    /// What the caller of a gRPC method set as the timeout of this call, by its library's own means.
+    fn asked(&self, headers: &HeaderMap) -> Option<Deadline> {
+        let is_grpc = Call::of(headers) == Call::Grpc;
+        let asked = is_grpc.then(|| self.dialects.read(headers, wall(&self.dialects)))?;
+        let (timeout, dialect) = asked.strictest()?;
+        Some(Deadline::after(now(), timeout).with_origin(Origin::Header(dialect)))
     }
 
     pub(crate) fn own(&self) -> Option<Deadline> {

@@ -98,7 +98,7 @@ impl Call {
         let asked = request.timeout_mut().take();
         let asked = asked.map(|timeout| Deadline::after(now(), timeout).with_origin(plan.made));
         let own = plan.layer.own().into_iter().chain(asked).reduce(Deadline::sooner);
-        let bounds = plan.layer.wanted(Bounds::of(found, own))?;
+        let bounds = plan.layer.wanted(Bounds::of(found, None, own))?;
         // A request without a deadline is a journey all the same.
         let around: Option<Journey> = found.get().or(Ambient::current().journey()).cloned();
         let alone = || Journey::new(Arc::clone(&plan.policy), false);

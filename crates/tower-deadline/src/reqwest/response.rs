@@ -57,7 +57,8 @@ pub(super) fn finished(response: Response, bounds: Option<Bounds>, watch: Option
     let url = response.url().clone();
     let head = http::Response::<Body>::from(response).map(|body| ReadBody::new(body, plan.read));
     let (parts, body) = deliver(head, bounds, watch, &plan.layer.dialects).into_parts();
-    http::Response::from_parts(addressed(parts, url), Body::wrap(body)).into()
+    // reqwest passes no trailers on: a message that is cut has to end in an error.
+    http::Response::from_parts(addressed(parts, url), Body::wrap(body.with_status(None))).into()
 }
 
 /// The same, with its address where reqwest looks for it.

@@ -1,9 +1,9 @@
 use super::*;
 use crate::testing::{MS, call, data, exceeded, is_at_end, plain, poll, ready as now_ready, under};
-use crate::{BodyError, Cause, Deadline, Mode, Policy, PropagateLayer, Stage, now};
+use crate::{BodyError, Cause, Deadline, Mode, Policy, PropagateError, PropagateLayer, Stage, WatchedBody, now};
 use deadline_testkit::{ScriptedBody, ScriptedError, Step};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG};
-use std::future::ready as answer;
+use std::future::{pending, ready as answer};
 use std::io;
 use tower::util::ServiceFn;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
@@ -160,20 +160,48 @@ async fn an_observing_policy_answers_nobody() {
     assert!(matches!(outcome, Poll::Ready(Err(BodyError::Exceeded(_)))));
 }
 
-/// An outgoing call of gRPC that was stopped here, passed on as the answer.
-#[tokio::test(start_paused = true)]
-async fn what_an_outgoing_call_of_grpc_was_told_is_signed_by_this_hop() {
-    let forward = service_fn(|_: Request<()>| {
-        let upstream =
-            service_fn(|_: Request<()>| std::future::pending::<Result<Response<ScriptedBody>, ScriptedError>>());
+/// A service that passes the answer to a stopped call of gRPC on, as `change` makes it.
+fn forwarding(
+    change: impl Fn(&mut Response<WatchedBody<ScriptedBody>>) + Clone,
+) -> impl Service<Request<()>, Response = Response<WatchedBody<ScriptedBody>>, Error = PropagateError> {
+    let upstream = service_fn(|_: Request<()>| pending::<Result<Response<ScriptedBody>, ScriptedError>>());
+    let client = PropagateLayer::new().layer(upstream);
+    service_fn(move |_: Request<()>| {
         let mut call = Request::new(());
         call.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
         call.extensions_mut().insert(Deadline::at(now()));
-        PropagateLayer::new().layer(upstream).oneshot(call)
+        let (call, change) = (client.clone().oneshot(call), change.clone());
+        async move {
+            let mut head = call.await?;
+            change(&mut head);
+            Ok(head)
+        }
+    })
+}
+
+fn signing() -> RescueLayer {
+    RescueLayer::new().answers(Answers::new().hop("orders"))
+}
+
+const SIGNED: &str = "origin=code, stage=unsent, cause=deadline, hop=\"orders\"";
+
+#[tokio::test(start_paused = true)]
+async fn what_an_outgoing_call_of_grpc_was_told_is_signed_by_this_hop_and_no_other() {
+    let response = signing().layer(forwarding(|_| {})).oneshot(Request::new(())).await.unwrap();
+    assert_eq!(
+        (&response.headers()["grpc-status"], &response.headers()["deadline-exceeded"]),
+        (&"4".parse().unwrap(), &SIGNED.parse().unwrap())
+    );
+    let outer = <RescueLayer>::new().layer(signing().layer(forwarding(|_| {})));
+    assert_eq!(outer.oneshot(Request::new(())).await.unwrap().headers()["deadline-exceeded"], SIGNED);
+}
+
+/// The handler knows how to do without.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_a_handler_makes_of_a_stopped_call_is_its_own() {
+    let degraded = forwarding(|head| {
+        head.headers_mut().insert("grpc-status", "0".parse().unwrap());
     });
-    let service = RescueLayer::new().answers(Answers::new().hop("orders")).layer(forward);
-    let response = service.oneshot(Request::new(())).await.unwrap();
-    assert_eq!(response.headers()["grpc-status"], "4");
-    let trail = "origin=code, stage=unsent, cause=deadline, hop=\"orders\"";
-    assert_eq!(response.headers()["deadline-exceeded"], trail);
+    let response = signing().layer(degraded).oneshot(Request::new(())).await.unwrap();
+    assert_eq!(response.headers()["grpc-status"], "0");
 }

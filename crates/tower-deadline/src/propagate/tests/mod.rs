@@ -18,6 +18,7 @@ mod fields;
 mod grpc;
 mod released;
 mod retry;
+mod uncounted;
 
 type Outcome = Result<Response<ScriptedBody>, ScriptedError>;
 
