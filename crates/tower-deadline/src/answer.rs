@@ -307,6 +307,8 @@ mod tests {
             let stopped = Exceeded::new(Deadline::after(now(), 300 * MS), Stage::Queue, cause, now());
             let told = document(&Answers::new().exceeded(&stopped, StatusCode::GATEWAY_TIMEOUT, Call::Http));
             assert_eq!((&told["title"], &told["cause"]), (&json!("Request stopped"), &json!(cause.as_str())));
+            let answer = Answers::new().exceeded(&stopped, StatusCode::GATEWAY_TIMEOUT, Call::Http);
+            assert!(!answer.headers().contains_key(&RETRY_AFTER), "it would not help");
             let answer = Answers::new().exceeded(&stopped, StatusCode::GATEWAY_TIMEOUT, Call::Grpc);
             assert_eq!(answer.headers()[&GRPC_STATUS], code);
         }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::testing::{BUDGET, data, poll, poll_frame, ready as now_ready, response, trailers};
+use crate::timer::tests::armed;
 use crate::{Mode, PropagateError, WatchedBody};
 use deadline_testkit::Step;
 use http_deadline::Ambient;
@@ -79,4 +80,47 @@ async fn a_status_of_a_released_stream_stays_as_it_is() {
         Poll::Ready(Some(Ok(fields))) => assert_eq!(fields["grpc-status"], "1"),
         other => panic!("{other:?}"),
     }
+}
+
+/// A client's call of gRPC in a request that is released before it ends.
+async fn ends_late(own: Option<u32>, fails_after: u32) -> Result<Response<WatchedBody<ScriptedBody>>, PropagateError> {
+    let (deadline, journey) = (Deadline::after(now(), BUDGET), journey(Policy::new()));
+    journey.enforce(deadline);
+    let mut around = Ambient::new(Some(deadline), Some(journey.clone()));
+    let layer = own.map_or_else(PropagateLayer::new, |own| PropagateLayer::new().timeout(own * MS));
+    let mut client = layer.layer(tower::service_fn(move |_| async move {
+        sleep(fails_after * MS).await;
+        Outcome::Err(ScriptedError)
+    }));
+    let mut calling = around.run(|| send(&mut client, grpc(Request::new(()))));
+    assert!(poll(calling.as_mut()).is_pending());
+    journey.release();
+    calling.await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_of_a_released_request_that_fails_has_failed() {
+    assert!(matches!(ends_late(None, 900).await, Err(PropagateError::Inner(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_of_its_own_that_outlasts_a_release_is_the_one_that_is_told() {
+    let head = ends_late(Some(600), 900).await.unwrap();
+    assert_eq!(head.headers()["grpc-message"], "deadline of 600 ms exceeded in stage upstream");
+}
+
+/// The head is out, so the call has a timer of its own, and then nothing to wait for.
+#[tokio::test(start_paused = true)]
+async fn no_timer_is_armed_after_a_release() {
+    let (deadline, journey) = (Deadline::after(now(), BUDGET), journey(Policy::new()));
+    journey.enforce(deadline);
+    journey.unwatch();
+    let mut around = Ambient::new(Some(deadline), Some(journey.clone()));
+    let mut client = PropagateLayer::new().layer(tower::service_fn(|_| std::future::pending::<Outcome>()));
+    let mut calling = around.run(|| send(&mut client, Request::new(())));
+    assert!(around.run(|| poll(calling.as_mut()).is_pending()));
+    assert_eq!(armed(), 1);
+    journey.release();
+    assert!(poll(calling.as_mut()).is_pending());
+    assert_eq!(armed(), 0);
 }

@@ -51,6 +51,13 @@ async fn blocking_code_does_not_run_once_the_deadline_has_passed() {
 }
 
 #[tokio::test]
+async fn blocking_code_of_an_observed_request_runs_also_late() {
+    let journey = Journey::new(Policy::new().mode(crate::Mode::Observe).into(), true);
+    let mut around = Ambient::new(Some(Deadline::at(now())), Some(journey));
+    assert_eq!(around.run(|| spawn_blocking(|| 7)).await.unwrap().unwrap(), 7);
+}
+
+#[tokio::test]
 async fn blocking_code_sees_that_its_request_was_cancelled() {
     let (tell, told) = std::sync::mpsc::channel::<()>();
     let (tell_started, started) = std::sync::mpsc::channel::<()>();

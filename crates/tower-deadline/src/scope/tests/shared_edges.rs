@@ -209,3 +209,20 @@ async fn what_wants_a_deadline_is_not_refused_in_shared_work_of_an_observed_requ
     let missing = poll_fn(move |cx| around.run(|| waiting.as_mut().poll(cx))).await.unwrap();
     assert!(!missing, "refused as one without a deadline");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_observed_waiter_does_not_stop_the_work_at_its_deadline() {
+    let mut around = within_policy(Policy::new().mode(Mode::Observe));
+    let shared = share(async {
+        sleep(2 * BUDGET).await;
+        7
+    });
+    let mut waiting = around.run(|| Box::pin(shared.wait()));
+    assert!(poll(waiting.as_mut()).is_pending());
+    settle().await;
+    for _ in 0..2 {
+        advance(BUDGET).await;
+        settle().await;
+    }
+    assert!(matches!(poll(waiting.as_mut()), Poll::Ready(Ok(7))));
+}
