@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::mem;
+use std::sync::Arc;
 
 use crate::{Deadline, Journey};
 
@@ -17,10 +18,21 @@ std::thread_local! {
 /// What a task works under: a deadline, and the journey it belongs to.
 #[derive(Clone, Debug, Default)]
 pub struct Ambient {
-    deadline: Option<Deadline>,
     journey: Option<Journey>,
-    /// Whether the deadline is not the journey's, and not released with it.
-    entered: bool,
+    limit: Limit,
+}
+
+/// The deadline of an [`Ambient`]. Small, because it is exchanged twice around every poll.
+#[derive(Clone, Debug, Default)]
+enum Limit {
+    #[default]
+    Nothing,
+    /// The one that the journey was given, until it is released.
+    Journeys,
+    /// Another one, until the journey is released.
+    With(Arc<Deadline>),
+    /// Not the journey's, and not released with it.
+    Entered(Arc<Deadline>),
 }
 
 /// The deadline that the running task works under, if there is one.
@@ -51,8 +63,9 @@ pub fn current() -> Option<Deadline> {
 pub fn enter(deadline: Deadline) -> Entered {
     let mut ambient = Ambient::current();
     let outer = ambient.deadline();
-    ambient.deadline = Some(outer.map_or(deadline, |outer| outer.sooner(deadline)));
-    ambient.entered |= ambient.deadline != outer;
+    if outer.is_none_or(|outer| deadline.instant() < outer.instant()) {
+        ambient.limit = Limit::Entered(Arc::new(deadline));
+    }
     ambient.swap();
     Entered { outer: ambient, same_thread: PhantomData }
 }
@@ -73,12 +86,26 @@ impl Drop for Entered {
 
 impl Ambient {
     /// No deadline, no journey.
-    pub const NONE: Self = Self { deadline: None, journey: None, entered: false };
+    pub const NONE: Self = Self { journey: None, limit: Limit::Nothing };
 
     /// To work under this deadline, as part of this journey.
     #[must_use]
     pub fn new(deadline: Option<Deadline>, journey: Option<Journey>) -> Self {
-        Self { deadline, journey, entered: false }
+        let given = |deadline| journey.as_ref().and_then(Journey::given) == Some(deadline);
+        let limit = match deadline {
+            None => Limit::Nothing,
+            Some(deadline) if given(&deadline) => Limit::Journeys,
+            Some(deadline) => Limit::With(Arc::new(deadline)),
+        };
+        Self { journey, limit }
+    }
+
+    /// To work as part of this journey, under the deadline that it was made under.
+    #[must_use]
+    #[inline]
+    pub fn of(journey: Journey) -> Self {
+        let limit = if journey.given().is_some() { Limit::Journeys } else { Limit::Nothing };
+        Self { journey: Some(journey), limit }
     }
 
     /// What the running task works under.
@@ -90,8 +117,13 @@ impl Ambient {
     /// The deadline.
     #[must_use]
     pub fn deadline(&self) -> Option<Deadline> {
-        let released = !self.entered && self.journey.as_ref().is_some_and(Journey::is_released);
-        self.deadline.filter(|_| !released)
+        let released = || self.journey.as_ref().is_some_and(Journey::is_released);
+        match &self.limit {
+            Limit::Nothing => None,
+            Limit::Entered(deadline) => Some(**deadline),
+            Limit::With(deadline) => Some(**deadline).filter(|_| !released()),
+            Limit::Journeys => self.journey.as_ref()?.given().copied().filter(|_| !released()),
+        }
     }
 
     /// The journey.
