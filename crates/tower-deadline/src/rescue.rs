@@ -49,7 +49,7 @@ use http::{Request, Response, StatusCode};
 use http_body::Body;
 use http_deadline::dialect::Call;
 use http_deadline::dialect::trail::DEADLINE_EXCEEDED;
-use http_deadline::{Exceeded, Journey};
+use http_deadline::{Exceeded, Journey, Policy};
 use pin_project::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -160,17 +160,9 @@ where
     #[inline]
     fn call(&mut self, request: Request<RB>) -> Self::Future {
         let policy = request.extensions().get::<Journey>().map(Journey::policy);
-        RescueFuture {
-            status: match policy {
-                Some(policy) if policy.is_observed() => None,
-                Some(policy) => Some(policy.status_code()),
-                None => Some(StatusCode::GATEWAY_TIMEOUT),
-            },
-            call: Call::of(request.headers()),
-            answers: self.answers.clone(),
-            inner: Some(self.inner.call(request)),
-            kind: PhantomData,
-        }
+        let status = policy.map_or(Some(StatusCode::GATEWAY_TIMEOUT), answered);
+        let call = Call::of(request.headers());
+        RescueFuture::new(self.inner.call(request), status, call, &self.answers)
     }
 }
 
@@ -186,6 +178,20 @@ pub struct RescueFuture<F, K> {
     status: Option<StatusCode>,
     answers: Answers,
     kind: PhantomData<fn() -> K>,
+}
+
+impl<F, K> RescueFuture<F, K> {
+    /// Answers with this status for a call of this kind.
+    #[inline]
+    pub(crate) fn new(inner: F, status: Option<StatusCode>, call: Call, answers: &Answers) -> Self {
+        Self { inner: Some(inner), call, status, answers: answers.clone(), kind: PhantomData }
+    }
+}
+
+/// The status of an answer under this policy; `None` where it only observes, and answers nobody.
+#[inline]
+pub(crate) fn answered(policy: &Policy) -> Option<StatusCode> {
+    (!policy.is_observed()).then(|| policy.status_code())
 }
 
 impl<F, K, B, E> Future for RescueFuture<F, K>
@@ -222,10 +228,12 @@ where
 
 /// The reason in a response that nobody has made readable yet.
 fn unanswered<B: Body>(response: &Response<B>) -> Option<&Exceeded> {
+    // First what is hardly ever there.
+    let exceeded = response.extensions().get()?;
     let undressed = response.extensions().get::<Undressed>().is_some();
     let dressed = response.headers().contains_key(&DEADLINE_EXCEEDED) && !undressed;
     let finished = dressed || !response.body().is_end_stream();
-    response.extensions().get().filter(|_| !finished)
+    Some(exceeded).filter(|_| !finished)
 }
 
 /// The answer, with the fields and extensions that the bare response had beside it.

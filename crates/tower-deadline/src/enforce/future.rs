@@ -15,6 +15,7 @@ use super::custody::Custody;
 use super::deliver::Asking;
 use super::settle::settle;
 use crate::WatchedBody;
+use crate::watch::Watch;
 
 /// The response of [`Enforce`](super::Enforce). Dropping it drops the inner future, and ends what was spawned
 /// within the request.
@@ -51,9 +52,10 @@ where
     S: Service<Request<WatchedBody<RB>>, Response = Response<B>>,
 {
     #[inline]
-    pub(super) fn new(mut inner: S, ready: bool, request: Request<WatchedBody<RB>>, mut custody: Custody) -> Self {
+    pub(crate) fn new(mut inner: S, ready: bool, request: Request<RB>, mut custody: Custody) -> Self {
         let asking =
             Asking { is_head: request.method() == Method::HEAD, is_http2: request.version() >= Version::HTTP_2 };
+        let request = watched(request, &custody);
         // R10: not called once expired; the first poll answers.
         let expired = custody.expired().is_some();
         let state = if ready && !expired {
@@ -64,6 +66,14 @@ where
         };
         Self { state, custody: Some(custody), asking }
     }
+}
+
+/// With its body under the deadline.
+#[inline]
+fn watched<RB>(request: Request<RB>, custody: &Custody) -> Request<WatchedBody<RB>> {
+    let journey = custody.journey();
+    let watch = custody.inherited().map(|deadline| Watch::new(deadline, Some(journey.clone())));
+    request.map(|body| WatchedBody::new(body, watch, Some(journey.clone()), Stage::RequestBody))
 }
 
 impl<S, RB, B> Future for EnforceFuture<S, RB>

@@ -61,5 +61,6 @@ mod settle;
 mod tests;
 
 pub use self::body::EnforcedBody;
+pub(crate) use self::custody::Custody;
 pub use self::future::EnforceFuture;
 pub use self::service::{Enforce, EnforceLayer};

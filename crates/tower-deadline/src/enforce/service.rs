@@ -5,14 +5,12 @@ use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use http_body::Body;
-use http_deadline::Stage;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::custody::Custody;
 use super::{EnforceFuture, EnforcedBody};
 use crate::WatchedBody;
-use crate::watch::Watch;
 
 /// Applies [`Enforce`]; see the [module](crate::enforce).
 #[derive(Clone, Copy, Debug, Default)]
@@ -77,14 +75,6 @@ where
         let polled = mem::replace(&mut self.inner, fresh);
         let ready = mem::take(&mut self.ready);
         let custody = Custody::take(&mut request);
-        let request = watched(request, &custody);
         EnforceFuture::new(polled, ready, request, custody)
     }
-}
-
-#[inline]
-fn watched<RB>(request: Request<RB>, custody: &Custody) -> Request<WatchedBody<RB>> {
-    let journey = custody.journey();
-    let watch = custody.inherited().map(|deadline| Watch::new(deadline, Some(journey.clone())));
-    request.map(|body| WatchedBody::new(body, watch, Some(journey.clone()), Stage::RequestBody))
 }
