@@ -114,6 +114,13 @@ impl Ambient {
         AMBIENT.try_with(|ambient| ambient.borrow().clone()).unwrap_or_default()
     }
 
+    /// Whether there can be a deadline: not, where nothing was entered.
+    #[must_use]
+    #[inline]
+    pub fn has_deadline(&self) -> bool {
+        !matches!(self.limit, Limit::Nothing)
+    }
+
     /// The deadline.
     #[must_use]
     pub fn deadline(&self) -> Option<Deadline> {

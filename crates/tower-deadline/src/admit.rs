@@ -188,6 +188,8 @@ pub(crate) struct Found {
     pub(crate) client_asked: bool,
     /// Whether only an observing policy let it in.
     pub(crate) would_refuse: bool,
+    /// What kind of call it is.
+    pub(crate) call: Call,
 }
 
 impl<C> AdmitLayer<C> {
@@ -208,8 +210,9 @@ impl<C> AdmitLayer<C> {
         if let Some(refusal) = would_refuse {
             count::would_refuse(policy.name(), refusal);
         }
-        let deadline = around(self.guarded(admitted.deadline(), request), request.extensions());
-        Ok(Found { deadline, client_asked: admitted.client_asked(), would_refuse: would_refuse.is_some() })
+        let (call, client_asked) = (asked.call(), admitted.client_asked());
+        let deadline = around(self.guarded(admitted.deadline(), call), request.extensions());
+        Ok(Found { deadline, client_asked, would_refuse: would_refuse.is_some(), call })
     }
 
     /// The answer to a request that is not let in.
@@ -219,8 +222,8 @@ impl<C> AdmitLayer<C> {
     }
 
     #[inline]
-    fn guarded<RB>(&self, deadline: Option<Deadline>, request: &Request<RB>) -> Option<Deadline> {
-        let guarded = !self.guard.is_zero() && Call::of(request.headers()) == Call::Grpc;
+    fn guarded(&self, deadline: Option<Deadline>, call: Call) -> Option<Deadline> {
+        let guarded = !self.guard.is_zero() && call == Call::Grpc;
         if guarded { deadline.map(|deadline| deadline.reserve(self.guard)) } else { deadline }
     }
 }
@@ -230,10 +233,14 @@ impl<C> AdmitLayer<C> {
 fn around(admitted: Option<Deadline>, extensions: &Extensions) -> Option<Deadline> {
     // What is only observed further out stops nothing here.
     let observed = |journey: Option<&Journey>| journey.is_some_and(|journey| journey.policy().is_observed());
-    let around = Ambient::current();
-    let inserted = extensions.get::<Deadline>().copied();
+    let around = Some(Ambient::current()).filter(|around| around.has_deadline() && !observed(around.journey()));
+    let inserted = extensions.get::<Deadline>();
+    if inserted.is_none() && around.is_none() {
+        return admitted;
+    }
+    let inserted = inserted.copied();
     let counted = inserted.filter(|_| !observed(extensions.get()));
-    let found = [admitted, counted, around.deadline().filter(|_| !observed(around.journey()))];
+    let found = [admitted, counted, around.and_then(|around| around.deadline())];
     found.into_iter().flatten().reduce(Deadline::sooner).or(inserted)
 }
 

@@ -8,7 +8,6 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use http_deadline::dialect::Call;
 use tower_service::Service;
 
 use crate::admit::AdmitFuture;
@@ -82,13 +81,12 @@ where
             }
         };
         let custody = Custody::admitted(request.extensions_mut(), policy, &found);
-        let call = Call::of(request.headers());
         let fresh = self.inner.clone();
         let polled = mem::replace(&mut self.inner, fresh);
         let ready = mem::take(&mut self.ready);
         let status = answered(policy);
         let enforced = EnforceFuture::new(polled, ready, request, custody);
-        AdmitFuture::Admitted(RescueFuture::new(enforced, status, call, self.admit.used_answers()))
+        AdmitFuture::Admitted(RescueFuture::new(enforced, status, found.call, self.admit.used_answers()))
     }
 }
 
