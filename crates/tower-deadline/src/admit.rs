@@ -42,7 +42,7 @@ use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Extensions, Request, Response};
@@ -169,7 +169,7 @@ where
     #[inline]
     fn call(&mut self, mut request: Request<RB>) -> Self::Future {
         let policy = self.layer.choice.choose(&request);
-        match self.layer.admit(policy, &request) {
+        match self.layer.admit(policy, &request, now()) {
             Ok(found) => {
                 found.leave(policy, request.extensions_mut());
                 AdmitFuture::Admitted(self.inner.call(request))
@@ -203,9 +203,9 @@ impl<C> AdmitLayer<C> {
     }
 
     #[inline]
-    pub(crate) fn admit<RB>(&self, policy: &Policy, request: &Request<RB>) -> Result<Found, Refusal> {
+    pub(crate) fn admit<RB>(&self, policy: &Policy, request: &Request<RB>, now: Instant) -> Result<Found, Refusal> {
         let asked = self.dialects.read(request.headers(), wall(&self.dialects));
-        let admitted = policy.admit(&asked, now())?;
+        let admitted = policy.admit(&asked, now)?;
         let would_refuse = admitted.would_refuse();
         if let Some(refusal) = would_refuse {
             count::would_refuse(policy.name(), refusal);

@@ -160,9 +160,8 @@ where
     #[inline]
     fn call(&mut self, request: Request<RB>) -> Self::Future {
         let policy = request.extensions().get::<Journey>().map(Journey::policy);
-        let status = policy.map_or(Some(StatusCode::GATEWAY_TIMEOUT), answered);
-        let call = Call::of(request.headers());
-        RescueFuture::new(self.inner.call(request), status, call, &self.answers)
+        let rescuer = Rescuer::new(Call::of(request.headers()), policy, &self.answers);
+        RescueFuture { inner: Some(self.inner.call(request)), rescuer }
     }
 }
 
@@ -173,25 +172,7 @@ pub struct RescueFuture<F, K> {
     /// `None` once it has answered.
     #[pin]
     inner: Option<F>,
-    call: Call,
-    /// `None` where the policy only observes, and answers nobody.
-    status: Option<StatusCode>,
-    answers: Answers,
-    kind: PhantomData<fn() -> K>,
-}
-
-impl<F, K> RescueFuture<F, K> {
-    /// Answers with this status for a call of this kind.
-    #[inline]
-    pub(crate) fn new(inner: F, status: Option<StatusCode>, call: Call, answers: &Answers) -> Self {
-        Self { inner: Some(inner), call, status, answers: answers.clone(), kind: PhantomData }
-    }
-}
-
-/// The status of an answer under this policy; `None` where it only observes, and answers nobody.
-#[inline]
-pub(crate) fn answered(policy: &Policy) -> Option<StatusCode> {
-    (!policy.is_observed()).then(|| policy.status_code())
+    rescuer: Rescuer<K>,
 }
 
 impl<F, K, B, E> Future for RescueFuture<F, K>
@@ -202,7 +183,6 @@ where
 {
     type Output = Result<Response<AnswerBody<B>>, E>;
 
-    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let Some(inner) = this.inner.as_mut().as_pin_mut() else {
@@ -211,22 +191,61 @@ where
         let outcome = ready!(inner.poll(cx));
         // The inner future ends with its answer, whoever keeps this one.
         this.inner.set(None);
-        let found = match &outcome {
+        Poll::Ready(match this.rescuer.answer(&outcome) {
+            Some(answer) => Ok(in_place_of(outcome, answer)),
+            None => outcome.map(|response| response.map(AnswerBody::Inner)),
+        })
+    }
+}
+
+/// How to answer for one request.
+#[derive(Debug)]
+pub(crate) struct Rescuer<K> {
+    call: Call,
+    /// `None` where the policy only observes, and answers nobody.
+    status: Option<StatusCode>,
+    answers: Answers,
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<K> Rescuer<K> {
+    /// For a call of this kind, under this policy.
+    #[inline]
+    pub(crate) fn new(call: Call, policy: Option<&Policy>, answers: &Answers) -> Self {
+        let status = match policy {
+            Some(policy) if policy.is_observed() => None,
+            Some(policy) => Some(policy.status_code()),
+            None => Some(StatusCode::GATEWAY_TIMEOUT),
+        };
+        Self { call, status, answers: answers.clone(), kind: PhantomData }
+    }
+
+    /// The answer, where the request was stopped and nobody has said so yet.
+    #[inline]
+    pub(crate) fn answer<B, E>(&self, outcome: &Result<Response<B>, E>) -> Option<Response<Bytes>>
+    where
+        K: Look<E>,
+        B: Body,
+    {
+        let found = match outcome {
             Ok(response) => unanswered(response),
             Err(error) => Exceeded::find(K::first(error)),
         };
-        let Some((exceeded, status)) = found.zip(*this.status) else {
-            return Poll::Ready(outcome.map(|response| response.map(AnswerBody::Inner)));
-        };
-        let answer = this.answers.exceeded(exceeded, status, *this.call);
-        Poll::Ready(Ok(match outcome {
-            Ok(response) => dressed(response, answer),
-            Err(_) => answer.map(AnswerBody::from),
-        }))
+        let (exceeded, status) = found.zip(self.status)?;
+        Some(self.answers.exceeded(exceeded, status, self.call))
+    }
+}
+
+/// The answer, with whatever stands beside a bare response.
+pub(crate) fn in_place_of<B, E, C>(outcome: Result<Response<B>, E>, answer: Response<Bytes>) -> Response<AnswerBody<C>> {
+    match outcome {
+        Ok(response) => dressed(response, answer),
+        Err(_) => answer.map(AnswerBody::from),
     }
 }
 
 /// The reason in a response that nobody has made readable yet.
+#[inline]
 fn unanswered<B: Body>(response: &Response<B>) -> Option<&Exceeded> {
     // First what is hardly ever there.
     let exceeded = response.extensions().get()?;
@@ -237,7 +256,7 @@ fn unanswered<B: Body>(response: &Response<B>) -> Option<&Exceeded> {
 }
 
 /// The answer, with the fields and extensions that the bare response had beside it.
-fn dressed<B>(bare: Response<B>, answer: Response<Bytes>) -> Response<AnswerBody<B>> {
+fn dressed<B, C>(bare: Response<B>, answer: Response<Bytes>) -> Response<AnswerBody<C>> {
     let (mut head, _) = bare.into_parts();
     let (answer, bytes) = answer.into_parts();
     head.status = answer.status;

@@ -59,9 +59,11 @@ use crate::policies::{By, ByGrpcMethod, Head, OnePolicy, PolicySet};
 use crate::rescue::{Boxed, Typed};
 use crate::{AdmitLayer, Answers};
 
+mod future;
 mod service;
 
-pub use self::service::{DeadlineBody, DeadlineFuture, DeadlineService};
+pub use self::future::DeadlineFuture;
+pub use self::service::{DeadlineBody, DeadlineService};
 
 /// Admits, enforces and rescues; see the [module](self).
 ///

@@ -81,7 +81,12 @@ impl Watch {
 
     /// Whether a deadline has passed that still counts.
     pub(crate) fn is_expired(&self) -> bool {
-        self.instant().is_some_and(|at| now() >= at)
+        self.is_expired_at(now())
+    }
+
+    /// Whether it has passed at this instant.
+    pub(crate) fn is_expired_at(&self, now: Instant) -> bool {
+        self.instant().is_some_and(|at| now >= at)
     }
 
     /// Ready once the deadline has passed; never, once it has ceased to count.

@@ -126,9 +126,15 @@ impl Custody {
     /// The deadline if it has passed. Does not wait.
     #[inline]
     pub(super) fn expired(&self) -> Option<Deadline> {
+        if matches!(self.watching, Watching::Nobody) { None } else { self.expired_at(now()) }
+    }
+
+    /// The deadline if it has passed at this instant.
+    #[inline]
+    pub(crate) fn expired_at(&self, now: Instant) -> Option<Deadline> {
         match &self.watching {
-            Watching::Ours(deadline, _) => Some(*deadline).filter(|deadline| deadline.is_expired(now())),
-            Watching::Theirs(watch) => Some(watch.deadline()).filter(|_| watch.is_expired()),
+            Watching::Ours(deadline, _) => Some(*deadline).filter(|deadline| deadline.is_expired(now)),
+            Watching::Theirs(watch) => Some(watch.deadline()).filter(|_| watch.is_expired_at(now)),
             Watching::Nobody => None,
         }
     }

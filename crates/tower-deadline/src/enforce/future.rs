@@ -12,6 +12,7 @@ use tower_service::Service;
 
 use super::EnforcedBody;
 use super::custody::Custody;
+use super::placed::Placed;
 use super::deliver::Asking;
 use super::settle::settle;
 use crate::WatchedBody;
@@ -52,16 +53,16 @@ where
     S: Service<Request<WatchedBody<RB>>, Response = Response<B>>,
 {
     #[inline]
-    pub(crate) fn new(mut inner: S, ready: bool, request: Request<RB>, mut custody: Custody) -> Self {
+    pub(crate) fn new(inner: Placed<S>, request: Request<RB>, mut custody: Custody, late: bool) -> Self {
+        let Placed { service: mut inner, ready } = inner;
         let asking =
             Asking { is_head: request.method() == Method::HEAD, is_http2: request.version() >= Version::HTTP_2 };
         let request = watched(request, &custody);
         // R10: not called once expired; the first poll answers.
-        let expired = custody.expired().is_some();
-        let state = if ready && !expired {
+        let state = if ready && !late {
             State::Head(custody.run(|| inner.call(request)))
         } else {
-            let open = (!expired).then(|| custody.journey().enter(Stage::Queue));
+            let open = (!late).then(|| custody.journey().enter(Stage::Queue));
             State::Queue(Box::new(Queued { inner, request: Some(request), open }))
         };
         Self { state, custody: Some(custody), asking }
@@ -83,8 +84,23 @@ where
 {
     type Output = Result<Response<EnforcedBody<B>>, S::Error>;
 
-    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.poll_as(cx, |body| body)
+    }
+}
+
+impl<S, RB, B> EnforceFuture<S, RB>
+where
+    S: Service<Request<WatchedBody<RB>>, Response = Response<B>>,
+    B: Body,
+{
+    /// As a poll, with the body in what a layer further out puts it into: a response is moved once.
+    #[inline]
+    pub(crate) fn poll_as<T>(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        wrap: impl FnOnce(EnforcedBody<B>) -> T,
+    ) -> Poll<Result<Response<T>, S::Error>> {
         let mut this = self.project();
         let Some(custody) = this.custody.as_mut() else {
             return Poll::Pending;
@@ -104,7 +120,7 @@ where
         let Some((deadline, stage)) = stopped else {
             custody.run(|| this.state.set(State::Done));
             return match (polled, this.custody.take()) {
-                (Poll::Ready(head), Some(custody)) => Poll::Ready(head.map(|head| this.asking.deliver(head, custody))),
+                (Poll::Ready(head), Some(custody)) => Poll::Ready(head.map(|head| this.asking.deliver(head, custody, wrap))),
                 _ => Poll::Pending,
             };
         };
@@ -116,7 +132,7 @@ where
         let status = custody.journey().policy().status_code();
         *this.custody = None;
         Poll::Ready(
-            Ok(settled.map_or_else(|exceeded| bare(exceeded, status), |whole| whole.map(EnforcedBody::settled))),
+            Ok(settled.map_or_else(|exceeded| bare(exceeded, status), |whole| whole.map(EnforcedBody::settled)).map(wrap)),
         )
     }
 }

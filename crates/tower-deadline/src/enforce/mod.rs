@@ -55,6 +55,7 @@ mod body;
 mod custody;
 mod deliver;
 mod future;
+mod placed;
 mod service;
 mod settle;
 #[cfg(test)]
@@ -62,5 +63,6 @@ mod tests;
 
 pub use self::body::EnforcedBody;
 pub(crate) use self::custody::Custody;
+pub(crate) use self::placed::Placed;
 pub use self::future::EnforceFuture;
 pub use self::service::{Enforce, EnforceLayer};

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::mem;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -10,38 +9,34 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use crate::admit::AdmitFuture;
-use crate::enforce::{Custody, EnforceFuture};
+use super::DeadlineFuture;
+use crate::enforce::{Custody, EnforceFuture, Placed};
 use crate::policies::{Choose, OnePolicy};
-use crate::rescue::{Look, RescueFuture, Typed, answered};
-use crate::{AdmitLayer, AnswerBody, BoxError, EnforcedBody, WatchedBody};
+use crate::rescue::{Look, Rescuer, Typed};
+use crate::{AdmitLayer, AnswerBody, BoxError, EnforcedBody, WatchedBody, now};
 
 /// What [`DeadlineLayer`](crate::DeadlineLayer) makes of a service: [`Admit`](crate::Admit) around
 /// [`Rescue`](crate::Rescue) around [`Enforce`](crate::Enforce), without what each of them has to look up again behind
 /// the one before.
 pub struct DeadlineService<S, K = Typed, C = OnePolicy> {
-    inner: S,
-    ready: bool,
+    inner: Placed<S>,
     admit: AdmitLayer<C>,
     kind: PhantomData<fn() -> K>,
 }
-
-/// The response of a [`DeadlineService`].
-pub type DeadlineFuture<S, RB, B, K = Typed> = AdmitFuture<RescueFuture<EnforceFuture<S, RB>, K>, DeadlineBody<B>>;
 
 /// The response body of a [`DeadlineService`].
 pub type DeadlineBody<B> = AnswerBody<EnforcedBody<B>>;
 
 impl<S, K, C> DeadlineService<S, K, C> {
     pub(super) fn new(inner: S, admit: AdmitLayer<C>) -> Self {
-        Self { inner, ready: false, admit, kind: PhantomData }
+        Self { inner: Placed::new(inner), admit, kind: PhantomData }
     }
 }
 
 impl<S: Clone, K, C: Clone> Clone for DeadlineService<S, K, C> {
-    /// A clone has no place in the queue, and is not ready because the original is.
+    /// A clone has no place in the queue.
     fn clone(&self) -> Self {
-        Self::new(self.inner.clone(), self.admit.clone())
+        Self { inner: self.inner.clone(), admit: self.admit.clone(), kind: PhantomData }
     }
 }
 
@@ -56,47 +51,32 @@ where
 {
     type Response = Response<DeadlineBody<B>>;
     type Error = S::Error;
-    type Future = DeadlineFuture<S, RB, B, K>;
+    type Future = DeadlineFuture<S, RB, K>;
 
     /// Ready unless the inner service failed, as [`Enforce`](crate::Enforce) is (R20).
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        if !self.ready {
-            match self.inner.poll_ready(cx) {
-                Poll::Ready(Ok(())) => self.ready = true,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => {}
-            }
-        }
-        Poll::Ready(Ok(()))
+        self.inner.poll_ready(cx)
     }
 
     #[inline]
     fn call(&mut self, mut request: Request<RB>) -> Self::Future {
+        let now = now();
         let policy = self.admit.choice().choose(&request);
-        let found = match self.admit.admit(policy, &request) {
+        let found = match self.admit.admit(policy, &request, now) {
             Ok(found) => found,
-            Err(refusal) => {
-                let answer = self.admit.refuse(policy, &request, &refusal);
-                return AdmitFuture::Refused(Some(answer.map(AnswerBody::from)));
-            }
+            Err(refusal) => return DeadlineFuture::refused(self.admit.refuse(policy, &request, &refusal)),
         };
         let custody = Custody::admitted(request.extensions_mut(), policy, &found);
-        let fresh = self.inner.clone();
-        let polled = mem::replace(&mut self.inner, fresh);
-        let ready = mem::take(&mut self.ready);
-        let status = answered(policy);
-        let enforced = EnforceFuture::new(polled, ready, request, custody);
-        AdmitFuture::Admitted(RescueFuture::new(enforced, status, found.call, self.admit.used_answers()))
+        let rescuer = Rescuer::new(found.call, Some(policy), self.admit.used_answers());
+        // What was let in a moment ago needs no second look at the clock.
+        let late = custody.expired_at(now).is_some();
+        DeadlineFuture::admitted(EnforceFuture::new(self.inner.take(), request, custody, late), rescuer)
     }
 }
 
 impl<S: fmt::Debug, K, C: fmt::Debug> fmt::Debug for DeadlineService<S, K, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { inner, ready, admit, .. } = self;
-        f.debug_struct("DeadlineService")
-            .field("inner", inner)
-            .field("ready", ready)
-            .field("admit", admit)
-            .finish()
+        let Self { inner, admit, .. } = self;
+        f.debug_struct("DeadlineService").field("inner", inner).field("admit", admit).finish()
     }
 }
