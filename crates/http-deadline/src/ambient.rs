@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use std::mem;
 use std::sync::Arc;
 
-use crate::{Deadline, Journey};
+use crate::{Deadline, Journey, Policy, Under};
 
 std::thread_local! {
     static AMBIENT: RefCell<Ambient> = const { RefCell::new(Ambient::NONE) };
@@ -18,8 +18,18 @@ std::thread_local! {
 /// What a task works under: a deadline, and the journey it belongs to.
 #[derive(Clone, Debug, Default)]
 pub struct Ambient {
-    journey: Option<Journey>,
+    part: Part,
     limit: Limit,
+}
+
+/// What an [`Ambient`] is part of.
+#[derive(Clone, Debug, Default)]
+enum Part {
+    #[default]
+    Nothing,
+    Journey(Journey),
+    /// A journey under this policy that nobody has asked for yet, and whether its response head is on its way.
+    Possible(Arc<Policy>, bool),
 }
 
 /// The deadline of an [`Ambient`]. Small, because it is exchanged twice around every poll.
@@ -86,7 +96,7 @@ impl Drop for Entered {
 
 impl Ambient {
     /// No deadline, no journey.
-    pub const NONE: Self = Self { journey: None, limit: Limit::Nothing };
+    pub const NONE: Self = Self { part: Part::Nothing, limit: Limit::Nothing };
 
     /// To work under this deadline, as part of this journey.
     #[must_use]
@@ -97,7 +107,7 @@ impl Ambient {
             Some(deadline) if given(&deadline) => Limit::Journeys,
             Some(deadline) => Limit::With(Arc::new(deadline)),
         };
-        Self { journey, limit }
+        Self { part: journey.map_or(Part::Nothing, Part::Journey), limit }
     }
 
     /// To work as part of this journey, under the deadline that it was made under.
@@ -105,13 +115,64 @@ impl Ambient {
     #[inline]
     pub fn of(journey: Journey) -> Self {
         let limit = if journey.given().is_some() { Limit::Journeys } else { Limit::Nothing };
-        Self { journey: Some(journey), limit }
+        Self { part: Part::Journey(journey), limit }
+    }
+
+    /// To work under this policy without a deadline. The journey is made when somebody asks for what is
+    /// [current](Self::current): most requests end without that, and cost nothing then.
+    #[must_use]
+    #[inline]
+    pub fn unbounded(policy: Arc<Policy>) -> Self {
+        Self { part: Part::Possible(policy, false), limit: Limit::Nothing }
     }
 
     /// What the running task works under.
     #[must_use]
     pub fn current() -> Self {
+        let made = |ambient: &RefCell<Self>| {
+            let mut ambient = ambient.borrow_mut();
+            ambient.make();
+            ambient.clone()
+        };
+        AMBIENT.try_with(made).unwrap_or_default()
+    }
+
+    /// What the running task works under, without a journey that nobody has asked for yet.
+    #[must_use]
+    #[inline]
+    pub fn as_it_is() -> Self {
         AMBIENT.try_with(|ambient| ambient.borrow().clone()).unwrap_or_default()
+    }
+
+    /// The journey. It is made where nobody has asked for it yet.
+    pub fn make(&mut self) -> Option<&Journey> {
+        if let Part::Possible(policy, head) = &self.part {
+            let journey = Journey::owned(Arc::clone(policy), false, None, Under::Nothing);
+            if *head {
+                journey.unwatch();
+            }
+            self.part = Part::Journey(journey);
+        }
+        self.journey()
+    }
+
+    /// The response head is on its way: see [`Journey::unwatch`].
+    #[inline]
+    pub fn unwatch(&mut self) {
+        match &mut self.part {
+            Part::Journey(journey) => journey.unwatch(),
+            Part::Possible(_, head) => *head = true,
+            Part::Nothing => {}
+        }
+    }
+
+    /// The deadline ceases to count: see [`Journey::release`].
+    pub fn release(&mut self) {
+        self.limit = Limit::Nothing;
+        match &self.part {
+            Part::Journey(journey) => journey.release(),
+            Part::Possible(..) | Part::Nothing => self.unwatch(),
+        }
     }
 
     /// Whether there can be a deadline: not, where nothing was entered.
@@ -124,19 +185,23 @@ impl Ambient {
     /// The deadline.
     #[must_use]
     pub fn deadline(&self) -> Option<Deadline> {
-        let released = || self.journey.as_ref().is_some_and(Journey::is_released);
+        let released = || self.journey().is_some_and(Journey::is_released);
         match &self.limit {
             Limit::Nothing => None,
             Limit::Entered(deadline) => Some(**deadline),
             Limit::With(deadline) => Some(**deadline).filter(|_| !released()),
-            Limit::Journeys => self.journey.as_ref()?.given().copied().filter(|_| !released()),
+            Limit::Journeys => self.journey()?.given().copied().filter(|_| !released()),
         }
     }
 
-    /// The journey.
+    /// The journey, if there is one.
     #[must_use]
+    #[inline]
     pub fn journey(&self) -> Option<&Journey> {
-        self.journey.as_ref()
+        match &self.part {
+            Part::Journey(journey) => Some(journey),
+            Part::Possible(..) | Part::Nothing => None,
+        }
     }
 
     /// Runs `work`, a poll as a rule, under this ambient. Whatever was ambient before is so again
@@ -167,7 +232,6 @@ impl Ambient {
 #[expect(clippy::disallowed_methods, reason = "a test needs one real instant to start from")]
 mod tests {
     use super::*;
-    use crate::Policy;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::Arc;
     use std::time::{Duration, Instant};
@@ -200,6 +264,25 @@ mod tests {
         let _entered = enter(deadline);
         assert_eq!(Ambient::default().run(current), None);
         assert_eq!(current(), Some(deadline));
+    }
+
+    #[test]
+    fn a_journey_is_made_when_somebody_asks_and_stays_the_same() {
+        let mut ambient = Ambient::unbounded(Arc::new(Policy::new().named("lazy")));
+        ambient.run(|| assert!(Ambient::as_it_is().journey().is_none() && current().is_none()));
+        assert!(ambient.journey().is_none(), "nobody asked");
+        let asked = ambient.run(Ambient::current);
+        let (asked, kept) = (asked.journey().unwrap(), ambient.journey().unwrap());
+        assert_eq!(asked.policy().name().as_str(), "lazy");
+        kept.end();
+        assert!(asked.is_ended() && !asked.is_unwatched());
+    }
+
+    #[test]
+    fn a_journey_that_is_made_after_the_head_is_unwatched() {
+        let mut ambient = Ambient::unbounded(Arc::new(Policy::new()));
+        ambient.unwatch();
+        assert!(ambient.run(Ambient::current).journey().is_some_and(Journey::is_unwatched));
     }
 
     // R18

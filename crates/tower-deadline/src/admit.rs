@@ -233,7 +233,7 @@ impl<C> AdmitLayer<C> {
 fn around(admitted: Option<Deadline>, extensions: &Extensions) -> Option<Deadline> {
     // What is only observed further out stops nothing here.
     let observed = |journey: Option<&Journey>| journey.is_some_and(|journey| journey.policy().is_observed());
-    let around = Some(Ambient::current()).filter(|around| around.has_deadline() && !observed(around.journey()));
+    let around = Some(Ambient::as_it_is()).filter(|around| around.has_deadline() && !observed(around.journey()));
     let inserted = extensions.get::<Deadline>();
     if inserted.is_none() && around.is_none() {
         return admitted;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use http::{Extensions, Request};
-use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, Policy, Stage, Under};
+use http::{Extensions, HeaderMap, Request, StatusCode};
+use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, Policy, Stage, StageGuard, Under};
 
 use crate::admit::Found;
 use crate::count;
@@ -20,7 +20,7 @@ use crate::watch::{Watch, within};
 /// Held by the head future, then by the response body; whoever drops it ends the journey.
 #[derive(Debug)]
 pub(crate) struct Custody {
-    journey: Journey,
+    /// Has the journey too, once there is one.
     ambient: Ambient,
     watching: Watching,
     /// What an observing policy would have done, until it is counted. Boxed: it is moved with each request, and hardly
@@ -43,7 +43,7 @@ impl Custody {
     /// Takes a request into custody. Its extensions then have the deadline that was resolved, and a journey.
     pub(super) fn take<B>(request: &mut Request<B>) -> Self {
         let extensions = request.extensions_mut();
-        let around = Ambient::current();
+        let around = Ambient::as_it_is();
         let observed = around.journey().is_some_and(|journey| journey.policy().is_observed());
         let inserted = extensions.get().copied();
         let deadline = match around.deadline().filter(|_| !observed) {
@@ -62,14 +62,18 @@ impl Custody {
             journey.enforce(deadline);
         }
         let refused = extensions.remove::<WouldRefuse>().is_some();
-        Self::of(journey.clone(), Ambient::new(deadline, Some(journey)), deadline, is_ours, refused)
+        Self::of(Ambient::new(deadline, Some(journey)), deadline, is_ours, refused)
     }
 
     /// Takes a request into custody that was let in a moment ago. Its extensions then have the deadline, and a journey.
+    /// One without a deadline has nothing in them, and a journey only once somebody asks what it works under.
     #[inline]
     pub(crate) fn admitted(extensions: &mut Extensions, policy: &Arc<Policy>, found: &Found) -> Self {
         let around = extensions.get::<Journey>();
         let deadline = found.deadline;
+        if deadline.is_none() && around.is_none() {
+            return Self::of(Ambient::unbounded(Arc::clone(policy)), None, false, false);
+        }
         let is_ours = deadline.is_some_and(|deadline| is_ours(around, policy, deadline));
         let under = match deadline {
             Some(deadline) if is_ours => Under::Enforced(deadline),
@@ -81,30 +85,53 @@ impl Custody {
             extensions.insert(deadline);
         }
         extensions.insert(journey.clone());
-        Self::of(journey.clone(), Ambient::of(journey), deadline, is_ours, found.would_refuse)
+        Self::of(Ambient::of(journey), deadline, is_ours, found.would_refuse)
     }
 
     #[inline]
-    fn of(journey: Journey, ambient: Ambient, deadline: Option<Deadline>, is_ours: bool, refused: bool) -> Self {
+    fn of(ambient: Ambient, deadline: Option<Deadline>, is_ours: bool, refused: bool) -> Self {
+        let acting = ambient.journey().filter(|journey| !journey.policy().is_observed());
         let watching = match deadline {
             Some(deadline) if is_ours => Watching::Ours(deadline, Timer::default()),
-            Some(deadline) if !journey.policy().is_observed() => {
-                Watching::Theirs(Box::new(Watch::new(deadline, Some(journey.clone()))))
-            }
+            Some(deadline) if acting.is_some() => Watching::Theirs(Box::new(Watch::new(deadline, acting.cloned()))),
             _ => Watching::Nobody,
         };
-        let observed = deadline.filter(|_| !refused).and_then(|deadline| observed_by(&journey, deadline));
-        Self { journey, ambient, watching, observed }
+        let observed = deadline.filter(|_| !refused).zip(ambient.journey());
+        let observed = observed.and_then(|(deadline, journey)| observed_by(journey, deadline));
+        Self { ambient, watching, observed }
     }
 
-    pub(crate) fn journey(&self) -> &Journey {
-        &self.journey
+    /// `None` where nobody has asked for it yet.
+    #[inline]
+    pub(crate) fn journey(&self) -> Option<&Journey> {
+        self.ambient.journey()
+    }
+
+    /// Opens a stage.
+    pub(super) fn enter(&mut self, stage: Stage) -> Option<StageGuard> {
+        self.ambient.make().map(|journey| journey.enter(stage))
     }
 
     /// The deadline that whatever is polled within the request works under, whoever enforces it.
+    #[inline]
     pub(super) fn inherited(&self) -> Option<Deadline> {
-        let observed = self.journey.policy().is_observed();
-        self.ambient.deadline().filter(|_| !observed)
+        match &self.watching {
+            Watching::Ours(deadline, _) => Some(*deadline),
+            Watching::Theirs(watch) => Some(watch.deadline()),
+            Watching::Nobody => None,
+        }
+    }
+
+    /// Whether the deadline reaches to the end of the body of this response (R18).
+    #[inline]
+    pub(super) fn covers(&self, response: &HeaderMap) -> bool {
+        let covers = |journey: &Journey| journey.policy().covers_body(journey.client_asked(), response);
+        self.journey().is_none_or(covers)
+    }
+
+    /// The status of the answer to a request that is stopped.
+    pub(super) fn status(&self) -> StatusCode {
+        self.journey().map_or(StatusCode::GATEWAY_TIMEOUT, |journey| journey.policy().status_code())
     }
 
     /// Runs a call, a poll or a drop with the deadline ambient.
@@ -152,16 +179,19 @@ impl Custody {
     /// stage is open.
     pub(super) fn stop(&self, deadline: Deadline, stage: Stage) -> Exceeded {
         let stage = self.stage(stage);
-        self.journey.stop(Cause::Deadline);
-        // The first cause is the one that stands.
-        let cause = self.journey.cause().unwrap_or(Cause::Deadline);
+        let stopped = self.journey().and_then(|journey| {
+            journey.stop(Cause::Deadline);
+            // The first cause is the one that stands.
+            journey.cause()
+        });
+        let cause = stopped.unwrap_or(Cause::Deadline);
         Exceeded::new(deadline, stage, cause, now())
     }
 
     /// Where the request is; `stage` where no stage is open.
     fn stage(&self, stage: Stage) -> Stage {
-        let open = self.journey.stage();
-        if open == Stage::Handler { stage } else { open }
+        let open = self.journey().map(Journey::stage);
+        open.filter(|open| *open != Stage::Handler).unwrap_or(stage)
     }
 
     /// Before a poll: counts what an observing policy would have stopped since the one before.
@@ -177,7 +207,9 @@ impl Custody {
     fn count(&mut self, is_late: impl FnOnce(&Observed) -> bool, stage: Stage) {
         if self.observed.as_deref().is_some_and(is_late) {
             self.observed = None;
-            count::would_exceed(self.journey.policy().name(), self.stage(stage));
+            if let Some(journey) = self.journey() {
+                count::would_exceed(journey.policy().name(), self.stage(stage));
+            }
         }
     }
 
@@ -187,18 +219,21 @@ impl Custody {
         // A panic is no cause of the client's.
         if !std::thread::panicking() {
             self.observe_pending(stage);
-            scope::abandon(&self.journey, Cause::ClientGone);
+            if let Some(journey) = self.journey() {
+                scope::abandon(journey, Cause::ClientGone);
+            }
         }
     }
 
     /// Whether somebody further out enforces, and decides how far.
     pub(super) fn is_joined(&self) -> bool {
-        !matches!(self.watching, Watching::Ours(..)) && self.journey.enforced().is_some()
+        let enforced = |journey: &Journey| journey.enforced().is_some();
+        !matches!(self.watching, Watching::Ours(..)) && self.journey().is_some_and(enforced)
     }
 
     /// The head is out, and the body is covered.
-    pub(super) fn unwatch(&self) {
-        self.journey.unwatch();
+    pub(super) fn unwatch(&mut self) {
+        self.ambient.unwatch();
     }
 
     /// The head is out: an observing policy looks on to the end of the body, if that is covered.
@@ -217,14 +252,15 @@ impl Custody {
     /// The head is out, and the body is not covered: the deadline ceases to count (R18).
     pub(super) fn release(&mut self) {
         self.forget_deadline();
-        self.ambient = Ambient::new(None, Some(self.journey.clone()));
-        self.journey.release();
+        self.ambient.release();
     }
 }
 
 impl Drop for Custody {
     fn drop(&mut self) {
-        self.journey.end();
+        if let Some(journey) = self.journey() {
+            journey.end();
+        }
     }
 }
 

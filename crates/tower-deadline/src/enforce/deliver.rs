@@ -22,7 +22,7 @@ impl Asking {
     /// The deadline that has passed before this head was ready; `None` where it is in time.
     pub(super) fn late<B: Body>(self, head: &Response<B>, custody: &Custody) -> Option<Deadline> {
         // The clock last: most heads are whole, or their body is not covered.
-        if self.length(head) == Some(0) || !covers(head, custody) { None } else { custody.expired() }
+        if self.length(head) == Some(0) || !custody.covers(head.headers()) { None } else { custody.expired() }
     }
 
     /// The head is on its way: the custody of the request goes to the body.
@@ -34,7 +34,7 @@ impl Asking {
         wrap: impl FnOnce(EnforcedBody<B>) -> T,
     ) -> Response<T> {
         // Where somebody further out enforces, it is for them to release.
-        let covered = covers(&head, &custody);
+        let covered = custody.covers(head.headers());
         custody.observe_head(covered);
         if custody.is_joined() || covered {
             custody.unwatch();
@@ -54,12 +54,6 @@ impl Asking {
         }
         head.body().size_hint().exact().or_else(|| content_length(head.headers()))
     }
-}
-
-/// Whether the deadline reaches to the end of the body (R18).
-fn covers<B>(head: &Response<B>, custody: &Custody) -> bool {
-    let journey = custody.journey();
-    journey.policy().covers_body(journey.client_asked(), head.headers())
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {

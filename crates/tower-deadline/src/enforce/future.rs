@@ -62,7 +62,7 @@ where
         let state = if ready && !late {
             State::Head(custody.run(|| inner.call(request)))
         } else {
-            let open = (!late).then(|| custody.journey().enter(Stage::Queue));
+            let open = if late { None } else { custody.enter(Stage::Queue) };
             State::Queue(Box::new(Queued { inner, request: Some(request), open }))
         };
         Self { state, custody: Some(custody), asking }
@@ -73,8 +73,8 @@ where
 #[inline]
 fn watched<RB>(request: Request<RB>, custody: &Custody) -> Request<WatchedBody<RB>> {
     let journey = custody.journey();
-    let watch = custody.inherited().map(|deadline| Watch::new(deadline, Some(journey.clone())));
-    request.map(|body| WatchedBody::new(body, watch, Some(journey.clone()), Stage::RequestBody))
+    let watch = custody.inherited().map(|deadline| Watch::new(deadline, journey.cloned()));
+    request.map(|body| WatchedBody::new(body, watch, journey.cloned(), Stage::RequestBody))
 }
 
 impl<S, RB, B> Future for EnforceFuture<S, RB>
@@ -129,7 +129,7 @@ where
             _ => Err(custody.stop(deadline, stage)),
         };
         custody.run(|| this.state.set(State::Done));
-        let status = custody.journey().policy().status_code();
+        let status = custody.status();
         *this.custody = None;
         Poll::Ready(
             Ok(settled.map_or_else(|exceeded| bare(exceeded, status), |whole| whole.map(EnforcedBody::settled)).map(wrap)),

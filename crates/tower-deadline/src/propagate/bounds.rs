@@ -28,10 +28,11 @@ pub(crate) struct Bounds {
 impl Bounds {
     /// The sooner of what these extensions carry, what is ambient, and the layer's own limit (R21).
     pub(crate) fn of(extensions: &Extensions, own: Option<Deadline>) -> Option<Self> {
-        let ambient = Ambient::current();
-        let journey: Option<Journey> = extensions.get().or(ambient.journey()).cloned();
-        let found = [extensions.get().copied(), ambient.deadline(), own];
+        let around = Ambient::as_it_is();
+        let found = [extensions.get().copied(), around.deadline(), own];
         let deadline = found.into_iter().flatten().reduce(Deadline::sooner)?;
+        // Asked for only now: a call without a deadline needs none.
+        let journey: Option<Journey> = extensions.get().cloned().or_else(|| Ambient::current().make().cloned());
         // What is sooner than the journey's was set by the caller, and stays after a release.
         let around = journey.as_ref().and_then(Journey::deadline).map(Deadline::instant);
         Some(Self {
