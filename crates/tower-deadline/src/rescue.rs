@@ -237,7 +237,10 @@ impl<K> Rescuer<K> {
 }
 
 /// The answer, with whatever stands beside a bare response.
-pub(crate) fn in_place_of<B, E, C>(outcome: Result<Response<B>, E>, answer: Response<Bytes>) -> Response<AnswerBody<C>> {
+pub(crate) fn in_place_of<B, E, C>(
+    outcome: Result<Response<B>, E>,
+    answer: Response<Bytes>,
+) -> Response<AnswerBody<C>> {
     match outcome {
         Ok(response) => dressed(response, answer),
         Err(_) => answer.map(AnswerBody::from),

@@ -19,7 +19,8 @@ pub(super) struct Waiting {
 #[derive(Default)]
 struct Inner {
     next: u64,
-    wakers: BTreeMap<u64, Waker>,
+    /// Boxed: most journeys end before anybody waits.
+    wakers: Option<Box<BTreeMap<u64, Waker>>>,
 }
 
 /// A future that is ready once its [`Journey`] has ended.
@@ -80,8 +81,9 @@ impl Waiting {
             inner.next += 1;
             inner.next
         });
-        let kept = inner.wakers.get(&key).is_some_and(|kept| kept.will_wake(waker));
-        let old = if kept { None } else { inner.wakers.insert(key, waker.clone()) };
+        let wakers = inner.wakers.get_or_insert_default();
+        let kept = wakers.get(&key).is_some_and(|kept| kept.will_wake(waker));
+        let old = if kept { None } else { wakers.insert(key, waker.clone()) };
         // Dropped without the lock, as it is woken.
         drop(inner);
         drop(old);
@@ -99,11 +101,11 @@ impl Waiting {
         let wakers = std::mem::take(&mut inner.wakers);
         // Woken without the lock: a waker may run anything, also what waits here.
         drop(inner);
-        wakers.into_values().for_each(Waker::wake);
+        wakers.into_iter().flat_map(|wakers| wakers.into_values()).for_each(Waker::wake);
     }
 
     fn forget(&self, key: u64) {
-        let waker = self.lock().wakers.remove(&key);
+        let waker = self.lock().wakers.as_mut().and_then(|wakers| wakers.remove(&key));
         // Dropped without the lock, as it is woken.
         drop(waker);
     }

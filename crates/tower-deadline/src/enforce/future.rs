@@ -12,8 +12,8 @@ use tower_service::Service;
 
 use super::EnforcedBody;
 use super::custody::Custody;
-use super::placed::Placed;
 use super::deliver::Asking;
+use super::placed::Placed;
 use super::settle::settle;
 use crate::WatchedBody;
 use crate::watch::Watch;
@@ -120,7 +120,9 @@ where
         let Some((deadline, stage)) = stopped else {
             custody.run(|| this.state.set(State::Done));
             return match (polled, this.custody.take()) {
-                (Poll::Ready(head), Some(custody)) => Poll::Ready(head.map(|head| this.asking.deliver(head, custody, wrap))),
+                (Poll::Ready(head), Some(custody)) => {
+                    Poll::Ready(head.map(|head| this.asking.deliver(head, custody, wrap)))
+                }
                 _ => Poll::Pending,
             };
         };
@@ -131,9 +133,9 @@ where
         custody.run(|| this.state.set(State::Done));
         let status = custody.status();
         *this.custody = None;
-        Poll::Ready(
-            Ok(settled.map_or_else(|exceeded| bare(exceeded, status), |whole| whole.map(EnforcedBody::settled)).map(wrap)),
-        )
+        Poll::Ready(Ok(settled
+            .map_or_else(|exceeded| bare(exceeded, status), |whole| whole.map(EnforcedBody::settled))
+            .map(wrap)))
     }
 }
 

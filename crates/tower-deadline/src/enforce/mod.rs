@@ -63,6 +63,6 @@ mod tests;
 
 pub use self::body::EnforcedBody;
 pub(crate) use self::custody::Custody;
-pub(crate) use self::placed::Placed;
 pub use self::future::EnforceFuture;
+pub(crate) use self::placed::Placed;
 pub use self::service::{Enforce, EnforceLayer};

@@ -29,8 +29,8 @@ impl Bounds {
     /// The sooner of what these extensions carry, what is ambient, and the layer's own limit (R21).
     pub(crate) fn of(extensions: &Extensions, own: Option<Deadline>) -> Option<Self> {
         let around = Ambient::as_it_is();
-        let found = [extensions.get().copied(), around.deadline(), own];
-        let deadline = found.into_iter().flatten().reduce(Deadline::sooner)?;
+        let inherited = sooner(extensions.get().copied(), around.deadline());
+        let deadline = sooner(inherited, own)?;
         // Asked for only now: a call without a deadline needs none.
         let journey: Option<Journey> = extensions.get().cloned().or_else(|| Ambient::current().make().cloned());
         // What is sooner than the journey's was set by the caller, and stays after a release.
@@ -81,5 +81,12 @@ impl Bounds {
         }
         let journey = self.journey.clone().filter(|_| self.inherited);
         Some(Watch::new(self.deadline, journey).with_reserve(self.reserve / 2).with_own(self.own))
+    }
+}
+
+fn sooner(one: Option<Deadline>, other: Option<Deadline>) -> Option<Deadline> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.sooner(other)),
+        (one, other) => one.or(other),
     }
 }

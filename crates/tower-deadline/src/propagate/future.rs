@@ -120,17 +120,18 @@ pub(crate) fn deliver<B>(
 ) -> Response<WatchedBody<B>> {
     // R9: a request's field has no business in a response.
     dialects.strip(head.headers_mut());
+    let is_grpc = bounds.is_some() && Call::of(head.headers()) == Call::Grpc;
     if let Some(bounds) = &bounds {
-        blame(&mut head, bounds);
+        blame(&mut head, bounds, is_grpc);
     }
-    let told = bounds.as_ref().map(Bounds::told).filter(|_| Call::of(head.headers()) == Call::Grpc);
+    let told = bounds.as_ref().filter(|_| is_grpc).map(Bounds::told);
     let journey = bounds.as_ref().and_then(Bounds::journey).cloned();
     head.map(|body| WatchedBody::new(body, watch, journey, Stage::Upstream).with_status(told))
 }
 
 /// Whose deadline it was that a hop downstream reports (R23, R24).
-fn blame<B>(head: &mut Response<B>, bounds: &Bounds) {
-    if Call::of(head.headers()) == Call::Grpc {
+fn blame<B>(head: &mut Response<B>, bounds: &Bounds, is_grpc: bool) {
+    if is_grpc {
         bounds.told().correct(head.headers_mut());
     }
     let reports = head.status() == StatusCode::GATEWAY_TIMEOUT || grpc::is_exceeded(head.headers());
