@@ -19,8 +19,8 @@ pub(super) struct Waiting {
 #[derive(Default)]
 struct Inner {
     next: u64,
-    /// Boxed: most journeys end before anybody waits.
-    wakers: Option<Box<BTreeMap<u64, Waker>>>,
+    /// `None` until somebody waits: most journeys end before that.
+    wakers: Option<BTreeMap<u64, Waker>>,
 }
 
 /// A future that is ready once its [`Journey`] has ended.

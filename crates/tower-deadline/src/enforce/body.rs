@@ -23,8 +23,7 @@ pub struct EnforcedBody<B: Body> {
     inner: Option<B>,
     custody: Option<Custody>,
     ends: Ends,
-    /// Boxed: a body that was ready as a whole is the rare one.
-    settled: Option<Box<VecDeque<Frame<B::Data>>>>,
+    settled: VecDeque<Frame<B::Data>>,
 }
 
 /// How the body ends.
@@ -50,7 +49,7 @@ where
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let this = self.as_mut().project();
         let (Some(mut inner), Some(custody)) = (this.inner.as_pin_mut(), this.custody.as_mut()) else {
-            return Poll::Ready(this.settled.as_mut().and_then(|settled| settled.pop_front()).map(Ok));
+            return Poll::Ready(this.settled.pop_front().map(Ok));
         };
         custody.observe(Stage::ResponseBody);
         // R11: deadline first.
@@ -86,25 +85,23 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        let settled = || self.settled.as_ref().is_none_or(|settled| settled.is_empty());
-        self.inner.as_ref().map_or_else(settled, Body::is_end_stream)
+        self.inner.as_ref().map_or(self.settled.is_empty(), Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        let settled = || self.settled.as_ref().map_or_else(|| SizeHint::with_exact(0), |settled| hint(settled));
-        self.inner.as_ref().map_or_else(settled, Body::size_hint)
+        self.inner.as_ref().map_or_else(|| hint(&self.settled), Body::size_hint)
     }
 }
 
 impl<B: Body> EnforcedBody<B> {
     /// A body in custody.
     pub(super) fn kept(inner: B, custody: Custody, ends: Ends) -> Self {
-        Self { inner: Some(inner), custody: Some(custody), ends, settled: None }
+        Self { inner: Some(inner), custody: Some(custody), ends, settled: VecDeque::new() }
     }
 
     /// A body that was ready as a whole, at the very instant.
     pub(super) fn settled(frames: VecDeque<Frame<B::Data>>) -> Self {
-        Self { inner: None, custody: None, ends: Ends::default(), settled: Some(Box::new(frames)) }
+        Self { inner: None, custody: None, ends: Ends::default(), settled: frames }
     }
 
     /// The deadline has passed.
@@ -148,7 +145,7 @@ impl<B: Body> PinnedDrop for EnforcedBody<B> {
 impl<B: Body> Default for EnforcedBody<B> {
     /// Empty.
     fn default() -> Self {
-        Self { inner: None, custody: None, ends: Ends::default(), settled: None }
+        Self::settled(VecDeque::new())
     }
 }
 
