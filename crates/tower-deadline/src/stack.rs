@@ -4,6 +4,11 @@
 //! [`rescue`](crate::rescue) answers for what was stopped, [`enforce`](crate::enforce) stops it. Each of them
 //! exists alone too. Does not propagate: put a [`PropagateLayer`](crate::PropagateLayer) around each client.
 //!
+//! It is one service, and does what [`AdmitLayer`], [`RescueLayer`](crate::RescueLayer) and
+//! [`EnforceLayer`](crate::EnforceLayer) do one around the other, but for one thing: in the extensions of a request
+//! without a deadline it leaves nothing, no [`Journey`](crate::Journey) either. What is spawned or scoped within such a
+//! request ends with it all the same.
+//!
 //! # Where it stands
 //!
 //! As far out as possible, but inside of what must see every answer (traces, access logs). Limits, load

@@ -24,7 +24,7 @@ pub type Detail = Arc<dyn Error + Send + Sync>;
 /// One request on its way through this process, from its head to the end of its response body.
 ///
 /// A clone is the same journey. It stands in the extensions of the request, beside the
-/// [`Deadline`](crate::Deadline).
+/// [`Deadline`](crate::Deadline); where there is none, [`Ambient::current`](crate::Ambient::current) has it alone.
 ///
 /// ```
 /// use http_deadline::{Cause, Journey, Policy, Stage};
