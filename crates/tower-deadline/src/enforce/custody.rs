@@ -238,8 +238,9 @@ impl Custody {
 
     /// The head is out: an observing policy looks on to the end of the body, if that is covered.
     pub(super) fn observe_head(&mut self, covered: bool) {
-        if let Some(observed) = self.observed.take().filter(|_| covered) {
-            self.observed = Some(Box::new(observed.delivered()));
+        match &mut self.observed {
+            Some(observed) if covered => observed.deliver(),
+            _ => self.observed = None,
         }
     }
 
