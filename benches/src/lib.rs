@@ -101,11 +101,13 @@ mod tests {
     }
 
     /// Counts do not depend on the machine: these are what the layers may cost.
-    const ALLOCATIONS: [(&str, u64); 12] = [
+    const ALLOCATIONS: [(&str, u64); 14] = [
         ("bare_ready", 0),
         ("deadline_ready", 5),
         ("deadline_pending", 6),
-        ("deadline_none_ready", 4),
+        ("deadline_none_ready", 0),
+        ("deadline_none_pending", 0),
+        ("deadline_default_ready", 5),
         ("admit_ready", 5),
         ("rescue_ready", 0),
         ("enforce_ready", 3),

@@ -16,7 +16,8 @@ pub struct Admitted {
     deadline: Option<Deadline>,
     client_asked: bool,
     truncated: bool,
-    would_refuse: Option<Refusal>,
+    /// Boxed: hardly ever there, and moved with each request.
+    would_refuse: Option<Box<Refusal>>,
 }
 
 /// Why a request was not let in.
@@ -53,7 +54,7 @@ impl Admitted {
     /// What an enforcing policy would have refused the request for; always `None` from one.
     #[must_use]
     pub fn would_refuse(&self) -> Option<&Refusal> {
-        self.would_refuse.as_ref()
+        self.would_refuse.as_deref()
     }
 }
 
@@ -72,13 +73,11 @@ impl Policy {
             Some(grant) => (Some(grant.deadline(asked.queued(), now)), grant.truncated),
             None => (None, false),
         };
-        let refusal = self.refusal(asked, deadline, now);
-        match refusal {
-            Some(refusal) if !self.is_observed() => Err(refusal),
-            would_refuse => {
-                Ok(Admitted { deadline, client_asked: asked.strictest().is_some(), truncated, would_refuse })
-            }
-        }
+        let would_refuse = match self.refusal(asked, deadline, now) {
+            Some(refusal) if !self.is_observed() => return Err(refusal),
+            refusal => refusal.map(Box::new),
+        };
+        Ok(Admitted { deadline, client_asked: asked.strictest().is_some(), truncated, would_refuse })
     }
 
     fn budget(&self, asked: &Asked) -> Option<Grant> {
@@ -101,7 +100,8 @@ impl Policy {
         if asked.strictest().is_none() && self.on_missing == OnMissing::Reject {
             return Some(Refusal::Missing);
         }
-        let short = deadline.filter(|deadline| deadline.is_expired(now) || deadline.remaining(now) < self.min)?;
+        let below = |deadline: &Deadline| !self.min.is_zero() && deadline.remaining(now) < self.min;
+        let short = deadline.filter(|deadline| deadline.is_expired(now) || below(deadline))?;
         Some(Refusal::Exceeded(Exceeded::new(short, Stage::Arrival, Cause::Deadline, now)))
     }
 }

@@ -7,8 +7,9 @@
 use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::mem;
+use std::sync::Arc;
 
-use crate::{Deadline, Journey};
+use crate::{Deadline, Journey, Policy, Under};
 
 std::thread_local! {
     static AMBIENT: RefCell<Ambient> = const { RefCell::new(Ambient::NONE) };
@@ -17,10 +18,31 @@ std::thread_local! {
 /// What a task works under: a deadline, and the journey it belongs to.
 #[derive(Clone, Debug, Default)]
 pub struct Ambient {
-    deadline: Option<Deadline>,
-    journey: Option<Journey>,
-    /// Whether the deadline is not the journey's, and not released with it.
-    entered: bool,
+    part: Part,
+    limit: Limit,
+}
+
+/// What an [`Ambient`] is part of.
+#[derive(Clone, Debug, Default)]
+enum Part {
+    #[default]
+    Nothing,
+    Journey(Journey),
+    /// A journey under this policy that nobody has asked for yet, and whether its response head is on its way.
+    Possible(Arc<Policy>, bool),
+}
+
+/// The deadline of an [`Ambient`]. Small, because it is exchanged twice around every poll.
+#[derive(Clone, Debug, Default)]
+enum Limit {
+    #[default]
+    Nothing,
+    /// The one that the journey was given, until it is released.
+    Journeys,
+    /// Another one, until the journey is released.
+    With(Arc<Deadline>),
+    /// Not the journey's, and not released with it.
+    Entered(Arc<Deadline>),
 }
 
 /// The deadline that the running task works under, if there is one.
@@ -51,8 +73,9 @@ pub fn current() -> Option<Deadline> {
 pub fn enter(deadline: Deadline) -> Entered {
     let mut ambient = Ambient::current();
     let outer = ambient.deadline();
-    ambient.deadline = Some(outer.map_or(deadline, |outer| outer.sooner(deadline)));
-    ambient.entered |= ambient.deadline != outer;
+    if outer.is_none_or(|outer| deadline.instant() < outer.instant()) {
+        ambient.limit = Limit::Entered(Arc::new(deadline));
+    }
     ambient.swap();
     Entered { outer: ambient, same_thread: PhantomData }
 }
@@ -73,31 +96,112 @@ impl Drop for Entered {
 
 impl Ambient {
     /// No deadline, no journey.
-    pub const NONE: Self = Self { deadline: None, journey: None, entered: false };
+    pub const NONE: Self = Self { part: Part::Nothing, limit: Limit::Nothing };
 
     /// To work under this deadline, as part of this journey.
     #[must_use]
     pub fn new(deadline: Option<Deadline>, journey: Option<Journey>) -> Self {
-        Self { deadline, journey, entered: false }
+        let given = |deadline| journey.as_ref().and_then(Journey::given) == Some(deadline);
+        let limit = match deadline {
+            None => Limit::Nothing,
+            Some(deadline) if given(&deadline) => Limit::Journeys,
+            Some(deadline) => Limit::With(Arc::new(deadline)),
+        };
+        Self { part: journey.map_or(Part::Nothing, Part::Journey), limit }
+    }
+
+    /// To work as part of this journey, under the deadline that it was made under.
+    #[must_use]
+    #[inline]
+    pub fn of(journey: Journey) -> Self {
+        let limit = if journey.given().is_some() { Limit::Journeys } else { Limit::Nothing };
+        Self { part: Part::Journey(journey), limit }
+    }
+
+    /// To work under this policy without a deadline. The journey is made when somebody asks for what is
+    /// [current](Self::current): most requests end without that, and cost nothing then.
+    #[must_use]
+    #[inline]
+    pub fn unbounded(policy: Arc<Policy>) -> Self {
+        Self { part: Part::Possible(policy, false), limit: Limit::Nothing }
     }
 
     /// What the running task works under.
     #[must_use]
     pub fn current() -> Self {
+        let made = |ambient: &RefCell<Self>| {
+            let mut ambient = ambient.borrow_mut();
+            ambient.make();
+            ambient.clone()
+        };
+        AMBIENT.try_with(made).unwrap_or_default()
+    }
+
+    /// What the running task works under, without a journey that nobody has asked for yet.
+    #[must_use]
+    #[inline]
+    pub fn as_it_is() -> Self {
         AMBIENT.try_with(|ambient| ambient.borrow().clone()).unwrap_or_default()
+    }
+
+    /// The journey. It is made where nobody has asked for it yet.
+    pub fn make(&mut self) -> Option<&Journey> {
+        if let Part::Possible(policy, head) = &self.part {
+            let journey = Journey::owned(Arc::clone(policy), false, None, Under::Nothing);
+            if *head {
+                journey.unwatch();
+            }
+            self.part = Part::Journey(journey);
+        }
+        self.journey()
+    }
+
+    /// The response head is on its way: see [`Journey::unwatch`].
+    #[inline]
+    pub fn unwatch(&mut self) {
+        match &mut self.part {
+            Part::Journey(journey) => journey.unwatch(),
+            Part::Possible(_, head) => *head = true,
+            Part::Nothing => {}
+        }
+    }
+
+    /// The deadline ceases to count: see [`Journey::release`].
+    pub fn release(&mut self) {
+        self.limit = Limit::Nothing;
+        match &self.part {
+            Part::Journey(journey) => journey.release(),
+            Part::Possible(..) | Part::Nothing => self.unwatch(),
+        }
+    }
+
+    /// Whether there can be a deadline: not, where nothing was entered.
+    #[must_use]
+    #[inline]
+    pub fn has_deadline(&self) -> bool {
+        !matches!(self.limit, Limit::Nothing)
     }
 
     /// The deadline.
     #[must_use]
     pub fn deadline(&self) -> Option<Deadline> {
-        let released = !self.entered && self.journey.as_ref().is_some_and(Journey::is_released);
-        self.deadline.filter(|_| !released)
+        let released = || self.journey().is_some_and(Journey::is_released);
+        match &self.limit {
+            Limit::Nothing => None,
+            Limit::Entered(deadline) => Some(**deadline),
+            Limit::With(deadline) => Some(**deadline).filter(|_| !released()),
+            Limit::Journeys => self.journey()?.given().copied().filter(|_| !released()),
+        }
     }
 
-    /// The journey.
+    /// The journey, if there is one.
     #[must_use]
+    #[inline]
     pub fn journey(&self) -> Option<&Journey> {
-        self.journey.as_ref()
+        match &self.part {
+            Part::Journey(journey) => Some(journey),
+            Part::Possible(..) | Part::Nothing => None,
+        }
     }
 
     /// Runs `work`, a poll as a rule, under this ambient. Whatever was ambient before is so again
@@ -128,7 +232,6 @@ impl Ambient {
 #[expect(clippy::disallowed_methods, reason = "a test needs one real instant to start from")]
 mod tests {
     use super::*;
-    use crate::Policy;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::Arc;
     use std::time::{Duration, Instant};
@@ -161,6 +264,25 @@ mod tests {
         let _entered = enter(deadline);
         assert_eq!(Ambient::default().run(current), None);
         assert_eq!(current(), Some(deadline));
+    }
+
+    #[test]
+    fn a_journey_is_made_when_somebody_asks_and_stays_the_same() {
+        let mut ambient = Ambient::unbounded(Arc::new(Policy::new().named("lazy")));
+        ambient.run(|| assert!(Ambient::as_it_is().journey().is_none() && current().is_none()));
+        assert!(ambient.journey().is_none(), "nobody asked");
+        let asked = ambient.run(Ambient::current);
+        let (asked, kept) = (asked.journey().unwrap(), ambient.journey().unwrap());
+        assert_eq!(asked.policy().name().as_str(), "lazy");
+        kept.end();
+        assert!(asked.is_ended() && !asked.is_unwatched());
+    }
+
+    #[test]
+    fn a_journey_that_is_made_after_the_head_is_unwatched() {
+        let mut ambient = Ambient::unbounded(Arc::new(Policy::new()));
+        ambient.unwatch();
+        assert!(ambient.run(Ambient::current).journey().is_some_and(Journey::is_unwatched));
     }
 
     // R18

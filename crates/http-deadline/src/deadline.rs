@@ -118,6 +118,9 @@ impl Deadline {
     /// answer.
     #[must_use]
     pub fn reserve(self, reserve: Duration) -> Self {
+        if reserve.is_zero() {
+            return self;
+        }
         // Where the clock cannot go back that far, nothing is left since arrival either.
         let at = self.at.checked_sub(reserve).unwrap_or(self.arrived);
         Self { at: at.min(self.at), ..self }

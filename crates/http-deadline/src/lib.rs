@@ -62,7 +62,7 @@ pub use self::cause::Cause;
 pub use self::deadline::Deadline;
 pub use self::dialect::{Dialect, Dialects};
 pub use self::exceeded::Exceeded;
-pub use self::journey::{Cancellation, Detail, Ended, Journey, StageGuard};
+pub use self::journey::{Cancellation, Detail, Ended, Journey, StageGuard, Under};
 pub use self::millis::whole_millis;
 pub use self::name::PolicyName;
 pub use self::origin::{Origin, OriginKind};

@@ -42,10 +42,10 @@ use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Extensions, Request, Response};
 use http_deadline::dialect::Call;
 use http_deadline::{Ambient, Deadline, Dialects, Journey, Policy, Refusal};
 use pin_project::pin_project;
@@ -169,43 +169,95 @@ where
     #[inline]
     fn call(&mut self, mut request: Request<RB>) -> Self::Future {
         let policy = self.layer.choice.choose(&request);
-        match self.layer.admit(policy, &mut request) {
-            Ok(()) => AdmitFuture::Admitted(self.inner.call(request)),
-            Err(refusal) => {
-                let call = Call::of(request.headers());
-                let status = policy.status_code();
-                let answer = self.layer.answers.refusal(&refusal, status, call);
-                AdmitFuture::Refused(Some(answer.map(B::from)))
+        match self.layer.admit(policy, &request, now()) {
+            Ok(found) => {
+                found.leave(policy, request.extensions_mut());
+                AdmitFuture::Admitted(self.inner.call(request))
             }
+            Err(refusal) => AdmitFuture::Refused(Some(self.layer.refuse(policy, &request, &refusal).map(B::from))),
         }
     }
 }
 
+/// What was found for a request that is let in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    /// The sooner of all that there are.
+    pub(crate) deadline: Option<Deadline>,
+    /// Whether a valid client field was present (R18).
+    pub(crate) client_asked: bool,
+    /// Whether only an observing policy let it in.
+    pub(crate) would_refuse: bool,
+    /// What kind of call it is.
+    pub(crate) call: Call,
+}
+
 impl<C> AdmitLayer<C> {
-    fn admit<RB>(&self, policy: &Arc<Policy>, request: &mut Request<RB>) -> Result<(), Refusal> {
+    #[inline]
+    pub(crate) fn choice(&self) -> &C {
+        &self.choice
+    }
+
+    pub(crate) fn used_answers(&self) -> &Answers {
+        &self.answers
+    }
+
+    #[inline]
+    pub(crate) fn admit<RB>(&self, policy: &Policy, request: &Request<RB>, now: Instant) -> Result<Found, Refusal> {
         let asked = self.dialects.read(request.headers(), wall(&self.dialects));
-        let admitted = policy.admit(&asked, now())?;
-        let guard = if Call::of(request.headers()) == Call::Grpc { self.guard } else { Duration::ZERO };
-        let admitted_until = admitted.deadline().map(|deadline| deadline.reserve(guard));
-        let extensions = request.extensions_mut();
-        if let Some(refusal) = admitted.would_refuse() {
+        let admitted = policy.admit(&asked, now)?;
+        let would_refuse = admitted.would_refuse();
+        if let Some(refusal) = would_refuse {
             count::would_refuse(policy.name(), refusal);
+        }
+        let (call, client_asked) = (asked.call(), admitted.client_asked());
+        let deadline = around(self.guarded(admitted.deadline(), call), request.extensions());
+        Ok(Found { deadline, client_asked, would_refuse: would_refuse.is_some(), call })
+    }
+
+    /// The answer to a request that is not let in.
+    #[cold]
+    pub(crate) fn refuse<RB>(&self, policy: &Policy, request: &Request<RB>, refusal: &Refusal) -> Response<Bytes> {
+        self.answers.refusal(refusal, policy.status_code(), Call::of(request.headers()))
+    }
+
+    #[inline]
+    fn guarded(&self, deadline: Option<Deadline>, call: Call) -> Option<Deadline> {
+        let guarded = !self.guard.is_zero() && call == Call::Grpc;
+        if guarded { deadline.map(|deadline| deadline.reserve(self.guard)) } else { deadline }
+    }
+}
+
+/// The soonest of this deadline, the one in these extensions, and the ambient one.
+#[inline]
+fn around(admitted: Option<Deadline>, extensions: &Extensions) -> Option<Deadline> {
+    // What is only observed further out stops nothing here.
+    let observed = |journey: Option<&Journey>| journey.is_some_and(|journey| journey.policy().is_observed());
+    let around = Some(Ambient::as_it_is()).filter(|around| around.has_deadline() && !observed(around.journey()));
+    let inserted = extensions.get::<Deadline>();
+    if inserted.is_none() && around.is_none() {
+        return admitted;
+    }
+    let inserted = inserted.copied();
+    let counted = inserted.filter(|_| !observed(extensions.get()));
+    let found = [admitted, counted, around.and_then(|around| around.deadline())];
+    found.into_iter().flatten().reduce(Deadline::sooner).or(inserted)
+}
+
+impl Found {
+    /// Leaves it in the extensions of the request, for whatever enforces it further in.
+    fn leave(self, policy: &Arc<Policy>, extensions: &mut Extensions) {
+        if self.would_refuse {
             extensions.insert(WouldRefuse);
         }
-        // What is only observed further out stops nothing here.
-        let observed = |journey: Option<&Journey>| journey.is_some_and(|journey| journey.policy().is_observed());
-        let around = Ambient::current();
-        let inserted = extensions.get().copied().filter(|_| !observed(extensions.get()));
-        let found = [admitted_until, inserted, around.deadline().filter(|_| !observed(around.journey()))];
-        if let Some(deadline) = found.into_iter().flatten().reduce(Deadline::sooner) {
+        if let Some(deadline) = self.deadline {
             extensions.insert(deadline);
         }
-        let (policy, client_asked) = (Arc::clone(policy), admitted.client_asked());
+        let (policy, client_asked) = (Arc::clone(policy), self.client_asked);
         extensions.insert(match extensions.get::<Journey>() {
             Some(outer) => outer.part_under(policy, client_asked),
             None => Journey::new(policy, client_asked),
         });
-        Ok(())
     }
 }
 

@@ -55,8 +55,7 @@ impl Observed {
     }
 
     /// The head is ready, and the deadline covers the body.
-    pub(crate) fn delivered(self) -> Self {
-        let reached = if self.is_late() { Reached::Tied } else { Reached::Head };
-        Self { reached, ..self }
+    pub(crate) fn deliver(&mut self) {
+        self.reached = if self.is_late() { Reached::Tied } else { Reached::Head };
     }
 }

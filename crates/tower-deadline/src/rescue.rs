@@ -49,7 +49,7 @@ use http::{Request, Response, StatusCode};
 use http_body::Body;
 use http_deadline::dialect::Call;
 use http_deadline::dialect::trail::DEADLINE_EXCEEDED;
-use http_deadline::{Exceeded, Journey};
+use http_deadline::{Exceeded, Journey, Policy};
 use pin_project::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -160,17 +160,8 @@ where
     #[inline]
     fn call(&mut self, request: Request<RB>) -> Self::Future {
         let policy = request.extensions().get::<Journey>().map(Journey::policy);
-        RescueFuture {
-            status: match policy {
-                Some(policy) if policy.is_observed() => None,
-                Some(policy) => Some(policy.status_code()),
-                None => Some(StatusCode::GATEWAY_TIMEOUT),
-            },
-            call: Call::of(request.headers()),
-            answers: self.answers.clone(),
-            inner: Some(self.inner.call(request)),
-            kind: PhantomData,
-        }
+        let rescuer = Rescuer::new(Call::of(request.headers()), policy, &self.answers);
+        RescueFuture { inner: Some(self.inner.call(request)), rescuer }
     }
 }
 
@@ -181,11 +172,7 @@ pub struct RescueFuture<F, K> {
     /// `None` once it has answered.
     #[pin]
     inner: Option<F>,
-    call: Call,
-    /// `None` where the policy only observes, and answers nobody.
-    status: Option<StatusCode>,
-    answers: Answers,
-    kind: PhantomData<fn() -> K>,
+    rescuer: Rescuer<K>,
 }
 
 impl<F, K, B, E> Future for RescueFuture<F, K>
@@ -196,7 +183,6 @@ where
 {
     type Output = Result<Response<AnswerBody<B>>, E>;
 
-    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let Some(inner) = this.inner.as_mut().as_pin_mut() else {
@@ -205,31 +191,75 @@ where
         let outcome = ready!(inner.poll(cx));
         // The inner future ends with its answer, whoever keeps this one.
         this.inner.set(None);
-        let found = match &outcome {
+        Poll::Ready(match this.rescuer.answer(&outcome) {
+            Some(answer) => Ok(in_place_of(outcome, answer)),
+            None => outcome.map(|response| response.map(AnswerBody::Inner)),
+        })
+    }
+}
+
+/// How to answer for one request.
+#[derive(Debug)]
+pub(crate) struct Rescuer<K> {
+    call: Call,
+    /// `None` where the policy only observes, and answers nobody.
+    status: Option<StatusCode>,
+    answers: Answers,
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<K> Rescuer<K> {
+    /// For a call of this kind, under this policy.
+    #[inline]
+    pub(crate) fn new(call: Call, policy: Option<&Policy>, answers: &Answers) -> Self {
+        let status = match policy {
+            Some(policy) if policy.is_observed() => None,
+            Some(policy) => Some(policy.status_code()),
+            None => Some(StatusCode::GATEWAY_TIMEOUT),
+        };
+        Self { call, status, answers: answers.clone(), kind: PhantomData }
+    }
+
+    /// The answer, where the request was stopped and nobody has said so yet.
+    #[inline]
+    pub(crate) fn answer<B, E>(&self, outcome: &Result<Response<B>, E>) -> Option<Response<Bytes>>
+    where
+        K: Look<E>,
+        B: Body,
+    {
+        let found = match outcome {
             Ok(response) => unanswered(response),
             Err(error) => Exceeded::find(K::first(error)),
         };
-        let Some((exceeded, status)) = found.zip(*this.status) else {
-            return Poll::Ready(outcome.map(|response| response.map(AnswerBody::Inner)));
-        };
-        let answer = this.answers.exceeded(exceeded, status, *this.call);
-        Poll::Ready(Ok(match outcome {
-            Ok(response) => dressed(response, answer),
-            Err(_) => answer.map(AnswerBody::from),
-        }))
+        let (exceeded, status) = found.zip(self.status)?;
+        Some(self.answers.exceeded(exceeded, status, self.call))
+    }
+}
+
+/// The answer, with whatever stands beside a bare response.
+pub(crate) fn in_place_of<B, E, C>(
+    outcome: Result<Response<B>, E>,
+    answer: Response<Bytes>,
+) -> Response<AnswerBody<C>> {
+    match outcome {
+        Ok(response) => dressed(response, answer),
+        Err(_) => answer.map(AnswerBody::from),
     }
 }
 
 /// The reason in a response that nobody has made readable yet.
+#[inline]
 fn unanswered<B: Body>(response: &Response<B>) -> Option<&Exceeded> {
+    // First what is hardly ever there.
+    let exceeded = response.extensions().get()?;
     let undressed = response.extensions().get::<Undressed>().is_some() && grpc::is_exceeded(response.headers());
     let dressed = response.headers().contains_key(&DEADLINE_EXCEEDED) && !undressed;
     let finished = dressed || !response.body().is_end_stream();
-    response.extensions().get().filter(|_| !finished)
+    Some(exceeded).filter(|_| !finished)
 }
 
 /// The answer, with the fields and extensions that the bare response had beside it.
-fn dressed<B>(bare: Response<B>, answer: Response<Bytes>) -> Response<AnswerBody<B>> {
+fn dressed<B, C>(bare: Response<B>, answer: Response<Bytes>) -> Response<AnswerBody<C>> {
     let (mut head, _) = bare.into_parts();
     let (answer, bytes) = answer.into_parts();
     head.status = answer.status;

@@ -4,6 +4,11 @@
 //! [`rescue`](crate::rescue) answers for what was stopped, [`enforce`](crate::enforce) stops it. Each of them
 //! exists alone too. Does not propagate: put a [`PropagateLayer`](crate::PropagateLayer) around each client.
 //!
+//! It is one service, and does what [`AdmitLayer`], [`RescueLayer`](crate::RescueLayer) and
+//! [`EnforceLayer`](crate::EnforceLayer) do one around the other, but for one thing: in the extensions of a request
+//! without a deadline it leaves nothing, no [`Journey`](crate::Journey) either. What is spawned or scoped within such a
+//! request ends with it all the same.
+//!
 //! # Where it stands
 //!
 //! As far out as possible, but inside of what must see every answer (traces, access logs). Limits, load
@@ -46,6 +51,7 @@
 //! ```
 
 use std::borrow::Cow;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,7 +62,13 @@ use tower_layer::Layer;
 use crate::policies::ByMatchedPath;
 use crate::policies::{By, ByGrpcMethod, Head, OnePolicy, PolicySet};
 use crate::rescue::{Boxed, Typed};
-use crate::{Admit, AdmitLayer, AnswerBody, Answers, Enforce, EnforceLayer, EnforcedBody, Rescue, RescueLayer};
+use crate::{AdmitLayer, Answers};
+
+mod future;
+mod service;
+
+pub use self::future::DeadlineFuture;
+pub use self::service::{DeadlineBody, DeadlineService};
 
 /// Admits, enforces and rescues; see the [module](self).
 ///
@@ -65,15 +77,8 @@ use crate::{Admit, AdmitLayer, AnswerBody, Answers, Enforce, EnforceLayer, Enfor
 #[derive(Clone, Debug)]
 pub struct DeadlineLayer<K = Typed, C = OnePolicy> {
     admit: AdmitLayer<C>,
-    rescue: RescueLayer<K>,
-    answers: Answers,
+    kind: PhantomData<fn() -> K>,
 }
-
-/// What [`DeadlineLayer`] makes of a service.
-pub type DeadlineService<S, K = Typed, C = OnePolicy> = Admit<Rescue<Enforce<S>, K>, C>;
-
-/// The response body of a [`DeadlineService`].
-pub type DeadlineBody<B> = AnswerBody<EnforcedBody<B>>;
 
 impl DeadlineLayer {
     /// Holds every request to this policy.
@@ -143,7 +148,7 @@ impl DeadlineLayer {
 
 impl<C> DeadlineLayer<Typed, C> {
     fn admitting(admit: AdmitLayer<C>) -> Self {
-        Self { admit, rescue: RescueLayer::new(), answers: Answers::new() }
+        Self { admit, kind: PhantomData }
     }
 }
 
@@ -165,23 +170,21 @@ impl<K, C> DeadlineLayer<K, C> {
     /// The name of this hop, in every answer.
     #[must_use]
     pub fn hop(self, name: &str) -> Self {
-        let answers = self.answers.clone().hop(name);
+        let answers = self.admit.used_answers().clone().hop(name);
         self.answers(answers)
     }
 
     /// Answers in this way.
     #[must_use]
     pub fn answers(mut self, answers: Answers) -> Self {
-        self.admit = self.admit.answers(answers.clone());
-        self.rescue = self.rescue.answers(answers.clone());
-        self.answers = answers;
+        self.admit = self.admit.answers(answers);
         self
     }
 
     /// For an inner service whose error is a [`BoxError`](crate::BoxError).
     #[must_use]
     pub fn boxed_errors(self) -> DeadlineLayer<Boxed, C> {
-        DeadlineLayer { admit: self.admit, rescue: self.rescue.boxed_errors(), answers: self.answers }
+        DeadlineLayer { admit: self.admit, kind: PhantomData }
     }
 }
 
@@ -189,8 +192,7 @@ impl<S, K, C: Clone> Layer<S> for DeadlineLayer<K, C> {
     type Service = DeadlineService<S, K, C>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        let enforce = EnforceLayer::new().layer(inner);
-        self.admit.layer(self.rescue.layer(enforce))
+        DeadlineService::new(inner, self.admit.clone())
     }
 }
 

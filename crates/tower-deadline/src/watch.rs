@@ -51,7 +51,7 @@ pub(crate) struct Watch {
     deadline: Deadline,
     /// What is kept back from it while there is an answer to give.
     reserve: Duration,
-    own: Option<Instant>,
+    own: Option<Deadline>,
     journey: Option<Journey>,
     owner: Option<Ended>,
     timer: Timer,
@@ -71,7 +71,7 @@ impl Watch {
 
     /// Ends here too, whatever becomes of the journey.
     pub(crate) fn with_own(self, own: Option<Deadline>) -> Self {
-        Self { own: own.map(Deadline::instant), ..self }
+        Self { own, ..self }
     }
 
     /// What it watches, without the reserve.
@@ -81,7 +81,12 @@ impl Watch {
 
     /// Whether a deadline has passed that still counts.
     pub(crate) fn is_expired(&self) -> bool {
-        self.instant().is_some_and(|at| now() >= at)
+        self.is_expired_at(now())
+    }
+
+    /// Whether it has passed at this instant.
+    pub(crate) fn is_expired_at(&self, now: Instant) -> bool {
+        self.instant().is_some_and(|at| now >= at)
     }
 
     /// Ready once the deadline has passed; never, once it has ceased to count.
@@ -118,7 +123,9 @@ impl Watch {
 
     /// What to report when it has expired in this stage.
     pub(crate) fn exceeded_in(&self, stage: Stage) -> Exceeded {
-        Exceeded::new(self.deadline, stage, Cause::Deadline, now())
+        // A released deadline ended nothing.
+        let reached = self.own.filter(|_| !self.counts()).unwrap_or(self.deadline);
+        Exceeded::new(reached, stage, Cause::Deadline, now())
     }
 
     /// Ready where nobody watches for us; else pending, to be woken when that changes.
@@ -142,7 +149,7 @@ impl Watch {
     /// When this ends; `None` once nothing bounds it.
     pub(crate) fn instant(&self) -> Option<Instant> {
         let inherited = self.counts().then(|| self.reserved().instant());
-        match (inherited, self.own) {
+        match (inherited, self.own.map(Deadline::instant)) {
             (Some(inherited), Some(own)) => Some(inherited.min(own)),
             (inherited, own) => inherited.or(own),
         }

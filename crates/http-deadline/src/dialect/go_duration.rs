@@ -21,8 +21,13 @@ pub(super) fn decode(element: &[u8], bare: BareDigits) -> Result<Duration, Bad> 
     if element.len() > MAX_BYTES {
         return Err(Bad);
     }
-    if let Some(number) = digits::only(element, MAX_BYTES) {
-        return decode_bare(number, bare);
+    let (number, unit) = digits::leading(element);
+    match unit {
+        b"" if !number.is_empty() => return decode_bare(digits::value(number), bare),
+        // What is written most is not looked for among all that could be.
+        b"ms" if is_short(number) => return Ok(Duration::from_millis(digits::value(number))),
+        b"s" if is_short(number) => return Ok(Duration::from_secs(digits::value(number))),
+        _ => {}
     }
     let (mut nanos, mut rest) = component(element)?;
     while !rest.is_empty() {
@@ -32,6 +37,11 @@ pub(super) fn decode(element: &[u8], bare: BareDigits) -> Result<Duration, Bad> 
     }
     let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
     Ok(Duration::from_nanos(nanos).min(MAX_TIMEOUT))
+}
+
+/// Whether there are digits, and not so many that what they say could be cut.
+fn is_short(number: &[u8]) -> bool {
+    (1..=9).contains(&number.len())
 }
 
 fn decode_bare(number: u64, bare: BareDigits) -> Result<Duration, Bad> {

@@ -143,12 +143,30 @@ impl Dialect {
         }
     }
 
+    /// The name of its field, checked once and for all.
+    fn name(self) -> &'static HeaderName {
+        static X_REQUEST_TIMEOUT: HeaderName = HeaderName::from_static(Dialect::XRequestTimeout.as_str());
+        static GRPC_TIMEOUT: HeaderName = HeaderName::from_static(Dialect::GrpcTimeout.as_str());
+        static ENVOY_EXPECTED: HeaderName = HeaderName::from_static(Dialect::EnvoyExpected.as_str());
+        static ENVOY_UPSTREAM: HeaderName = HeaderName::from_static(Dialect::EnvoyUpstream.as_str());
+        static CONNECT_TIMEOUT: HeaderName = HeaderName::from_static(Dialect::ConnectTimeout.as_str());
+        static X_REQUEST_DEADLINE: HeaderName = HeaderName::from_static(Dialect::XRequestDeadline.as_str());
+        match self {
+            Self::XRequestTimeout => &X_REQUEST_TIMEOUT,
+            Self::GrpcTimeout => &GRPC_TIMEOUT,
+            Self::EnvoyExpected => &ENVOY_EXPECTED,
+            Self::EnvoyUpstream => &ENVOY_UPSTREAM,
+            Self::ConnectTimeout => &CONNECT_TIMEOUT,
+            Self::XRequestDeadline => &X_REQUEST_DEADLINE,
+        }
+    }
+
     const fn bit(self) -> u8 {
         1 << self as u8
     }
 
-    fn of_default_name(name: &HeaderName) -> Option<Self> {
-        let name = name.as_str();
+    #[inline]
+    fn of_default_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|dialect| dialect.as_str() == name)
     }
 }

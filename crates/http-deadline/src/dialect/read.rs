@@ -2,17 +2,20 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, HeaderName};
+use http::HeaderMap;
 
+use super::call::Seen;
 use super::set::Field;
-use super::{Dialect, Dialects, Malformed, request_start};
+use super::{Call, Dialect, Dialects, Malformed, request_start};
 
 /// What the headers of a request ask for.
 #[derive(Clone, Debug, Default)]
 pub struct Asked {
     strictest: Option<(Duration, Dialect)>,
     queued: Duration,
-    malformed: Option<Malformed>,
+    /// Boxed: hardly ever there, and moved with each request.
+    malformed: Option<Box<Malformed>>,
+    seen: Seen,
 }
 
 impl Asked {
@@ -31,7 +34,13 @@ impl Asked {
     /// The first malformed element, if there was one (R5).
     #[must_use]
     pub fn malformed(&self) -> Option<&Malformed> {
-        self.malformed.as_ref()
+        self.malformed.as_deref()
+    }
+
+    /// What kind of call the request is: the same as [`Call::of`], without looking at the fields again.
+    #[must_use]
+    pub fn call(&self) -> Call {
+        self.seen.call()
     }
 
     fn fold(&mut self, dialect: Dialect, decoded: Result<Option<Duration>, Malformed>) {
@@ -43,7 +52,7 @@ impl Asked {
             }
             Ok(None) => {}
             Err(malformed) => {
-                self.malformed.get_or_insert(malformed);
+                self.malformed.get_or_insert_with(|| Box::new(malformed));
             }
         }
     }
@@ -72,24 +81,27 @@ impl Dialects {
     pub fn read(&self, headers: &HeaderMap, wall: SystemTime) -> Asked {
         let mut asked = Asked::default();
         for (name, value) in headers {
-            self.read_field(name, value.as_bytes(), wall, &mut asked);
+            if let Some(field) = self.recognise(name) {
+                self.read_field(field, value.as_bytes(), wall, &mut asked);
+            }
         }
         asked
     }
 
-    fn read_field(&self, name: &HeaderName, value: &[u8], wall: SystemTime, asked: &mut Asked) {
-        match self.recognise(name) {
-            Some(Field::RequestStart) if self.believes_request_start() => {
+    fn read_field(&self, field: Field, value: &[u8], wall: SystemTime, asked: &mut Asked) {
+        match field {
+            Field::Kind(kind) => asked.seen.see(kind, value),
+            Field::RequestStart if self.believes_request_start() => {
                 let queued = request_start::queued(value, wall).unwrap_or_default();
                 asked.queued = asked.queued.max(queued);
             }
             // Something on the way may have joined two fields into a list.
-            Some(Field::Timeout(dialect @ Dialect::XRequestTimeout)) if self.reads(dialect) => {
+            Field::Timeout(dialect @ Dialect::XRequestTimeout) if self.reads(dialect) && value.contains(&b',') => {
                 for element in elements(value) {
                     asked.fold(dialect, self.decode(dialect, element, wall));
                 }
             }
-            Some(Field::Timeout(dialect)) if self.reads(dialect) => {
+            Field::Timeout(dialect) if self.reads(dialect) => {
                 asked.fold(dialect, self.decode(dialect, value, wall));
             }
             _ => {}

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderName;
 
+use super::call::Kind;
 use super::{Bad, Dialect, Malformed, absolute, connect, envoy, go_duration, grpc, request_start};
 
 /// The dialects that a hop reads and writes.
@@ -31,6 +32,8 @@ pub struct Dialects {
     bare_digits: BareDigits,
     max_skew: Duration,
     request_start: bool,
+    /// How long the names are that mean something here, a bit each. Most names of a request are told apart by that.
+    lengths: u64,
 }
 
 /// What digits without a unit mean in `X-Request-Timeout`.
@@ -53,6 +56,8 @@ pub(super) enum Field {
     RequestStart,
     /// `x-request-timeout` where the field has another name: not read, but stale if it were passed on.
     Renamed,
+    /// What tells the kind of a call, and does not concern deadlines itself.
+    Kind(Kind),
 }
 
 impl Dialects {
@@ -88,6 +93,7 @@ impl Dialects {
     /// read, but still removed from what leaves. A name that is another dialect's takes that one's place.
     #[must_use]
     pub fn timeout_name(mut self, name: HeaderName) -> Self {
+        self.lengths |= length(name.as_str());
         self.timeout_name = name;
         self
     }
@@ -134,7 +140,7 @@ impl Dialects {
             Dialect::ConnectTimeout => connect::decode(element).map(Some),
             Dialect::XRequestDeadline => absolute::decode(element, wall, self.max_skew).map(Some),
         };
-        decoded.map_err(|Bad| Malformed::new(dialect, self.name_of(dialect), element))
+        decoded.map_err(|Bad| Malformed::new(dialect, self.name_of(dialect).clone(), element))
     }
 
     pub(super) fn reads(&self, dialect: Dialect) -> bool {
@@ -149,21 +155,30 @@ impl Dialects {
         self.request_start
     }
 
-    pub(super) fn name_of(&self, dialect: Dialect) -> HeaderName {
+    pub(super) fn name_of(&self, dialect: Dialect) -> &HeaderName {
         match dialect {
-            Dialect::XRequestTimeout => self.timeout_name.clone(),
-            other => HeaderName::from_static(other.as_str()),
+            Dialect::XRequestTimeout => &self.timeout_name,
+            other => other.name(),
         }
     }
 
+    #[inline]
     pub(super) fn recognise(&self, name: &HeaderName) -> Option<Field> {
-        if *name == self.timeout_name {
+        let name = name.as_str();
+        if self.lengths & length(name) == 0 { None } else { self.recognise_among(name) }
+    }
+
+    fn recognise_among(&self, name: &str) -> Option<Field> {
+        if name == self.timeout_name.as_str() {
             return Some(Field::Timeout(Dialect::XRequestTimeout));
+        }
+        if let Some(kind) = Kind::of_name(name) {
+            return Some(Field::Kind(kind));
         }
         match Dialect::of_default_name(name) {
             Some(Dialect::XRequestTimeout) => Some(Field::Renamed),
             Some(dialect) => Some(Field::Timeout(dialect)),
-            None => (name.as_str() == request_start::NAME).then_some(Field::RequestStart),
+            None => (name == request_start::NAME).then_some(Field::RequestStart),
         }
     }
 }
@@ -175,12 +190,28 @@ impl Default for Dialects {
         Self {
             read: all & !Dialect::XRequestDeadline.bit(),
             write: own.into_iter().fold(0, |set, dialect| set | dialect.bit()),
-            timeout_name: HeaderName::from_static(Dialect::XRequestTimeout.as_str()),
+            timeout_name: Dialect::XRequestTimeout.name().clone(),
             bare_digits: BareDigits::default(),
             max_skew: Duration::from_secs(60),
             request_start: false,
+            lengths: LENGTHS,
         }
     }
+}
+
+const LENGTHS: u64 = {
+    let mut lengths = length(request_start::NAME) | Kind::lengths();
+    let mut rest: &[Dialect] = &Dialect::ALL;
+    while let [dialect, after @ ..] = rest {
+        lengths |= length(dialect.as_str());
+        rest = after;
+    }
+    lengths
+};
+
+/// The bit of a name that is so long.
+pub(super) const fn length(name: &str) -> u64 {
+    1 << (name.len() % u64::BITS as usize)
 }
 
 fn trim(element: &[u8]) -> &[u8] {
@@ -203,6 +234,10 @@ mod tests {
         assert_eq!(field("grpc-timeout"), Some(Field::Timeout(Dialect::GrpcTimeout)));
         assert_eq!(field("x-request-start"), Some(Field::RequestStart));
         assert_eq!(field("x-request-id"), None);
+        for dialect in Dialect::ALL {
+            let plain = Dialects::default().recognise(&HeaderName::from_static(dialect.as_str()));
+            assert_eq!(plain, Some(Field::Timeout(dialect)));
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::call::Seen;
 use super::set::Field;
 use super::{Call, Dialect, Dialects, request_start};
 
@@ -35,14 +36,23 @@ impl Dialects {
     /// Removes every deadline field from the headers of a request or a response (R9), also of dialects that
     /// are not read: a field that this hop passed on unread would be stale at the next one.
     pub fn strip(&self, headers: &mut HeaderMap) {
-        let (mut present, mut start, mut renamed) = (0, false, false);
-        for name in headers.keys() {
+        self.stripped(headers);
+    }
+
+    /// Strips, and tells the kind of the call by the same pass.
+    fn stripped(&self, headers: &mut HeaderMap) -> Call {
+        let (mut present, mut start, mut renamed, mut seen) = (0, false, false, Seen::default());
+        for (name, value) in &*headers {
             match self.recognise(name) {
                 Some(Field::Timeout(dialect)) => present |= dialect.bit(),
                 Some(Field::RequestStart) => start = true,
                 Some(Field::Renamed) => renamed = true,
+                Some(Field::Kind(kind)) => seen.see(kind, value.as_bytes()),
                 None => {}
             }
+        }
+        if present == 0 && !start && !renamed {
+            return seen.call();
         }
         for dialect in Dialect::ALL.into_iter().filter(|dialect| present & dialect.bit() != 0) {
             headers.remove(self.name_of(dialect));
@@ -51,8 +61,9 @@ impl Dialects {
             headers.remove(HeaderName::from_static(request_start::NAME));
         }
         if renamed {
-            headers.remove(HeaderName::from_static(Dialect::XRequestTimeout.as_str()));
+            headers.remove(Dialect::XRequestTimeout.name());
         }
+        seen.call()
     }
 
     /// Writes `left` to the headers of an outgoing request, in every dialect that this call carries, in place
@@ -64,8 +75,7 @@ impl Dialects {
     /// headers are then without any deadline field, and the call must not be sent: its receiver would work
     /// without a limit (R16).
     pub fn write(&self, headers: &mut HeaderMap, left: Duration, wall: SystemTime) -> Result<(), Inexpressible> {
-        self.strip(headers);
-        let call = Call::of(headers);
+        let call = self.stripped(headers);
         for dialect in Dialect::ALL {
             if self.writes(dialect) && call.carries(dialect) {
                 self.write_field(headers, dialect, left, wall).ok_or_else(|| {
@@ -79,7 +89,7 @@ impl Dialects {
 
     fn write_field(&self, headers: &mut HeaderMap, dialect: Dialect, left: Duration, wall: SystemTime) -> Option<()> {
         let value = HeaderValue::try_from(&dialect.encode(left, wall)?).ok()?;
-        headers.try_insert(self.name_of(dialect), value).ok().map(|_| ())
+        headers.try_insert(self.name_of(dialect).clone(), value).ok().map(|_| ())
     }
 }
 

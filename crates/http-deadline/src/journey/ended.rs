@@ -7,16 +7,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use super::Journey;
+use super::phase::{Marks, Phase};
 
-/// Who waits. Made of nothing until the first one does.
+/// Who waits. Made of nothing until the first one does, and locked by nobody before that.
 #[derive(Default)]
-pub(super) struct Waiting(Mutex<Inner>);
+pub(super) struct Waiting {
+    phase: Phase,
+    inner: Mutex<Inner>,
+}
 
 #[derive(Default)]
 struct Inner {
-    ended: bool,
     next: u64,
-    wakers: BTreeMap<u64, Waker>,
+    /// `None` until somebody waits: most journeys end before that.
+    wakers: Option<BTreeMap<u64, Waker>>,
 }
 
 /// A future that is ready once its [`Journey`] has ended.
@@ -27,62 +31,87 @@ pub struct Ended {
 }
 
 impl Waiting {
-    pub(super) fn is_ended(&self) -> bool {
-        self.lock().ended
+    pub(super) fn in_phase(phase: Phase) -> Self {
+        Self { phase, ..Self::default() }
     }
 
-    /// Wakes everybody, for the end or for another look.
-    pub(super) fn wake_all(&self, ended: bool) {
-        let mut inner = self.lock();
-        inner.ended |= ended;
-        if inner.wakers.is_empty() {
-            return;
+    #[inline]
+    pub(super) fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    /// Adds marks, and wakes everybody to look at them. Not for the end.
+    #[inline]
+    pub(super) fn mark(&self, marks: Marks) {
+        // One word: who waits now is seen here, and who will wait sees the marks.
+        if self.phase.add(marks).have(Marks::WAITED) {
+            self.wake_all(self.lock());
         }
-        let wakers = std::mem::take(&mut inner.wakers);
-        // Woken without the lock: a waker may run anything, also what waits here.
-        drop(inner);
-        wakers.into_values().for_each(Waker::wake);
+    }
+
+    /// Wakes everybody, for the end.
+    #[inline]
+    pub(super) fn end(&self) {
+        if !self.phase.end_unless_waited() {
+            self.end_waited();
+        }
+    }
+
+    #[cold]
+    fn end_waited(&self) {
+        let inner = self.lock();
+        self.phase.add(Marks::ENDED);
+        self.wake_all(inner);
     }
 
     /// Does something that whoever waits is then woken to look at; `None`, and nothing done, after the end.
     pub(super) fn wake_all_unless_ended<T>(&self, change: impl FnOnce() -> T) -> Option<T> {
-        let mut inner = self.lock();
-        if inner.ended {
-            return None;
-        }
+        let inner = self.wait()?;
         // Under the lock: the end comes before all of it, or after.
         let changed = change();
-        let wakers = std::mem::take(&mut inner.wakers);
-        drop(inner);
-        wakers.into_values().for_each(Waker::wake);
+        self.wake_all(inner);
         Some(changed)
     }
 
     fn poll(&self, key: &mut Option<u64>, waker: &Waker) -> Poll<()> {
-        let mut inner = self.lock();
-        if inner.ended {
+        let Some(mut inner) = self.wait() else {
             return Poll::Ready(());
-        }
+        };
         let key = *key.get_or_insert_with(|| {
             inner.next += 1;
             inner.next
         });
-        let kept = inner.wakers.get(&key).is_some_and(|kept| kept.will_wake(waker));
-        let old = if kept { None } else { inner.wakers.insert(key, waker.clone()) };
+        let wakers = inner.wakers.get_or_insert_default();
+        let kept = wakers.get(&key).is_some_and(|kept| kept.will_wake(waker));
+        let old = if kept { None } else { wakers.insert(key, waker.clone()) };
         // Dropped without the lock, as it is woken.
         drop(inner);
         drop(old);
         Poll::Pending
     }
 
+    /// The lock, under which the journey does not end from now on; `None` where it has ended.
+    fn wait(&self) -> Option<MutexGuard<'_, Inner>> {
+        let inner = self.lock();
+        let ended = self.phase.add(Marks::WAITED).have(Marks::ENDED);
+        (!ended).then_some(inner)
+    }
+
+    fn wake_all(&self, mut inner: MutexGuard<'_, Inner>) {
+        let wakers = std::mem::take(&mut inner.wakers);
+        // Woken without the lock: a waker may run anything, also what waits here.
+        drop(inner);
+        wakers.into_iter().flat_map(|wakers| wakers.into_values()).for_each(Waker::wake);
+    }
+
     fn forget(&self, key: u64) {
-        let waker = self.lock().wakers.remove(&key);
+        let waker = self.lock().wakers.as_mut().and_then(|wakers| wakers.remove(&key));
         // Dropped without the lock, as it is woken.
         drop(waker);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,16 +5,18 @@
 
 use std::error::Error;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::{Cause, Deadline, Policy, Stage};
 
 mod ended;
 mod open;
+mod phase;
 
 pub use self::ended::Ended;
 use self::ended::Waiting;
+use self::phase::{Marks, Phase};
 
 /// What a caller says of a cause: an error of any kind, shared by everybody who is told.
 pub type Detail = Arc<dyn Error + Send + Sync>;
@@ -22,7 +24,7 @@ pub type Detail = Arc<dyn Error + Send + Sync>;
 /// One request on its way through this process, from its head to the end of its response body.
 ///
 /// A clone is the same journey. It stands in the extensions of the request, beside the
-/// [`Deadline`](crate::Deadline).
+/// [`Deadline`](crate::Deadline); where there is none, [`Ambient::current`](crate::Ambient::current) has it alone.
 ///
 /// ```
 /// use http_deadline::{Cause, Journey, Policy, Stage};
@@ -47,11 +49,22 @@ struct Shared {
     parent: Option<Journey>,
     stages: AtomicU64,
     stopped: OnceLock<(Cause, Option<Detail>)>,
+    under: Under,
+    /// What is enforced, where that was not known when the journey was made.
     enforced: OnceLock<Deadline>,
-    owned: AtomicBool,
-    unwatched: AtomicBool,
-    released: AtomicBool,
     waiting: Waiting,
+}
+
+/// What a journey is made under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Under {
+    /// No deadline, or one that is not known yet.
+    Nothing,
+    /// A deadline that somebody else enforces, or nobody.
+    Inherited(Deadline),
+    /// A deadline that whoever makes the journey [enforces](Journey::enforce).
+    Enforced(Deadline),
 }
 
 /// What became of the wish to cancel a [`Journey`].
@@ -79,7 +92,18 @@ impl Journey {
     /// A journey under this policy. `client_asked`: whether a valid client field was present (R18).
     #[must_use]
     pub fn new(policy: Arc<Policy>, client_asked: bool) -> Self {
-        Self::with_parent(policy, client_asked, None)
+        Self::with(policy, client_asked, None, Waiting::default())
+    }
+
+    /// A journey that its maker [owns](Self::own), and under what it is made: on its own, or as a part of the one
+    /// `around`. What works within it has [`Ambient::of`](crate::Ambient::of) it around.
+    #[must_use]
+    #[inline]
+    pub fn owned(policy: Arc<Policy>, client_asked: bool, around: Option<&Self>, under: Under) -> Self {
+        let waiting = Waiting::in_phase(Phase::owned());
+        let mut shared = Shared::new(policy, client_asked, around.cloned(), waiting);
+        shared.under = under;
+        Self(Arc::new(shared))
     }
 
     /// A part of this journey that may end sooner: its stages show here too, its end and cause do not.
@@ -92,22 +116,11 @@ impl Journey {
     /// A [part](Self::part) under a policy of its own, as a second layer makes it.
     #[must_use]
     pub fn part_under(&self, policy: Arc<Policy>, client_asked: bool) -> Self {
-        Self::with_parent(policy, client_asked, Some(self.clone()))
+        Self::with(policy, client_asked, Some(self.clone()), Waiting::default())
     }
 
-    fn with_parent(policy: Arc<Policy>, client_asked: bool, parent: Option<Self>) -> Self {
-        Self(Arc::new(Shared {
-            policy,
-            client_asked,
-            parent,
-            stages: AtomicU64::new(0),
-            stopped: OnceLock::new(),
-            enforced: OnceLock::new(),
-            owned: AtomicBool::new(false),
-            unwatched: AtomicBool::new(false),
-            released: AtomicBool::new(false),
-            waiting: Waiting::default(),
-        }))
+    fn with(policy: Arc<Policy>, client_asked: bool, parent: Option<Self>, waiting: Waiting) -> Self {
+        Self(Arc::new(Shared::new(policy, client_asked, parent, waiting)))
     }
 
     /// Whether both are the same journey.
@@ -186,17 +199,19 @@ impl Journey {
     /// needs no timer. It holds until the journey ends, or is [unwatched](Self::unwatch). The first word stands.
     pub fn enforce(&self, deadline: Deadline) {
         // A second layer that enforces a later deadline changes nothing for the first.
-        let _ = self.0.enforced.set(deadline);
+        if !matches!(self.0.under, Under::Enforced(_)) {
+            let _ = self.0.enforced.set(deadline);
+        }
     }
 
     /// The soonest deadline that somebody watches, for this journey or one that it is a part of, and the
     /// journey for which it is watched. `None` before, once unwatched, and after the end.
     #[must_use]
     pub fn enforced(&self) -> Option<(&Self, Deadline)> {
-        let watched = |journey: &&Self| !journey.0.unwatched.load(Ordering::Acquire) && !journey.is_ended();
+        let watched = |journey: &&Self| !journey.has(Marks::UNWATCHED) && !journey.is_ended();
         self.lineage()
             .filter(watched)
-            .filter_map(|journey| Some((journey, *journey.0.enforced.get()?)))
+            .filter_map(|journey| Some((journey, *journey.0.enforced()?)))
             .min_by_key(|(_, deadline)| deadline.instant())
     }
 
@@ -204,45 +219,55 @@ impl Journey {
     /// still watches it.
     #[must_use]
     pub fn deadline(&self) -> Option<Deadline> {
-        let counts = |journey: &&Self| !journey.0.released.load(Ordering::Acquire);
-        let deadlines = self.lineage().filter(counts).filter_map(|journey| journey.0.enforced.get().copied());
+        let counts = |journey: &&Self| !journey.has(Marks::RELEASED);
+        let deadlines = self.lineage().filter(counts).filter_map(|journey| journey.0.enforced().copied());
         deadlines.min_by_key(|deadline| deadline.instant())
     }
 
     /// This journey for the first owner that asks, who ends it; a [part](Self::part) of it for each further one.
     #[must_use]
     pub fn own(&self) -> Self {
-        if self.0.owned.swap(true, Ordering::AcqRel) { self.part() } else { self.clone() }
+        let owned = self.0.waiting.phase().add(Marks::OWNED).have(Marks::OWNED);
+        if owned { self.part() } else { self.clone() }
     }
 
     /// From here on nobody promises to wake anybody at the deadline, which still counts: the response head is
     /// on its way, and its body is polled only while the client reads.
     pub fn unwatch(&self) {
-        self.0.unwatched.store(true, Ordering::Release);
-        self.0.waiting.wake_all(false);
+        self.0.waiting.mark(Marks::UNWATCHED);
     }
 
     /// Whether the response head is on its way, here or in a journey that this is a part of.
     #[must_use]
     pub fn is_unwatched(&self) -> bool {
-        self.lineage().any(|journey| journey.0.unwatched.load(Ordering::Acquire))
+        self.lineage().any(|journey| journey.has(Marks::UNWATCHED))
     }
 
     /// From here on the deadline does not count: the response head is on its way, and the policy does not
     /// cover the body (R18).
     pub fn release(&self) {
-        self.0.released.store(true, Ordering::Release);
-        self.unwatch();
+        self.0.waiting.mark(Marks::RELEASED);
     }
 
     /// Whether the deadline has ceased to count, here or in a journey that this is a part of.
     #[must_use]
     pub fn is_released(&self) -> bool {
         // The nearest that has a say: a part that enforces a sooner deadline keeps it.
-        let released = |journey: &Self| journey.0.released.load(Ordering::Acquire);
+        let released = |journey: &Self| journey.has(Marks::RELEASED);
         self.lineage()
-            .find(|journey| released(journey) || journey.0.enforced.get().is_some())
+            .find(|journey| released(journey) || journey.0.enforced().is_some())
             .is_some_and(released)
+    }
+
+    /// The deadline that its maker gave it, or that it was told is enforced.
+    #[inline]
+    pub(crate) fn given(&self) -> Option<&Deadline> {
+        self.0.given()
+    }
+
+    #[inline]
+    fn has(&self, marks: Marks) -> bool {
+        self.0.waiting.phase().has(marks)
     }
 
     /// This journey, the one that it is a part of, and so on.
@@ -252,18 +277,48 @@ impl Journey {
 
     /// Ends the journey and wakes everything that waits for that. Repeating it is harmless.
     pub fn end(&self) {
-        self.0.waiting.wake_all(true);
+        self.0.waiting.end();
     }
 
     /// Whether the journey has ended.
     #[must_use]
     pub fn is_ended(&self) -> bool {
-        self.0.waiting.is_ended()
+        self.has(Marks::ENDED)
     }
 
     /// Waits for the end. Dropping the future is cancel-safe: it leaves nothing behind.
     pub fn ended(&self) -> Ended {
         Ended::new(self.clone())
+    }
+}
+
+impl Shared {
+    #[inline]
+    fn new(policy: Arc<Policy>, client_asked: bool, parent: Option<Journey>, waiting: Waiting) -> Self {
+        Self {
+            policy,
+            client_asked,
+            parent,
+            stages: AtomicU64::new(0),
+            stopped: OnceLock::new(),
+            under: Under::Nothing,
+            enforced: OnceLock::new(),
+            waiting,
+        }
+    }
+
+    fn enforced(&self) -> Option<&Deadline> {
+        match &self.under {
+            Under::Enforced(deadline) => Some(deadline),
+            Under::Inherited(_) | Under::Nothing => self.enforced.get(),
+        }
+    }
+
+    fn given(&self) -> Option<&Deadline> {
+        match &self.under {
+            Under::Enforced(deadline) | Under::Inherited(deadline) => Some(deadline),
+            Under::Nothing => self.enforced.get(),
+        }
     }
 }
 

@@ -7,33 +7,43 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use http::{Extensions, Request};
-use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, Policy, Stage};
+use http::{Extensions, HeaderMap, Request, StatusCode};
+use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, Policy, Stage, StageGuard, Under};
 
+use crate::admit::Found;
 use crate::count;
 use crate::observed::{Observed, WouldRefuse};
 use crate::scope;
-use crate::timer::now;
+use crate::timer::{Timer, now};
 use crate::watch::{Watch, within};
 
 /// Held by the head future, then by the response body; whoever drops it ends the journey.
 #[derive(Debug)]
-pub(super) struct Custody {
-    journey: Journey,
-    /// When it is stopped here; `None` where there is nothing to enforce, or somebody else does.
-    enforced: Option<Instant>,
-    /// Also where somebody further out enforces: what is polled here may be polled without them.
-    watch: Option<Watch>,
+pub(crate) struct Custody {
+    /// Has the journey too, once there is one.
     ambient: Ambient,
-    /// What an observing policy would have done, until it is counted.
-    observed: Option<Observed>,
+    watching: Watching,
+    /// What an observing policy would have done, until it is counted. Boxed: it is moved with each request, and hardly
+    /// ever there.
+    observed: Option<Box<Observed>>,
+}
+
+/// Who stops the request at its deadline.
+#[derive(Debug)]
+enum Watching {
+    /// There is nothing to enforce, or it has ceased to count.
+    Nobody,
+    /// Whoever has custody, by the one timer of the request (R12).
+    Ours(Deadline, Timer),
+    /// Somebody further out; but what is polled here may be polled without them.
+    Theirs(Box<Watch>),
 }
 
 impl Custody {
     /// Takes a request into custody. Its extensions then have the deadline that was resolved, and a journey.
     pub(super) fn take<B>(request: &mut Request<B>) -> Self {
         let extensions = request.extensions_mut();
-        let around = Ambient::current();
+        let around = Ambient::as_it_is();
         let observed = around.journey().is_some_and(|journey| journey.policy().is_observed());
         let inserted = extensions.get().copied();
         let deadline = match around.deadline().filter(|_| !observed) {
@@ -47,66 +57,141 @@ impl Custody {
         let found = extensions.get_or_insert_with(|| Journey::new(Arc::new(Policy::new()), true));
         *found = found.own();
         let journey = found.clone();
-        let enforced = deadline.filter(|deadline| is_ours(&journey, *deadline));
-        if let Some(deadline) = enforced {
+        let is_ours = deadline.is_some_and(|deadline| is_ours(Some(&journey), journey.policy(), deadline));
+        if let Some(deadline) = deadline.filter(|_| is_ours) {
             journey.enforce(deadline);
         }
-        let joined = enforced.is_none().then(|| journey.clone());
-        let watch = deadline.filter(|_| !journey.policy().is_observed());
-        let observed = deadline.and_then(|deadline| observed_by(&journey, deadline, extensions));
-        Self {
-            enforced: enforced.map(Deadline::instant),
-            watch: watch.map(|deadline| Watch::new(deadline, joined)),
-            ambient: Ambient::new(deadline, Some(journey.clone())),
-            journey,
-            observed,
-        }
+        let refused = extensions.remove::<WouldRefuse>().is_some();
+        Self::of(Ambient::new(deadline, Some(journey)), deadline, is_ours, refused)
     }
 
-    pub(super) fn journey(&self) -> &Journey {
-        &self.journey
+    /// Takes a request into custody that was let in a moment ago. Its extensions then have the deadline, and a journey.
+    /// One without a deadline has nothing in them, and a journey only once somebody asks what it works under.
+    #[inline]
+    pub(crate) fn admitted(extensions: &mut Extensions, policy: &Arc<Policy>, found: &Found) -> Self {
+        let around = extensions.get::<Journey>();
+        let deadline = found.deadline;
+        if deadline.is_none() && around.is_none() {
+            return Self::of(Ambient::unbounded(Arc::clone(policy)), None, false, false);
+        }
+        let is_ours = deadline.is_some_and(|deadline| is_ours(around, policy, deadline));
+        let under = match deadline {
+            Some(deadline) if is_ours => Under::Enforced(deadline),
+            Some(deadline) => Under::Inherited(deadline),
+            None => Under::Nothing,
+        };
+        let journey = Journey::owned(Arc::clone(policy), found.client_asked, around, under);
+        if let Some(deadline) = deadline {
+            extensions.insert(deadline);
+        }
+        extensions.insert(journey.clone());
+        Self::of(Ambient::of(journey), deadline, is_ours, found.would_refuse)
+    }
+
+    #[inline]
+    fn of(ambient: Ambient, deadline: Option<Deadline>, is_ours: bool, refused: bool) -> Self {
+        let acting = ambient.journey().filter(|journey| !journey.policy().is_observed());
+        let watching = match deadline {
+            Some(deadline) if is_ours => Watching::Ours(deadline, Timer::default()),
+            Some(deadline) if acting.is_some() => Watching::Theirs(Box::new(Watch::new(deadline, acting.cloned()))),
+            _ => Watching::Nobody,
+        };
+        let observed = deadline.filter(|_| !refused).zip(ambient.journey());
+        let observed = observed.and_then(|(deadline, journey)| observed_by(journey, deadline));
+        Self { ambient, watching, observed }
+    }
+
+    /// `None` where nobody has asked for it yet.
+    #[inline]
+    pub(crate) fn journey(&self) -> Option<&Journey> {
+        self.ambient.journey()
+    }
+
+    /// Opens a stage.
+    pub(super) fn enter(&mut self, stage: Stage) -> Option<StageGuard> {
+        self.ambient.make().map(|journey| journey.enter(stage))
     }
 
     /// The deadline that whatever is polled within the request works under, whoever enforces it.
+    #[inline]
     pub(super) fn inherited(&self) -> Option<Deadline> {
-        let observed = self.journey.policy().is_observed();
-        self.ambient.deadline().filter(|_| !observed)
+        match &self.watching {
+            Watching::Ours(deadline, _) => Some(*deadline),
+            Watching::Theirs(watch) => Some(watch.deadline()),
+            Watching::Nobody => None,
+        }
+    }
+
+    /// Whether the deadline reaches to the end of the body of this response (R18).
+    #[inline]
+    pub(super) fn covers(&self, response: &HeaderMap) -> bool {
+        let covers = |journey: &Journey| journey.policy().covers_body(journey.client_asked(), response);
+        self.journey().is_none_or(covers)
+    }
+
+    /// The status of the answer to a request that is stopped.
+    pub(super) fn status(&self) -> StatusCode {
+        self.journey().map_or(StatusCode::GATEWAY_TIMEOUT, |journey| journey.policy().status_code())
     }
 
     /// Runs a call, a poll or a drop with the deadline ambient.
     #[inline]
     pub(super) fn run<R>(&mut self, work: impl FnOnce() -> R) -> R {
-        let at = self.enforced;
+        let at = self.enforced();
         self.ambient.run(|| within(at, work))
     }
 
+    /// When it is stopped here.
+    #[inline]
+    fn enforced(&self) -> Option<Instant> {
+        match &self.watching {
+            Watching::Ours(deadline, _) => Some(deadline.instant()),
+            Watching::Theirs(_) | Watching::Nobody => None,
+        }
+    }
+
     /// The deadline if it has passed. Does not wait.
+    #[inline]
     pub(super) fn expired(&self) -> Option<Deadline> {
-        self.watch.as_ref().filter(|watch| watch.is_expired()).map(Watch::deadline)
+        if matches!(self.watching, Watching::Nobody) { None } else { self.expired_at(now()) }
+    }
+
+    /// The deadline if it has passed at this instant.
+    #[inline]
+    pub(crate) fn expired_at(&self, now: Instant) -> Option<Deadline> {
+        match &self.watching {
+            Watching::Ours(deadline, _) => Some(*deadline).filter(|deadline| deadline.is_expired(now)),
+            Watching::Theirs(watch) => Some(watch.deadline()).filter(|_| watch.is_expired_at(now)),
+            Watching::Nobody => None,
+        }
     }
 
     /// Ready once the deadline has passed.
     pub(super) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<Deadline> {
-        let Some(watch) = &mut self.watch else {
-            return Poll::Pending;
-        };
-        watch.poll_expired(cx).map(|()| watch.deadline())
+        match &mut self.watching {
+            Watching::Ours(deadline, timer) => timer.poll_reached(deadline.instant(), cx).map(|()| *deadline),
+            Watching::Theirs(watch) => watch.poll_expired(cx).map(|()| watch.deadline()),
+            Watching::Nobody => Poll::Pending,
+        }
     }
 
     /// The deadline has passed: records that, and tells where the request was. `stage` is meant where no
     /// stage is open.
     pub(super) fn stop(&self, deadline: Deadline, stage: Stage) -> Exceeded {
         let stage = self.stage(stage);
-        self.journey.stop(Cause::Deadline);
-        // The first cause is the one that stands.
-        let cause = self.journey.cause().unwrap_or(Cause::Deadline);
+        let stopped = self.journey().and_then(|journey| {
+            journey.stop(Cause::Deadline);
+            // The first cause is the one that stands.
+            journey.cause()
+        });
+        let cause = stopped.unwrap_or(Cause::Deadline);
         Exceeded::new(deadline, stage, cause, now())
     }
 
     /// Where the request is; `stage` where no stage is open.
     fn stage(&self, stage: Stage) -> Stage {
-        let open = self.journey.stage();
-        if open == Stage::Handler { stage } else { open }
+        let open = self.journey().map(Journey::stage);
+        open.filter(|open| *open != Stage::Handler).unwrap_or(stage)
     }
 
     /// Before a poll: counts what an observing policy would have stopped since the one before.
@@ -120,9 +205,11 @@ impl Custody {
     }
 
     fn count(&mut self, is_late: impl FnOnce(&Observed) -> bool, stage: Stage) {
-        if self.observed.as_ref().is_some_and(is_late) {
+        if self.observed.as_deref().is_some_and(is_late) {
             self.observed = None;
-            count::would_exceed(self.journey.policy().name(), self.stage(stage));
+            if let Some(journey) = self.journey() {
+                count::would_exceed(journey.policy().name(), self.stage(stage));
+            }
         }
     }
 
@@ -132,49 +219,56 @@ impl Custody {
         // A panic is no cause of the client's.
         if !std::thread::panicking() {
             self.observe_pending(stage);
-            scope::abandon(&self.journey, Cause::ClientGone);
+            if let Some(journey) = self.journey() {
+                scope::abandon(journey, Cause::ClientGone);
+            }
         }
     }
 
     /// Whether somebody further out enforces, and decides how far.
     pub(super) fn is_joined(&self) -> bool {
-        self.enforced.is_none() && self.journey.enforced().is_some()
+        let enforced = |journey: &Journey| journey.enforced().is_some();
+        !matches!(self.watching, Watching::Ours(..)) && self.journey().is_some_and(enforced)
     }
 
     /// The head is out, and the body is covered.
-    pub(super) fn unwatch(&self) {
-        self.journey.unwatch();
+    pub(super) fn unwatch(&mut self) {
+        self.ambient.unwatch();
     }
 
     /// The head is out: an observing policy looks on to the end of the body, if that is covered.
     pub(super) fn observe_head(&mut self, covered: bool) {
-        self.observed = self.observed.take().filter(|_| covered).map(Observed::delivered);
+        match &mut self.observed {
+            Some(observed) if covered => observed.deliver(),
+            _ => self.observed = None,
+        }
     }
 
     /// From here on nothing is stopped at the deadline.
     pub(super) fn forget_deadline(&mut self) {
-        self.enforced = None;
-        self.watch = None;
+        self.watching = Watching::Nobody;
         self.observed = None;
     }
 
     /// The head is out, and the body is not covered: the deadline ceases to count (R18).
     pub(super) fn release(&mut self) {
         self.forget_deadline();
-        self.ambient = Ambient::new(None, Some(self.journey.clone()));
-        self.journey.release();
+        self.ambient.release();
     }
 }
 
 impl Drop for Custody {
     fn drop(&mut self) {
-        self.journey.end();
+        if let Some(journey) = self.journey() {
+            journey.end();
+        }
     }
 }
 
 /// An observing policy enforces nothing, and what an outer layer enforces already is not enforced twice.
-fn is_ours(journey: &Journey, deadline: Deadline) -> bool {
-    !is_watched(journey, deadline) && !journey.policy().is_observed()
+#[inline]
+fn is_ours(around: Option<&Journey>, policy: &Policy, deadline: Deadline) -> bool {
+    !policy.is_observed() && !around.is_some_and(|around| is_watched(around, deadline))
 }
 
 /// Whether an outer layer stops the request before this deadline, or at it.
@@ -182,12 +276,10 @@ fn is_watched(journey: &Journey, deadline: Deadline) -> bool {
     journey.enforced().is_some_and(|(_, outer)| outer.instant() <= deadline.instant())
 }
 
-/// What there is to observe: nothing where the policy acts, where somebody else does, or where the request would
-/// not have been let in.
-fn observed_by(journey: &Journey, deadline: Deadline, extensions: &mut Extensions) -> Option<Observed> {
-    if !journey.policy().is_observed() {
+/// What there is to observe: nothing where the policy acts, or where somebody else does.
+fn observed_by(journey: &Journey, deadline: Deadline) -> Option<Box<Observed>> {
+    if !journey.policy().is_observed() || is_watched(journey, deadline) {
         return None;
     }
-    let refused = extensions.remove::<WouldRefuse>().is_some();
-    if refused || is_watched(journey, deadline) { None } else { Observed::new(deadline) }
+    Observed::new(deadline).map(Box::new)
 }

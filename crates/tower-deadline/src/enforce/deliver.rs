@@ -21,13 +21,20 @@ pub(super) struct Asking {
 impl Asking {
     /// The deadline that has passed before this head was ready; `None` where it is in time.
     pub(super) fn late<B: Body>(self, head: &Response<B>, custody: &Custody) -> Option<Deadline> {
-        custody.expired().filter(|_| covers(head, custody) && self.length(head) != Some(0))
+        // The clock last: most heads are whole, or their body is not covered.
+        if self.length(head) == Some(0) || !custody.covers(head.headers()) { None } else { custody.expired() }
     }
 
     /// The head is on its way: the custody of the request goes to the body.
-    pub(super) fn deliver<B: Body>(self, head: Response<B>, mut custody: Custody) -> Response<EnforcedBody<B>> {
+    #[inline]
+    pub(super) fn deliver<B: Body, T>(
+        self,
+        head: Response<B>,
+        mut custody: Custody,
+        wrap: impl FnOnce(EnforcedBody<B>) -> T,
+    ) -> Response<T> {
         // Where somebody further out enforces, it is for them to release.
-        let covered = covers(&head, &custody);
+        let covered = custody.covers(head.headers());
         custody.observe_head(covered);
         if custody.is_joined() || covered {
             custody.unwatch();
@@ -36,7 +43,7 @@ impl Asking {
         }
         let with_status = self.is_http2 && Call::of(head.headers()) == Call::Grpc;
         let ends = Ends { with_status, after: self.length(&head) };
-        head.map(|inner| EnforcedBody::kept(inner, custody, ends))
+        head.map(|inner| wrap(EnforcedBody::kept(inner, custody, ends)))
     }
 
     /// The bytes that the connection will ask for, where that is known.
@@ -47,12 +54,6 @@ impl Asking {
         }
         head.body().size_hint().exact().or_else(|| content_length(head.headers()))
     }
-}
-
-/// Whether the deadline reaches to the end of the body (R18).
-fn covers<B>(head: &Response<B>, custody: &Custody) -> bool {
-    let journey = custody.journey();
-    journey.policy().covers_body(journey.client_asked(), head.headers())
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {

@@ -13,8 +13,10 @@ use tower_service::Service;
 use super::EnforcedBody;
 use super::custody::Custody;
 use super::deliver::Asking;
+use super::placed::Placed;
 use super::settle::settle;
 use crate::WatchedBody;
+use crate::watch::Watch;
 
 /// The response of [`Enforce`](super::Enforce). Dropping it drops the inner future, and ends what was spawned
 /// within the request.
@@ -51,19 +53,28 @@ where
     S: Service<Request<WatchedBody<RB>>, Response = Response<B>>,
 {
     #[inline]
-    pub(super) fn new(mut inner: S, ready: bool, request: Request<WatchedBody<RB>>, mut custody: Custody) -> Self {
+    pub(crate) fn new(inner: Placed<S>, request: Request<RB>, mut custody: Custody, late: bool) -> Self {
+        let Placed { service: mut inner, ready } = inner;
         let asking =
             Asking { is_head: request.method() == Method::HEAD, is_http2: request.version() >= Version::HTTP_2 };
+        let request = watched(request, &custody);
         // R10: not called once expired; the first poll answers.
-        let expired = custody.expired().is_some();
-        let state = if ready && !expired {
+        let state = if ready && !late {
             State::Head(custody.run(|| inner.call(request)))
         } else {
-            let open = (!expired).then(|| custody.journey().enter(Stage::Queue));
+            let open = if late { None } else { custody.enter(Stage::Queue) };
             State::Queue(Box::new(Queued { inner, request: Some(request), open }))
         };
         Self { state, custody: Some(custody), asking }
     }
+}
+
+/// With its body under the deadline.
+#[inline]
+fn watched<RB>(request: Request<RB>, custody: &Custody) -> Request<WatchedBody<RB>> {
+    let journey = custody.journey();
+    let watch = custody.inherited().map(|deadline| Watch::new(deadline, journey.cloned()));
+    request.map(|body| WatchedBody::new(body, watch, journey.cloned(), Stage::RequestBody))
 }
 
 impl<S, RB, B> Future for EnforceFuture<S, RB>
@@ -73,8 +84,23 @@ where
 {
     type Output = Result<Response<EnforcedBody<B>>, S::Error>;
 
-    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.poll_as(cx, |body| body)
+    }
+}
+
+impl<S, RB, B> EnforceFuture<S, RB>
+where
+    S: Service<Request<WatchedBody<RB>>, Response = Response<B>>,
+    B: Body,
+{
+    /// As a poll, with the body in what a layer further out puts it into: a response is moved once.
+    #[inline]
+    pub(crate) fn poll_as<T>(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        wrap: impl FnOnce(EnforcedBody<B>) -> T,
+    ) -> Poll<Result<Response<T>, S::Error>> {
         let mut this = self.project();
         let Some(custody) = this.custody.as_mut() else {
             return Poll::Pending;
@@ -94,7 +120,9 @@ where
         let Some((deadline, stage)) = stopped else {
             custody.run(|| this.state.set(State::Done));
             return match (polled, this.custody.take()) {
-                (Poll::Ready(head), Some(custody)) => Poll::Ready(head.map(|head| this.asking.deliver(head, custody))),
+                (Poll::Ready(head), Some(custody)) => {
+                    Poll::Ready(head.map(|head| this.asking.deliver(head, custody, wrap)))
+                }
                 _ => Poll::Pending,
             };
         };
@@ -103,11 +131,11 @@ where
             _ => Err(custody.stop(deadline, stage)),
         };
         custody.run(|| this.state.set(State::Done));
-        let status = custody.journey().policy().status_code();
+        let status = custody.status();
         *this.custody = None;
-        Poll::Ready(
-            Ok(settled.map_or_else(|exceeded| bare(exceeded, status), |whole| whole.map(EnforcedBody::settled))),
-        )
+        Poll::Ready(Ok(settled
+            .map_or_else(|exceeded| bare(exceeded, status), |whole| whole.map(EnforcedBody::settled))
+            .map(wrap)))
     }
 }
 

@@ -55,11 +55,14 @@ mod body;
 mod custody;
 mod deliver;
 mod future;
+mod placed;
 mod service;
 mod settle;
 #[cfg(test)]
 mod tests;
 
 pub use self::body::EnforcedBody;
+pub(crate) use self::custody::Custody;
 pub use self::future::EnforceFuture;
+pub(crate) use self::placed::Placed;
 pub use self::service::{Enforce, EnforceLayer};

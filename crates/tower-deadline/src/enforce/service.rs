@@ -1,18 +1,14 @@
 //! The layer and its service.
 
-use std::mem;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use http_body::Body;
-use http_deadline::Stage;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::custody::Custody;
-use super::{EnforceFuture, EnforcedBody};
+use super::{Custody, EnforceFuture, EnforcedBody, Placed};
 use crate::WatchedBody;
-use crate::watch::Watch;
 
 /// Applies [`Enforce`]; see the [module](crate::enforce).
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,22 +27,14 @@ impl<S> Layer<S> for EnforceLayer {
     type Service = Enforce<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Enforce { inner, ready: false }
+        Enforce { inner: Placed::new(inner) }
     }
 }
 
 /// Enforces the deadline of each request; see the [module](crate::enforce).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Enforce<S> {
-    inner: S,
-    ready: bool,
-}
-
-impl<S: Clone> Clone for Enforce<S> {
-    /// A clone has no place in the queue, and is not ready because the original is.
-    fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), ready: false }
-    }
+    inner: Placed<S>,
 }
 
 impl<S, RB, B> Service<Request<RB>> for Enforce<S>
@@ -61,30 +49,12 @@ where
     /// Ready unless the inner service failed. One that is not ready keeps its place in the queue: the future
     /// goes on waiting with the very instance that was polled here (R20).
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        if !self.ready {
-            match self.inner.poll_ready(cx) {
-                Poll::Ready(Ok(())) => self.ready = true,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => {}
-            }
-        }
-        Poll::Ready(Ok(()))
+        self.inner.poll_ready(cx)
     }
 
-    #[inline]
     fn call(&mut self, mut request: Request<RB>) -> Self::Future {
-        let fresh = self.inner.clone();
-        let polled = mem::replace(&mut self.inner, fresh);
-        let ready = mem::take(&mut self.ready);
         let custody = Custody::take(&mut request);
-        let request = watched(request, &custody);
-        EnforceFuture::new(polled, ready, request, custody)
+        let late = custody.expired().is_some();
+        EnforceFuture::new(self.inner.take(), request, custody, late)
     }
-}
-
-#[inline]
-fn watched<RB>(request: Request<RB>, custody: &Custody) -> Request<WatchedBody<RB>> {
-    let journey = custody.journey();
-    let watch = custody.inherited().map(|deadline| Watch::new(deadline, Some(journey.clone())));
-    request.map(|body| WatchedBody::new(body, watch, Some(journey.clone()), Stage::RequestBody))
 }

@@ -34,11 +34,11 @@ impl Bounds {
     /// The sooner of what these extensions carry, what is ambient, what the caller `asked` for in a field, and the
     /// layer's own limit (R21).
     pub(crate) fn of(extensions: &Extensions, asked: Option<Deadline>, own: Option<Deadline>) -> Option<Self> {
-        let ambient = Ambient::current();
-        let journey: Option<Journey> = extensions.get().or(ambient.journey()).cloned();
-        let found = [extensions.get().copied(), ambient.deadline(), asked];
-        let found = found.into_iter().flatten().reduce(Deadline::sooner);
-        let deadline = found.into_iter().chain(own).reduce(Deadline::sooner)?;
+        let around = Ambient::as_it_is();
+        let found = sooner(sooner(extensions.get().copied(), around.deadline()), asked);
+        let deadline = sooner(found, own)?;
+        // Asked for only now: a call without a deadline needs none.
+        let journey: Option<Journey> = extensions.get().cloned().or_else(|| Ambient::current().make().cloned());
         // What is sooner than the journey's was set by the caller, and stays after a release.
         let around = journey.as_ref().and_then(Journey::deadline).map(Deadline::instant);
         Some(Self {
@@ -129,5 +129,12 @@ impl Bounds {
         }
         let journey = self.journey.clone().filter(|_| self.inherited);
         Some(Watch::new(self.deadline, journey).with_reserve(self.reserve / 2).with_own(self.own))
+    }
+}
+
+fn sooner(one: Option<Deadline>, other: Option<Deadline>) -> Option<Deadline> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.sooner(other)),
+        (one, other) => one.or(other),
     }
 }

@@ -133,19 +133,20 @@ pub(crate) fn deliver<B>(
 ) -> Response<WatchedBody<B>> {
     // R9: a request's field has no business in a response.
     dialects.strip(head.headers_mut());
+    let is_grpc = bounds.is_some() && Call::of(head.headers()) == Call::Grpc;
     if let Some(bounds) = &bounds {
-        blame(&mut head, bounds);
+        blame(&mut head, bounds, is_grpc);
     }
     // R13: trailers end a message over HTTP/2 only. Elsewhere one that is cut has to look so.
-    let in_trailers = head.version() >= Version::HTTP_2 && Call::of(head.headers()) == Call::Grpc;
+    let in_trailers = is_grpc && head.version() >= Version::HTTP_2;
     let told = bounds.as_ref().filter(|_| in_trailers).and_then(Bounds::told);
     let journey = bounds.as_ref().and_then(Bounds::journey).cloned();
     head.map(|body| WatchedBody::new(body, watch, journey, Stage::Upstream).with_status(told))
 }
 
 /// Whose deadline it was that a hop downstream reports (R23, R24).
-fn blame<B>(head: &mut Response<B>, bounds: &Bounds) {
-    if let Some(told) = bounds.told().filter(|_| Call::of(head.headers()) == Call::Grpc) {
+fn blame<B>(head: &mut Response<B>, bounds: &Bounds, is_grpc: bool) {
+    if let Some(told) = bounds.told().filter(|_| is_grpc) {
         told.correct(head.headers_mut());
     }
     let reports = head.status() == StatusCode::GATEWAY_TIMEOUT || grpc::is_exceeded(head.headers());

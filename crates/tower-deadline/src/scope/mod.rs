@@ -112,7 +112,7 @@ fn unbounded() -> Journey {
 /// Whoever runs this poll or drop gives a part up before its end: for the cause that stops the whole, or else
 /// for this one.
 pub(crate) fn abandon(part: &Journey, otherwise: Cause) {
-    let around = Ambient::current();
+    let around = Ambient::as_it_is();
     let stopped = around.journey().and_then(|journey| Some((journey.cause()?, journey.detail().cloned())));
     let (cause, detail) = stopped.unwrap_or((otherwise, None));
     part.stop_with(cause, detail);

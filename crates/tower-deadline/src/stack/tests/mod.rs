@@ -6,5 +6,7 @@ mod differential;
 mod expiry_phase;
 mod forwarding;
 mod leaks;
+mod parts;
 mod stacked;
 mod traits;
+mod unbounded;

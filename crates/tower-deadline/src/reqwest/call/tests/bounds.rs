@@ -262,3 +262,17 @@ async fn what_is_spawned_within_an_attempt_ends_with_the_request() {
         assert_eq!(alive(), 0, "{budget:?}");
     }
 }
+
+// R18
+#[tokio::test(start_paused = true)]
+async fn a_limit_of_its_own_that_outlasts_a_release_is_the_one_that_is_told() {
+    let builder = PropagateLayer::new().timeout(900 * MS).reqwest();
+    let (found, journey) = part_of(Policy::new().covers(Covers::Head), 300);
+    journey.enforce(*found.get::<Deadline>().unwrap());
+    let mut calling = Server::default().calls(builder, get(), &found);
+    assert!(poll(calling.as_mut()).is_pending());
+    journey.release();
+    let clock = Instant::now();
+    let reached = limit(calling.await);
+    assert_eq!((reached.length(), clock.elapsed()), (900 * MS, 900 * MS), "{reached}");
+}
