@@ -48,8 +48,8 @@ fn order(tell: &mpsc::UnboundedSender<String>) -> &'static str {
     let channel = tell.clone();
     detach(Duration::from_secs(1), async move {
         sleep(Duration::from_millis(300)).await;
-        let left = remaining().map(|left| left.as_millis() / 100 * 100);
-        channel.send(format!("detached: done after the request, about {left:?} ms left of its own budget"))
+        let left = remaining().map_or(0, |left| left.as_millis() / 100 * 100);
+        channel.send(format!("detached: done after the request, about {left} ms left of its own budget"))
     });
     "ordered\n"
 }

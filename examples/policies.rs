@@ -51,7 +51,8 @@ async fn main() -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Every handler takes longer than a payment may.
+/// Every handler takes longer than a payment may. (Every policy here has a timeout: without one, a request that asks for
+/// none has no `Journey` in its extensions.)
 async fn work(Extension(journey): Extension<Journey>, RequestDeadline(deadline): RequestDeadline) -> String {
     sleep(Duration::from_millis(150)).await;
     format!("policy {}, {:?} granted by {}", journey.policy().name(), deadline.budget(), deadline.origin())

@@ -120,7 +120,7 @@ async fn main() -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Which hop stopped, where and why.
+/// Where and why it stopped, and at which hop, where a layer answered.
 fn why(status: &Status) -> &str {
     status
         .metadata()

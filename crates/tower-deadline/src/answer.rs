@@ -36,7 +36,7 @@ impl Answers {
         Self::default()
     }
 
-    /// The name of this hop, in every answer.
+    /// The name of this hop, in every answer that is a head; the trailers that end a stream do not name it.
     #[must_use]
     pub fn hop(mut self, name: &str) -> Self {
         self.hop = Some(name.into());

@@ -5,7 +5,7 @@
 //!
 //! | you have | you put | where it stands |
 //! |---|---|---|
-//! | a server of axum or hyper, or any `Service<http::Request<_>>` | [`DeadlineLayer`] | as far out as possible, but inside of what must see every answer: traces, access logs. Limits, authentication and routing stand inside |
+//! | a server of axum or hyper, or any `Service<http::Request<_>>` | [`DeadlineLayer`] | as far out as possible, but inside of what must see every answer: traces, access logs. Limits and authentication stand inside; on axum, `Router::layer` is far enough out |
 //! | … and a policy for each route | [`DeadlineLayer::by`], [`by_grpc_method`](DeadlineLayer::by_grpc_method), or `by_matched_path` (feature `axum-matched-path`) | the same; for matched paths on the router itself: [`policies`] |
 //! | … whose error is boxed, as behind tower's limits | [`DeadlineLayer::boxed_errors`] | the same |
 //! | a server of tonic | [`DeadlineLayer`] | around its `Routes`, on a server of axum or hyper |
@@ -38,7 +38,7 @@
 //! use tower::{ServiceBuilder, ServiceExt};
 //! # #[cfg(feature = "axum")]
 //! use tower_deadline::axum::Failure;
-//! use tower_deadline::{DeadlineLayer, Policy, PropagateLayer, propagate::Propagate};
+//! use tower_deadline::{DeadlineLayer, Exceeded, Policy, PropagateLayer, propagate::Propagate};
 //!
 //! # #[cfg(feature = "axum")]
 //! # fn main() {
@@ -46,8 +46,15 @@
 //!
 //! async fn order(State(payments): State<Payments>) -> Result<String, Failure> {
 //!     let request = Request::get("http://payments.internal/charge").body(Body::empty())?;
-//!     let charged = payments.oneshot(request).await?.into_body().collect().await?;
-//!     Ok(format!("charged {} bytes", charged.to_bytes().len()))
+//!     let charged = payments.oneshot(request).await?;
+//!     // A 504 is a response like any other. One that tells of our own deadline carries the reason.
+//!     if let Some(exceeded) = charged.extensions().get::<Exceeded>() {
+//!         return Err(exceeded.clone().into());
+//!     }
+//!     if !charged.status().is_success() {
+//!         return Err(format!("payments answered {}", charged.status()).into());
+//!     }
+//!     Ok(format!("charged {} bytes", charged.into_body().collect().await?.to_bytes().len()))
 //! }
 //!
 //! let client = Client::builder(TokioExecutor::new()).build_http();
@@ -147,6 +154,7 @@ pub use http_deadline::{
     Cancellation, Cause, Covers, Deadline, Dialect, Dialects, Exceeded, Journey, Mode, OnInvalid, OnMissing, Origin,
     OriginKind, Policy, Refusal, Stage, current, dialect, enter,
 };
+pub use http_deadline::{Detail, PolicyName, StageGuard};
 
 pub use self::admit::{Admit, AdmitLayer};
 pub use self::answer::Answers;

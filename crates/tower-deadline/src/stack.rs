@@ -12,7 +12,7 @@
 //! # Where it stands
 //!
 //! As far out as possible, but inside of what must see every answer (traces, access logs). Limits, load
-//! shedding by number, authentication and routing stand inside.
+//! shedding by number and authentication stand inside; on axum, `Router::layer` is far enough out.
 //!
 //! # Example
 //!
@@ -167,14 +167,14 @@ impl<K, C> DeadlineLayer<K, C> {
         self
     }
 
-    /// The name of this hop, in every answer.
+    /// The name of this hop, in every answer that is a head; the trailers that end a stream do not name it.
     #[must_use]
     pub fn hop(self, name: &str) -> Self {
         let answers = self.admit.used_answers().clone().hop(name);
         self.answers(answers)
     }
 
-    /// Answers in this way.
+    /// Answers in this way. It replaces what [`hop`](Self::hop) said: call that after it, or name the hop in `answers`.
     #[must_use]
     pub fn answers(mut self, answers: Answers) -> Self {
         self.admit = self.admit.answers(answers);

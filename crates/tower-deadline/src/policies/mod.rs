@@ -17,7 +17,7 @@
 //!
 //! # Trying a policy out
 //!
-//! One that [observes](crate::Mode::Observe) stops nothing, arms no timer and changes no byte. With the feature
+//! One that [observes](crate::Mode::Observe) stops nothing, arms no timer and changes no byte of an answer. With the feature
 //! `metrics` it counts, for the recorder of the `metrics` facade, what it would have done if it enforced:
 //!
 //! | counter | labels | counts |

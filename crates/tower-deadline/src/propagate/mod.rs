@@ -16,6 +16,11 @@
 //! has room. It does not redirect and does not retry: a retry layer around it writes a fresh
 //! field with each attempt, because each attempt is a call (R22).
 //!
+//! # What the next hop says
+//!
+//! A 504 is a response, not an error. Where the deadline that passed was ours, an [`Exceeded`](crate::Exceeded) stands
+//! in the extensions of the response (R23): pass it on, and do not retry. Any other failure has none.
+//!
 //! # How exact the field is
 //!
 //! It is written when the call is made (R2). A client that then waits for a connection sends it later than it

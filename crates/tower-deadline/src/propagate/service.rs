@@ -87,7 +87,7 @@ where
     fn call(&mut self, request: Request<RB>) -> Self::Future {
         let (call, dialects) = (Call::of(request.headers()), Arc::clone(&self.layer.dialects));
         let (mut head, body) = request.into_parts();
-        let prepared = self.layer.prepare(&mut head.headers, &head.extensions);
+        let prepared = self.layer.prepare(&mut head.headers, &head.extensions, call);
         if let Ok(Some(bounds)) = &prepared {
             // For a layer further in, which writes the field again.
             *head.extensions.get_or_insert_with(|| bounds.deadline()) = bounds.deadline();
@@ -126,13 +126,19 @@ impl PropagateLayer {
     /// As of the layer: [`PropagateError::Exceeded`] with stage `unsent` where nothing is left to spend (R16), and
     /// [`PropagateError::Missing`] where a deadline is wanted.
     pub fn write(&self, headers: &mut HeaderMap, extensions: &Extensions) -> Result<Option<Deadline>, PropagateError> {
-        let bounds = self.prepare(headers, extensions)?;
+        let bounds = self.prepare(headers, extensions, Call::of(headers))?;
         Ok(bounds.map(|bounds| bounds.deadline()))
     }
 
     /// Writes the fields. `None`: there is no deadline, and none is wanted.
-    fn prepare(&self, headers: &mut HeaderMap, extensions: &Extensions) -> Result<Option<Bounds>, PropagateError> {
-        let Some(bounds) = self.wanted(Bounds::of(extensions, self.asked(headers), self.own()))? else {
+    fn prepare(
+        &self,
+        headers: &mut HeaderMap,
+        extensions: &Extensions,
+        call: Call,
+    ) -> Result<Option<Bounds>, PropagateError> {
+        let asked = if call == Call::Grpc { self.asked(headers) } else { None };
+        let Some(bounds) = self.wanted(Bounds::of(extensions, asked, self.own()))? else {
             self.dialects.strip(headers);
             return Ok(None);
         };
@@ -159,8 +165,7 @@ impl PropagateLayer {
 
     /// What the caller of a gRPC method set as the timeout of this call, by its library's own means.
     fn asked(&self, headers: &HeaderMap) -> Option<Deadline> {
-        let is_grpc = Call::of(headers) == Call::Grpc;
-        let asked = is_grpc.then(|| self.dialects.read(headers, wall(&self.dialects)))?;
+        let asked = self.dialects.read(headers, wall(&self.dialects));
         let (timeout, dialect) = asked.strictest()?;
         Some(Deadline::after(now(), timeout).with_origin(Origin::Header(dialect)))
     }

@@ -47,8 +47,8 @@ use self::work::Work;
 /// Makes work that several requests can wait for. It starts, as a task, when the first one does.
 ///
 /// What the work itself calls is told the deadline that is the longest when it calls, and is stopped then, as it
-/// has to be: a hop downstream that was told 300 ms stops after them. Work whose first waiter may be in a hurry,
-/// and whose value others want, asks for what it needs before it calls, or calls anew.
+/// has to be: a hop downstream that was told 300 ms stops after them. Work whose first waiter may have little time left,
+/// and whose value others want, calls again where a call was stopped at the deadline and time is left.
 ///
 /// A cache asks again where it is told [`WaitError::Stopped`]: the last waiter may leave between a look at
 /// [`is_stopped`](Shared::is_stopped) and the wait.

@@ -125,7 +125,7 @@ fn what_the_extensions_hold_is_cloned_and_a_guard_is_not_sent() {
         Journey: Send Sync Unpin Clone | Copy;
         Exceeded: Send Sync Unpin Clone | Copy;
         http_deadline::Entered: Unpin | Send Sync Clone;
-        http_deadline::StageGuard: Send Sync Unpin | Clone;
+        StageGuard: Send Sync Unpin | Clone;
         http_deadline::Ended: Send Sync Unpin | Clone;
     }
 }
