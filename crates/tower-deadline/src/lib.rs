@@ -151,10 +151,9 @@ mod watch;
 mod watched_body;
 
 pub use http_deadline::{
-    Cancellation, Cause, Covers, Deadline, Dialect, Dialects, Exceeded, Journey, Mode, OnInvalid, OnMissing, Origin,
-    OriginKind, Policy, Refusal, Stage, current, dialect, enter,
+    Cancellation, Cause, Covers, Deadline, Detail, Dialect, Dialects, Exceeded, Journey, Mode, OnInvalid, OnMissing,
+    Origin, OriginKind, Policy, PolicyName, Refusal, Stage, StageGuard, current, dialect, enter,
 };
-pub use http_deadline::{Detail, PolicyName, StageGuard};
 
 pub use self::admit::{Admit, AdmitLayer};
 pub use self::answer::Answers;
