@@ -146,7 +146,7 @@ pub(crate) fn deliver<B>(
 
 /// Whose deadline it was that a hop downstream reports (R23, R24).
 fn blame<B>(head: &mut Response<B>, bounds: &Bounds, is_grpc: bool) {
-    if let Some(told) = bounds.told().filter(|_| is_grpc) {
+    if let Some(told) = if is_grpc { bounds.told() } else { None } {
         told.correct(head.headers_mut());
     }
     let reports = head.status() == StatusCode::GATEWAY_TIMEOUT || grpc::is_exceeded(head.headers());
