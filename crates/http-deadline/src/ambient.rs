@@ -137,11 +137,19 @@ impl Ambient {
         AMBIENT.try_with(made).unwrap_or_default()
     }
 
-    /// What the running task works under, without a journey that nobody has asked for yet.
+    /// What the running task works under, without a journey that nobody has asked for yet: a copy that could make
+    /// one would make another one.
     #[must_use]
     #[inline]
     pub fn as_it_is() -> Self {
-        AMBIENT.try_with(|ambient| ambient.borrow().clone()).unwrap_or_default()
+        let copied = |ambient: &RefCell<Self>| {
+            let ambient = ambient.borrow();
+            match &ambient.part {
+                Part::Possible(..) => Self { part: Part::Nothing, limit: ambient.limit.clone() },
+                Part::Journey(_) | Part::Nothing => ambient.clone(),
+            }
+        };
+        AMBIENT.try_with(copied).unwrap_or_default()
     }
 
     /// The journey. It is made where nobody has asked for it yet.

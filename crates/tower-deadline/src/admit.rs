@@ -188,6 +188,8 @@ pub(crate) struct Found {
     pub(crate) client_asked: bool,
     /// Whether only an observing policy let it in.
     pub(crate) would_refuse: bool,
+    /// Whether the deadline is one that a layer further out only observes.
+    pub(crate) only_observed: bool,
     /// What kind of call it is.
     pub(crate) call: Call,
 }
@@ -211,8 +213,10 @@ impl<C> AdmitLayer<C> {
             count::would_refuse(policy.name(), refusal);
         }
         let (call, client_asked) = (asked.call(), admitted.client_asked());
-        let deadline = around(self.guarded(admitted.deadline(), call), request.extensions());
-        Ok(Found { deadline, client_asked, would_refuse: would_refuse.is_some(), call })
+        let counted = around(self.guarded(admitted.deadline(), call), request.extensions());
+        let deadline = counted.or_else(|| request.extensions().get().copied());
+        let only_observed = counted.is_none() && deadline.is_some();
+        Ok(Found { deadline, client_asked, would_refuse: would_refuse.is_some(), only_observed, call })
     }
 
     /// The answer to a request that is not let in.
@@ -241,13 +245,14 @@ fn around(admitted: Option<Deadline>, extensions: &Extensions) -> Option<Deadlin
     let inserted = inserted.copied();
     let counted = inserted.filter(|_| !observed(extensions.get()));
     let found = [admitted, counted, around.and_then(|around| around.deadline())];
-    found.into_iter().flatten().reduce(Deadline::sooner).or(inserted)
+    found.into_iter().flatten().reduce(Deadline::sooner)
 }
 
 impl Found {
     /// Leaves it in the extensions of the request, for whatever enforces it further in.
     fn leave(self, policy: &Arc<Policy>, extensions: &mut Extensions) {
-        if self.would_refuse {
+        // Counted already, or by whoever observes it.
+        if self.would_refuse || self.only_observed {
             extensions.insert(WouldRefuse);
         }
         if let Some(deadline) = self.deadline {
@@ -255,6 +260,7 @@ impl Found {
         }
         let (policy, client_asked) = (Arc::clone(policy), self.client_asked);
         extensions.insert(match extensions.get::<Journey>() {
+            Some(outer) if self.only_observed => outer.part(),
             Some(outer) => outer.part_under(policy, client_asked),
             None => Journey::new(policy, client_asked),
         });

@@ -54,7 +54,7 @@ impl Custody {
             }
             None => inserted,
         };
-        let found = extensions.get_or_insert_with(|| Journey::new(Arc::new(Policy::new()), true));
+        let found = extensions.get_or_insert_with(|| observed_around().unwrap_or_else(alone));
         *found = found.own();
         let journey = found.clone();
         let is_ours = deadline.is_some_and(|deadline| is_ours(Some(&journey), journey.policy(), deadline));
@@ -73,6 +73,12 @@ impl Custody {
         let deadline = found.deadline;
         if deadline.is_none() && around.is_none() {
             return Self::of(Ambient::unbounded(Arc::clone(policy)), None, false, false);
+        }
+        if let Some(around) = around.filter(|_| found.only_observed) {
+            // Whoever observes it counts it, too.
+            let journey = around.part().own();
+            extensions.insert(journey.clone());
+            return Self::of(Ambient::new(deadline, Some(journey)), deadline, false, true);
         }
         let is_ours = deadline.is_some_and(|deadline| is_ours(around, policy, deadline));
         let under = match deadline {
@@ -219,7 +225,8 @@ impl Custody {
         // A panic is no cause of the client's.
         if !std::thread::panicking() {
             self.observe_pending(stage);
-            if let Some(journey) = self.journey() {
+            // Also one that nobody has asked for yet: whatever is dropped now may ask.
+            if let Some(journey) = self.ambient.make() {
                 scope::abandon(journey, Cause::ClientGone);
             }
         }
@@ -263,6 +270,17 @@ impl Drop for Custody {
             journey.end();
         }
     }
+}
+
+/// A journey that is part of none.
+fn alone() -> Journey {
+    Journey::new(Arc::new(Policy::new()), true)
+}
+
+/// A part of the journey around, where that is only observed: a layer without a deadline leaves none in the extensions.
+fn observed_around() -> Option<Journey> {
+    let mut around = Ambient::current();
+    around.make().filter(|journey| journey.policy().is_observed()).map(Journey::part)
 }
 
 /// An observing policy enforces nothing, and what an outer layer enforces already is not enforced twice.
