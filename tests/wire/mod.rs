@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use axum::Router;
 use tokio::net::TcpListener;
 
+mod chain;
 mod client;
 mod extract;
 mod leftovers;
