@@ -54,7 +54,7 @@ use tower_service::Service;
 
 use crate::answer::Answers;
 use crate::count;
-use crate::observed::WouldRefuse;
+use crate::observed::CountedElsewhere;
 #[cfg(feature = "axum-matched-path")]
 use crate::policies::ByMatchedPath;
 use crate::policies::{By, ByGrpcMethod, Choose, Head, OnePolicy, PolicySet};
@@ -251,9 +251,8 @@ fn around(admitted: Option<Deadline>, extensions: &Extensions) -> Option<Deadlin
 impl Found {
     /// Leaves it in the extensions of the request, for whatever enforces it further in.
     fn leave(self, policy: &Arc<Policy>, extensions: &mut Extensions) {
-        // Counted already, or by whoever observes it.
         if self.would_refuse || self.only_observed {
-            extensions.insert(WouldRefuse);
+            extensions.insert(CountedElsewhere);
         }
         if let Some(deadline) = self.deadline {
             extensions.insert(deadline);

@@ -11,9 +11,10 @@ use http_deadline::Deadline;
 
 use crate::timer::now;
 
-/// In the extensions of a request that an enforcing policy would have refused: it would never have run.
+/// In the extensions of a request that is not to be counted at its deadline: an enforcing policy would have refused it,
+/// so that it would never have run, or a layer further out observes it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct WouldRefuse;
+pub(crate) struct CountedElsewhere;
 
 /// A request under an observing policy that has not been counted yet.
 #[derive(Debug)]

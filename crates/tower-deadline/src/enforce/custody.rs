@@ -12,7 +12,7 @@ use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, Policy, Stage, 
 
 use crate::admit::Found;
 use crate::count;
-use crate::observed::{Observed, WouldRefuse};
+use crate::observed::{CountedElsewhere, Observed};
 use crate::scope;
 use crate::timer::{Timer, now};
 use crate::watch::{Watch, within};
@@ -61,8 +61,8 @@ impl Custody {
         if let Some(deadline) = deadline.filter(|_| is_ours) {
             journey.enforce(deadline);
         }
-        let refused = extensions.remove::<WouldRefuse>().is_some();
-        Self::of(Ambient::new(deadline, Some(journey)), deadline, is_ours, refused)
+        let is_counted = extensions.remove::<CountedElsewhere>().is_some();
+        Self::of(Ambient::new(deadline, Some(journey)), deadline, is_ours, is_counted)
     }
 
     /// Takes a request into custody that was let in a moment ago. Its extensions then have the deadline, and a journey.
@@ -95,14 +95,14 @@ impl Custody {
     }
 
     #[inline]
-    fn of(ambient: Ambient, deadline: Option<Deadline>, is_ours: bool, refused: bool) -> Self {
+    fn of(ambient: Ambient, deadline: Option<Deadline>, is_ours: bool, is_counted: bool) -> Self {
         let acting = ambient.journey().filter(|journey| !journey.policy().is_observed());
         let watching = match deadline {
             Some(deadline) if is_ours => Watching::Ours(deadline, Timer::default()),
             Some(deadline) if acting.is_some() => Watching::Theirs(Box::new(Watch::new(deadline, acting.cloned()))),
             _ => Watching::Nobody,
         };
-        let observed = deadline.filter(|_| !refused).zip(ambient.journey());
+        let observed = deadline.filter(|_| !is_counted).zip(ambient.journey());
         let observed = observed.and_then(|(deadline, journey)| observed_by(journey, deadline));
         Self { ambient, watching, observed }
     }
