@@ -14,7 +14,11 @@ const DIALECTS: &str = "crates/http-deadline/src/dialect/";
 const FLOOR_1: &str = "crates/http-deadline/src/";
 const FLOOR_2: &str = "crates/tower-deadline/src/";
 const TIMER: &str = "crates/tower-deadline/src/timer.rs";
-const COUNT: &str = "crates/tower-deadline/src/count.rs";
+/// Of each crate that counts, where its code is and the file that counts.
+const COUNTS: [(&str, &str); 2] = [
+    (FLOOR_2, "crates/tower-deadline/src/count.rs"),
+    ("crates/deadline-proxy/src/", "crates/deadline-proxy/src/count.rs"),
+];
 
 /// Every field that concerns deadlines, by the vocabulary's own word.
 fn fields() -> Vec<String> {
@@ -87,14 +91,15 @@ fn clock(source: &Source) -> Vec<String> {
 
 /// The `metrics` facade, by a path or imported, outside of the file that counts.
 fn facade(source: &Source) -> Vec<String> {
-    if !source.path.starts_with(FLOOR_2) || source.path == COUNT {
+    let counts = COUNTS.into_iter().find(|(code, _)| source.path.starts_with(code));
+    let Some((_, count)) = counts.filter(|(_, count)| source.path != *count) else {
         return Vec::new();
-    }
+    };
     let places = ["metrics::", "use metrics"].into_iter().flat_map(|named| source.find(named));
     let lines: BTreeSet<usize> = places.map(|at| source.line(at)).collect();
     lines
         .into_iter()
-        .map(|line| format!("{}:{line}: `metrics`: {COUNT} alone names it", source.path))
+        .map(|line| format!("{}:{line}: `metrics`: {count} alone names it", source.path))
         .collect()
 }
 
@@ -163,11 +168,12 @@ fn the_facade_of_counts_is_found_by_its_path_and_imported() {
     let path = "crates/tower-deadline/src/a.rs";
     for bad in ["metrics::counter!(\"a\")", "use metrics::counter;", "use metrics as m;", "::metrics::gauge!(b)"] {
         assert_eq!(count(path, bad), 1, "{bad}");
-        assert_eq!(count(COUNT, bad), 0, "{bad}");
+        assert_eq!(count("crates/deadline-proxy/src/a.rs", bad), 1, "{bad}");
+        assert_eq!(COUNTS.map(|(_, of)| count(of, bad)), [0, 0], "{bad}");
     }
     assert_eq!(count(path, "#[cfg(feature = \"metrics\")]\nmod my_metrics; // metrics::counter!"), 0);
     assert_eq!(count(path, "#[cfg(test)]\nmod tests {\n    use metrics::Key;\n}"), 0);
-    assert_eq!(count("crates/deadline-proxy/src/a.rs", "use metrics::Key;"), 0);
+    assert_eq!(count("crates/http-deadline/src/a.rs", "use metrics::Key;"), 0);
 }
 
 #[test]

@@ -27,9 +27,12 @@
 
 pub mod admin;
 pub mod cli;
+pub mod client;
+mod count;
 pub mod demo;
 pub mod duration;
 pub mod error;
+pub mod peers;
 pub mod proxy;
 pub mod run;
 pub mod serve;

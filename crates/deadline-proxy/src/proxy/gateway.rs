@@ -19,6 +19,8 @@ use tower::{Layer, Service};
 use tower_deadline::dialect::Call;
 use tower_deadline::{AnswerBody, Answers, BodyError, Exceeded, PropagateError};
 
+use crate::count::{self, Refusal};
+
 #[derive(Clone, Debug)]
 pub(super) struct GatewayLayer {
     upstream: Uri,
@@ -79,7 +81,10 @@ fn refusal<B>(request: &Request<B>) -> Option<(StatusCode, &'static str)> {
     // RFC 9112 §3.2: one host, and in HTTP/1.1 at least one.
     let hosts = request.headers().get_all(HOST).iter().count();
     let unnamed = hosts == 0 && request.version() == Version::HTTP_11 && request.uri().authority().is_none();
-    (hosts > 1 || unnamed).then_some((StatusCode::BAD_REQUEST, "host: exactly one is expected"))
+    (hosts > 1 || unnamed).then(|| {
+        count::refused(Refusal::Framing);
+        (StatusCode::BAD_REQUEST, "host: exactly one is expected")
+    })
 }
 
 /// Addresses the request to the upstream. Its `Host` is the client's; an HTTP/2 request has its authority

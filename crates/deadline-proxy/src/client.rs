@@ -1,0 +1,17 @@
+//! Who is at the other end of a connection that was accepted.
+
+use std::net::SocketAddr;
+
+/// What is known of a client by its connection alone. Stands in the extensions of each request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Client {
+    /// Who is directly connected; `None` on a Unix socket.
+    pub peer: Option<SocketAddr>,
+    /// Who asks: the peer, or who a trusted peer said in its PROXY header that it is. `None` where that is unknown.
+    pub address: Option<SocketAddr>,
+    /// Where it went to, as the peer or its PROXY header says.
+    pub local: Option<SocketAddr>,
+    /// Whether it speaks TLS with us.
+    pub tls: bool,
+}
