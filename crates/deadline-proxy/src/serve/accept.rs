@@ -1,0 +1,39 @@
+//! Where connections come from.
+
+use std::future::{Ready, ready};
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::client::Client;
+
+/// A listener, as far as serving needs to know it.
+pub trait Accept {
+    /// What a connection reads and writes.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// What is done with a connection before HTTP is spoken on it: in a task of its own, so that none waits for another.
+    type Establish: Future<Output = io::Result<(Self::Stream, Client)>> + Send + 'static;
+
+    /// The next connection. Dropping the future loses none.
+    ///
+    /// # Errors
+    ///
+    /// One connection failed, or none can be had right now; the listener goes on.
+    fn accept(&self) -> impl Future<Output = io::Result<Self::Establish>> + Send;
+}
+
+impl Accept for TcpListener {
+    type Stream = TcpStream;
+    type Establish = Ready<io::Result<(TcpStream, Client)>>;
+
+    async fn accept(&self) -> io::Result<Self::Establish> {
+        let (stream, peer) = Self::accept(self).await?;
+        // Small answers must not wait for one another; a socket that refuses this is served all the same.
+        let _: io::Result<()> = stream.set_nodelay(true);
+        let local = stream.local_addr().ok();
+        let client = Client { peer: Some(peer), address: Some(peer), local, tls: false };
+        Ok(ready(Ok((stream, client))))
+    }
+}
