@@ -36,3 +36,4 @@ pub mod peers;
 pub mod proxy;
 pub mod run;
 pub mod serve;
+pub mod upstream;

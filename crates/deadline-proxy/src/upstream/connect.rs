@@ -1,0 +1,157 @@
+//! Making a connection: within the request that needs it, and so gone with it.
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::{Instant, timeout};
+
+use super::SendError;
+use super::endpoint::{Address, Endpoint, Name};
+use super::form::Need;
+use super::host::Multiplexed;
+use super::io::Io;
+use super::lease::{Connection, Http1, Http2, Lease, Sent, Slot};
+use super::pool::Pool;
+
+/// A peer that is gone answers no ping.
+const PING_EVERY: Duration = Duration::from_secs(30);
+
+/// Why there is no connection. Told to everybody who waited for it.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    pub(super) endpoint: Arc<Endpoint>,
+    why: Why,
+}
+
+#[derive(Clone, Debug)]
+enum Why {
+    Refused(Arc<io::Error>),
+    Late(Duration),
+}
+
+impl Failure {
+    /// It was there, and closed before anything was written.
+    pub(super) fn closed(endpoint: &Arc<Endpoint>, error: hyper::Error) -> Self {
+        Self { endpoint: Arc::clone(endpoint), why: Why::Refused(Arc::new(io::Error::other(error))) }
+    }
+
+    pub(super) fn into_error<E>(self) -> SendError<E> {
+        let endpoint: Name = self.endpoint.name.clone();
+        match self.why {
+            Why::Refused(source) => SendError::Connect { endpoint, source: own(source) },
+            Why::Late(limit) => SendError::ConnectTimeout { endpoint, limit },
+        }
+    }
+}
+
+/// The error itself for the last who is told, the same in words for the others.
+fn own(error: Arc<io::Error>) -> io::Error {
+    Arc::try_unwrap(error).unwrap_or_else(|error| io::Error::new(error.kind(), error.to_string()))
+}
+
+/// Makes the connection for which there is a place.
+pub(super) async fn connect<B: Sent>(pool: &Pool<B>, mut slot: Slot<B>, need: Need) -> Result<Lease<B>, Failure> {
+    let limit = pool.cluster().settings().connect_limit;
+    let endpoint = Arc::clone(&slot.endpoint);
+    let why = match timeout(limit, establish(&mut slot, need)).await {
+        Ok(Ok(established)) => {
+            pool.sweep();
+            return Ok(Lease::fresh(pool.clone(), established.enter(pool, slot)));
+        }
+        Ok(Err(error)) => Why::Refused(Arc::new(error)),
+        Err(_) => Why::Late(limit),
+    };
+    let failure = Failure { endpoint, why };
+    pool.fail_riders(failure.endpoint.key, &failure);
+    Err(failure)
+}
+
+/// A connection that speaks HTTP, and what drives it.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
+enum Established<B: Sent> {
+    Http1(http1::SendRequest<B>, http1::Connection<TokioIo<Io>, B>),
+    Http2(http2::SendRequest<B>, http2::Connection<TokioIo<Io>, B, TokioExecutor>),
+}
+
+async fn establish<B: Sent>(slot: &mut Slot<B>, need: Need) -> io::Result<Established<B>> {
+    let endpoint = &slot.endpoint;
+    let io = dial(&endpoint.address).await?;
+    let is_http2 = need.at(endpoint) == Need::Http2;
+    let io = TokioIo::new(io);
+    if is_http2 {
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder.timer(TokioTimer::new()).keep_alive_interval(PING_EVERY);
+        let (send, connection) = builder.handshake(io).await.map_err(io::Error::other)?;
+        return Ok(Established::Http2(send, connection));
+    }
+    let (send, connection) = http1::handshake(io).await.map_err(io::Error::other)?;
+    Ok(Established::Http1(send, connection))
+}
+
+async fn dial(address: &Address) -> io::Result<Io> {
+    Ok(match address {
+        Address::Tcp(address) => {
+            let stream = TcpStream::connect(address).await?;
+            // Small messages must not wait for one another; a socket that refuses this works all the same.
+            let _: io::Result<()> = stream.set_nodelay(true);
+            Io::Tcp(stream)
+        }
+        Address::Unix(path) => Io::Unix(UnixStream::connect(path).await?),
+        #[cfg(test)]
+        Address::Scripted(peer) => Io::Scripted(peer.dial().await?),
+    })
+}
+
+impl<B: Sent> Established<B> {
+    /// Drives it in a task of its own, which keeps the place until the connection has ended.
+    fn enter(self, pool: &Pool<B>, mut slot: Slot<B>) -> Connection<B> {
+        let (endpoint, number) = (Arc::clone(&slot.endpoint), slot.number);
+        match self {
+            Self::Http1(send, connection) => {
+                let task = tokio::spawn(async move {
+                    // R32: what becomes a tunnel is handed over by hyper, and its place is free.
+                    // How it ended, whoever was on it has been told.
+                    let _ = connection.with_upgrades().await;
+                    drop(slot);
+                });
+                Connection::Http1(Http1 { send, task: task.abort_handle(), endpoint, number })
+            }
+            Self::Http2(send, connection) => {
+                let was_joining = slot.settle();
+                let allowed = Arc::new(AtomicUsize::new(connection.current_max_send_streams()));
+                let task = tokio::spawn(drive(connection, slot, Arc::clone(&allowed))).abort_handle();
+                let stream = Http2 { send, endpoint, number };
+                let connection = stream.clone();
+                // The first stream is that of who made it.
+                pool.join(Multiplexed { connection, task, allowed, streams: 1, since: Instant::now() }, was_joining);
+                Connection::Http2(stream)
+            }
+        }
+    }
+}
+
+/// Drives a connection of HTTP/2, and tells who waits when the peer allows more streams.
+async fn drive<B: Sent>(
+    connection: http2::Connection<TokioIo<Io>, B, TokioExecutor>,
+    slot: Slot<B>,
+    allowed: Arc<AtomicUsize>,
+) {
+    let mut connection = pin!(connection);
+    std::future::poll_fn(|cx| {
+        let ended = connection.as_mut().poll(cx);
+        let now = connection.current_max_send_streams();
+        if allowed.swap(now, Ordering::Relaxed) < now {
+            if let Some(pool) = slot.pool() {
+                pool.widened(slot.endpoint.key);
+            }
+        }
+        ended.map(drop)
+    })
+    .await;
+}

@@ -1,0 +1,100 @@
+//! One address that is called, and what is known of it. Shared by all workers.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use http::HeaderValue;
+use http::uri::Authority;
+use rustls::pki_types::ServerName;
+
+/// What an endpoint is called in messages: its address, and its host where that is another.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Name(Arc<str>);
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where an endpoint stands in a pool. Places are used again, numbers are not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Key {
+    pub(super) place: usize,
+    pub(super) number: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Address {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+    #[cfg(test)]
+    Scripted(super::tests::Peer),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            #[cfg(test)]
+            Self::Scripted(_) => f.write_str("scripted"),
+        }
+    }
+}
+
+/// What all endpoints of one target have in common.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    /// What a request that names no host is addressed to.
+    pub(super) authority: Authority,
+    /// The same as a field.
+    pub(super) host: HeaderValue,
+    /// The name that is verified, where it speaks TLS.
+    pub(super) tls: Option<ServerName<'static>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    pub(super) key: Key,
+    pub(super) address: Address,
+    pub(super) origin: Arc<Origin>,
+    pub(super) name: Name,
+    /// Requests in flight, over all workers, where the balance needs to know.
+    pub(super) load: AtomicUsize,
+    /// The name that it was found by has it no more.
+    gone: AtomicBool,
+    /// Whether TLS with it chose HTTP/2 the last time.
+    http2: AtomicBool,
+}
+
+impl Endpoint {
+    pub(super) fn new(key: Key, address: Address, origin: Arc<Origin>) -> Self {
+        let (host, text) = (origin.authority.host(), address.to_string());
+        let is_same = matches!(address, Address::Unix(_)) || text.contains(host);
+        let name = Name(if is_same { text.into() } else { format!("{text} ({host})").into() });
+        let (load, gone, http2) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicBool::new(false));
+        Self { key, address, origin, name, load, gone, http2 }
+    }
+
+    pub(super) fn is_tls(&self) -> bool {
+        self.origin.tls.is_some()
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn speaks_http2(&self) -> bool {
+        self.http2.load(Ordering::Relaxed)
+    }
+}

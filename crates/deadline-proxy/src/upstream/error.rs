@@ -1,0 +1,144 @@
+//! What keeps an upstream from being had, and a request from being answered.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use super::endpoint::Name;
+use super::settings::Settings;
+
+/// Why there is no upstream of these settings.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting that cannot be.
+    Invalid {
+        /// What the upstream is called.
+        name: String,
+        /// Which setting.
+        setting: &'static str,
+        /// What is expected.
+        expected: &'static str,
+    },
+    /// A file that TLS needs cannot be used.
+    Tls {
+        /// What the upstream is called.
+        name: String,
+        /// Which file or setting, what was found there and what is expected.
+        detail: String,
+    },
+}
+
+impl Error {
+    pub(super) fn invalid(settings: &Settings, setting: &'static str, expected: &'static str) -> Self {
+        Self::Invalid { name: settings.name.clone(), setting, expected }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid { name, setting, expected } => write!(f, "{name}: {setting}: {expected}"),
+            Self::Tls { name, detail } => write!(f, "{name}: tls: {detail}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Why a request has no answer. `E` is the error of whoever looks at it at the last moment.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SendError<E> {
+    /// Every connection is in use, and as many requests wait as may.
+    Full {
+        /// What the upstream is called.
+        upstream: String,
+    },
+    /// There is no endpoint to send it to: the names of the upstream have no addresses.
+    NoEndpoint {
+        /// What the upstream is called.
+        upstream: String,
+    },
+    /// A name has no address that is known.
+    Resolve {
+        /// The name.
+        host: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// An endpoint cannot be connected to, nor any other; this was the last.
+    Connect {
+        /// Which.
+        endpoint: Name,
+        /// Why.
+        source: io::Error,
+    },
+    /// An endpoint cannot be connected to in time, nor any other; this was the last.
+    ConnectTimeout {
+        /// Which.
+        endpoint: Name,
+        /// The most that it may take.
+        limit: Duration,
+    },
+    /// An endpoint was reached, but TLS with it failed: what it showed is not trusted, or it does not trust us.
+    Tls {
+        /// Which.
+        endpoint: Name,
+        /// Why.
+        source: io::Error,
+    },
+    /// It was not sent, because of whoever looked at it at the last moment.
+    Before(E),
+    /// It was sent, at least in part, and there is no answer.
+    Exchange {
+        /// To which endpoint.
+        endpoint: Name,
+        /// Why.
+        source: hyper::Error,
+    },
+}
+
+impl<E> SendError<E> {
+    /// Whether no endpoint could be connected to.
+    pub fn is_connect(&self) -> bool {
+        matches!(
+            self,
+            Self::Connect { .. }
+                | Self::ConnectTimeout { .. }
+                | Self::Tls { .. }
+                | Self::Resolve { .. }
+                | Self::NoEndpoint { .. }
+        )
+    }
+}
+
+impl<E> fmt::Display for SendError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full { upstream } => {
+                write!(f, "{upstream}: every connection is in use, and no more requests may wait for one")
+            }
+            Self::NoEndpoint { upstream } => write!(f, "{upstream}: there is no endpoint"),
+            Self::Resolve { host, .. } => write!(f, "{host}: the name has no address"),
+            Self::Connect { endpoint, .. } => write!(f, "{endpoint}: cannot be connected to"),
+            Self::ConnectTimeout { endpoint, limit } => {
+                write!(f, "{endpoint}: cannot be connected to within {limit:?}")
+            }
+            Self::Tls { endpoint, .. } => write!(f, "{endpoint}: TLS failed"),
+            Self::Before(_) => f.write_str("the request was not sent"),
+            Self::Exchange { endpoint, .. } => write!(f, "{endpoint}: broke off before its answer"),
+        }
+    }
+}
+
+impl<E: std::error::Error + 'static> std::error::Error for SendError<E> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Full { .. } | Self::NoEndpoint { .. } | Self::ConnectTimeout { .. } => None,
+            Self::Resolve { source, .. } | Self::Connect { source, .. } | Self::Tls { source, .. } => Some(source),
+            Self::Before(error) => Some(error),
+            Self::Exchange { source, .. } => Some(source),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The form of a request on a connection: what it needs, and how it is addressed.
+//!
+//! Covers the target, the `Host` and the version. Can be applied again, for another connection: nothing that the
+//! client said is lost.
+
+use http::header::{HOST, UPGRADE};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderValue, Request, Uri, Version};
+use tower_deadline::dialect::Call;
+
+use super::Protocol;
+use super::endpoint::Endpoint;
+
+/// Which version of HTTP a request needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    Http1,
+    Http2,
+    /// What TLS chooses; without it HTTP/1.1.
+    Either,
+}
+
+impl Need {
+    pub(super) fn of<B>(request: &Request<B>, protocol: Protocol) -> Self {
+        match protocol {
+            // R32: what is left of `Upgrade` here was allowed, and only HTTP/1.1 can carry it.
+            _ if request.headers().contains_key(UPGRADE) => Self::Http1,
+            Protocol::Http1 => Self::Http1,
+            Protocol::Http2 => Self::Http2,
+            Protocol::Auto if Call::of(request.headers()) == Call::Grpc => Self::Http2,
+            Protocol::Auto => Self::Either,
+        }
+    }
+
+    /// What it comes to at this endpoint.
+    pub(super) fn at(self, endpoint: &Endpoint) -> Self {
+        match self {
+            Self::Either if !endpoint.is_tls() => Self::Http1,
+            need => need,
+        }
+    }
+}
+
+/// Origin form, and `Host`: the authority of an absolute target wins over the field (RFC 9112 §3.2.2), and who names
+/// no host is given the endpoint's.
+pub(super) fn http1<B>(request: &mut Request<B>, endpoint: &Endpoint) {
+    *request.version_mut() = Version::HTTP_11;
+    if request.uri().authority().is_some() || request.uri().scheme().is_some() {
+        let parts = std::mem::take(request.uri_mut()).into_parts();
+        if let Some(host) = parts.authority.as_ref().and_then(|authority| HeaderValue::from_str(host(authority)).ok()) {
+            request.headers_mut().insert(HOST, host);
+        }
+        let path = parts.path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
+        *request.uri_mut() = Uri::from(path);
+    }
+    if !request.headers().contains_key(HOST) {
+        request.headers_mut().insert(HOST, endpoint.origin.host.clone());
+    }
+}
+
+/// Scheme and `:authority`, and no `Host`: the authority of the target wins, then the field, then the endpoint's.
+pub(super) fn http2<B>(request: &mut Request<B>, endpoint: &Endpoint) {
+    *request.version_mut() = Version::HTTP_2;
+    let field = request.headers_mut().remove(HOST);
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    let said = parts.authority.take().and_then(|authority| match host(&authority) {
+        whole if whole.len() == authority.as_str().len() => Some(authority),
+        host => host.parse().ok(),
+    });
+    let field = || field.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    parts.authority = Some(said.or_else(field).unwrap_or_else(|| endpoint.origin.authority.clone()));
+    parts.scheme = Some(if endpoint.is_tls() { Scheme::HTTPS } else { Scheme::HTTP });
+    parts.path_and_query.get_or_insert_with(|| PathAndQuery::from_static("/"));
+    // All three are there, so there is no error to look at.
+    *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+}
+
+/// RFC 9110 §7.2: a `Host` has no user information.
+fn host(authority: &Authority) -> &str {
+    let text = authority.as_str();
+    text.rsplit_once('@').map_or(text, |(_, host)| host)
+}

@@ -1,0 +1,196 @@
+//! What one worker has open to one endpoint, and who may have it.
+//!
+//! Data alone: whoever holds it locks it, and no drop in here asks for that lock.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::endpoint::Endpoint;
+use super::form::Need;
+use super::lease::{Http1, Http2};
+
+/// The most that one worker has open, and waiting.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) connections: usize,
+    pub(super) streams: usize,
+    pub(super) waiting: usize,
+    pub(super) idle_limit: Duration,
+}
+
+#[derive(Debug)]
+pub(super) struct Host<B> {
+    pub(super) endpoint: Arc<Endpoint>,
+    /// Connections, with those that are being made.
+    open: usize,
+    /// Connections that are being made and will be HTTP/2.
+    joining: usize,
+    /// Requests that wait for one of these.
+    pub(super) riders: usize,
+    /// The latest at the back.
+    idle: VecDeque<(Http1<B>, Instant)>,
+    multiplexed: Vec<Multiplexed<B>>,
+}
+
+/// A connection of HTTP/2.
+#[derive(Debug)]
+pub(super) struct Multiplexed<B> {
+    pub(super) connection: Http2<B>,
+    pub(super) task: AbortHandle,
+    /// The most streams that the peer allows just now.
+    pub(super) allowed: Arc<AtomicUsize>,
+    pub(super) streams: usize,
+    pub(super) since: Instant,
+}
+
+/// What a request was given.
+#[derive(Debug)]
+pub(super) enum Taken<B> {
+    Http1(Http1<B>),
+    Http2(Http2<B>),
+    /// A place for one more connection, and whether others will ride on it.
+    Place {
+        joining: bool,
+    },
+    /// One is being made that will have room.
+    Ride,
+}
+
+impl<B> Host<B> {
+    pub(super) fn new(endpoint: Arc<Endpoint>) -> Self {
+        Self { endpoint, open: 0, joining: 0, riders: 0, idle: VecDeque::new(), multiplexed: Vec::new() }
+    }
+
+    /// What there is for a request, if anything.
+    #[inline]
+    pub(super) fn take(&mut self, need: Need, bounds: &Bounds) -> Option<Taken<B>> {
+        let need = need.at(&self.endpoint);
+        if need != Need::Http2 {
+            if let Some(connection) = self.take_idle(bounds) {
+                return Some(Taken::Http1(connection));
+            }
+        }
+        if need != Need::Http1 {
+            if let Some(connection) = self.take_stream(bounds) {
+                return Some(Taken::Http2(connection));
+            }
+        }
+        self.take_place(need, bounds)
+    }
+
+    /// The one that was used last: the others grow old, and there are no more than are needed.
+    fn take_idle(&mut self, bounds: &Bounds) -> Option<Http1<B>> {
+        while let Some((connection, since)) = self.idle.pop_back() {
+            if !connection.is_closed() && since.elapsed() < bounds.idle_limit {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    fn take_stream(&mut self, bounds: &Bounds) -> Option<Http2<B>> {
+        let has_room = |one: &&mut Multiplexed<B>| !one.connection.is_closed() && one.streams < one.room(bounds);
+        let one = self.multiplexed.iter_mut().find(has_room)?;
+        one.streams += 1;
+        Some(one.connection.clone())
+    }
+
+    fn take_place(&mut self, need: Need, bounds: &Bounds) -> Option<Taken<B>> {
+        let joining = need == Need::Http2 || need == Need::Either && self.endpoint.speaks_http2();
+        if joining && self.joining > 0 && self.riders < self.joining.saturating_mul(bounds.streams - 1) {
+            return Some(Taken::Ride);
+        }
+        if self.open < bounds.connections {
+            self.open += 1;
+            self.joining += usize::from(joining);
+            return Some(Taken::Place { joining });
+        }
+        self.evict(need);
+        None
+    }
+
+    /// An idle connection of the other version makes room; whoever waits is given its place once it is closed.
+    fn evict(&mut self, need: Need) {
+        if need == Need::Http2 {
+            if let Some((connection, _)) = self.idle.pop_front() {
+                connection.abort();
+            }
+        } else if let Some(at) = self.multiplexed.iter().position(|one| one.streams == 0) {
+            self.multiplexed.swap_remove(at).task.abort();
+        }
+    }
+
+    /// Takes a connection back.
+    pub(super) fn keep(&mut self, connection: Http1<B>) {
+        if !self.endpoint.is_gone() {
+            self.idle.push_back((connection, Instant::now()));
+        }
+    }
+
+    /// From here on this connection has streams to give.
+    pub(super) fn join(&mut self, one: Multiplexed<B>) {
+        self.multiplexed.push(one);
+    }
+
+    /// A stream has ended.
+    pub(super) fn end_stream(&mut self, number: u64) {
+        let Some(at) = self.multiplexed.iter().position(|one| one.connection.number == number) else { return };
+        let one = &mut self.multiplexed[at];
+        one.streams -= 1;
+        one.since = Instant::now();
+        if one.streams == 0 && (one.connection.is_closed() || self.endpoint.is_gone()) {
+            self.multiplexed.swap_remove(at);
+        }
+    }
+
+    /// A connection that is being made was to be shared, and now it is there, or never will be.
+    pub(super) fn settle(&mut self) {
+        self.joining = self.joining.saturating_sub(1);
+    }
+
+    /// A connection has ended, or came to nothing.
+    pub(super) fn close(&mut self, number: u64) {
+        self.open = self.open.saturating_sub(1);
+        self.idle.retain(|(connection, _)| connection.number != number);
+        self.multiplexed.retain(|one| one.connection.number != number);
+    }
+
+    /// Lets go of what has been idle for too long. Returns when the next one will have been.
+    pub(super) fn sweep(&mut self, limit: Duration) -> Option<Instant> {
+        let is_gone = self.endpoint.is_gone();
+        while self.idle.front().is_some_and(|(_, since)| is_gone || since.elapsed() >= limit) {
+            self.idle.pop_front();
+        }
+        self.multiplexed.retain(|one| one.streams > 0 || !is_gone && one.since.elapsed() < limit);
+        let streams = self.multiplexed.iter().filter(|one| one.streams == 0).map(|one| one.since);
+        self.idle
+            .front()
+            .map(|(_, since)| *since)
+            .into_iter()
+            .chain(streams)
+            .min()
+            .map(|since| since + limit)
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.open > 0
+    }
+
+    #[cfg(test)]
+    pub(super) fn counts(&self) -> (usize, usize, usize) {
+        let streams = self.multiplexed.iter().map(|one| one.streams).sum();
+        (self.open, self.idle.len(), streams)
+    }
+}
+
+impl<B> Multiplexed<B> {
+    /// A fresh connection has room for one, whatever the peer says.
+    fn room(&self, bounds: &Bounds) -> usize {
+        self.allowed.load(Ordering::Relaxed).clamp(1, bounds.streams)
+    }
+}

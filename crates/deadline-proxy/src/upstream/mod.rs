@@ -1,0 +1,34 @@
+//! The way out: a cluster of endpoints, and a pool of connections to them for each worker.
+//!
+//! Covers who is called (targets, names and their addresses, balance, health), the connections to them and their
+//! bounds, and the form that a request has on each. Does not know routes, and decides nothing about deadlines: whoever
+//! drops the future of a request cancels it, and leaves nothing behind.
+//!
+//! A [`Cluster`] is shared by all workers. A [`Pool`] belongs to one worker, and its connections do too: nothing of it
+//! is shared between threads but the endpoints. hyper-util's client keys its pool by strings and boxes its futures;
+//! this one is keyed by index, and boxes nothing for a request.
+
+mod body;
+mod cluster;
+mod connect;
+mod endpoint;
+mod error;
+mod form;
+mod host;
+mod io;
+mod lease;
+mod pool;
+mod send;
+mod settings;
+mod state;
+mod target;
+#[cfg(test)]
+mod tests;
+
+pub use self::body::PooledBody;
+pub use self::cluster::Cluster;
+pub use self::endpoint::Name;
+pub use self::error::{Error, SendError};
+pub use self::pool::Pool;
+pub use self::settings::{Balance, ClientTls, Ejection, HealthCheck, Protocol, Settings};
+pub use self::target::Target;

@@ -1,0 +1,135 @@
+//! From a request to the head of its answer.
+
+use http::{Request, Response, StatusCode};
+use tower_deadline::{Journey, Stage};
+
+use super::body::PooledBody;
+use super::connect::{Failure, connect};
+use super::error::SendError;
+use super::form::Need;
+use super::lease::{Broken, Lease, Sent};
+use super::pool::{Checkout, Grant, Pool};
+use super::state::Tried;
+
+impl<B: Sent> Pool<B> {
+    /// Sends a request to an endpoint, and returns its answer.
+    ///
+    /// `before` looks at the request at the last moment: a connection is there, and the request has the form that it
+    /// needs (R2). It is called again for each attempt (R22), and what it refuses is not sent, which costs no
+    /// connection (R16). Waiting for a connection is stage `pool` of the [`Journey`] in the request's extensions, if
+    /// there is one, and making one is stage `connect`.
+    ///
+    /// Another attempt follows where nothing was written: on a connection that turns out to be closed, and to an
+    /// endpoint that cannot be connected to, each of which is tried once.
+    ///
+    /// Dropping the future cancels the request and leaves nothing: its place in the queue, a connection that is half
+    /// made, and one of HTTP/1.1 on which something was sent, are gone.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no answer. A failure before the request was written does not mean that it cannot be sent again.
+    pub async fn send<F, E>(
+        &self,
+        mut request: Request<B>,
+        mut before: F,
+    ) -> Result<Response<PooledBody<B>>, SendError<E>>
+    where
+        F: FnMut(&mut Request<B>) -> Result<(), E>,
+    {
+        let mut attempts = Attempts::new(Need::of(&request, self.cluster().settings().http));
+        loop {
+            let mut lease = match self.checkout(attempts.need, &attempts.tried) {
+                Checkout::Granted(Grant::Lease(lease)) => lease,
+                // Takes longer than an allocation does, and a request that finds a connection need not be as large.
+                other => Box::pin(self.wait(other, request.extensions().get(), &mut attempts)).await?,
+            };
+            match lease.exchange(request, &mut before).await {
+                Ok(response) => return Ok(answered(response, lease)),
+                Err(Broken::Before(error)) => return Err(SendError::Before(error)),
+                Err(Broken::Unsent(unsent, why)) => {
+                    request = unsent;
+                    // A connection that was kept may be closed at any time, and says nothing of the endpoint.
+                    if let Some((endpoint, error)) = lease.fresh_endpoint().zip(why) {
+                        attempts.failed(Failure::closed(endpoint, error));
+                    }
+                }
+                Err(Broken::Sent(source)) => return Err(self.broken(&lease, source)),
+            }
+        }
+    }
+
+    fn broken<E>(&self, lease: &Lease<B>, source: hyper::Error) -> SendError<E> {
+        match lease.endpoint() {
+            Some(endpoint) => SendError::Exchange { endpoint: endpoint.name.clone(), source },
+            None => SendError::NoEndpoint { upstream: self.upstream() },
+        }
+    }
+
+    fn upstream(&self) -> String {
+        self.cluster().settings().name.clone()
+    }
+
+    /// What takes time: waiting for a connection, and making one.
+    async fn wait<E>(
+        &self,
+        mut checkout: Checkout<'_, B>,
+        journey: Option<&Journey>,
+        attempts: &mut Attempts,
+    ) -> Result<Lease<B>, SendError<E>> {
+        let enter = |stage| journey.map(|journey| journey.enter(stage));
+        loop {
+            let told = match checkout {
+                Checkout::Granted(grant) => Ok(grant),
+                Checkout::Wait(waiting) => {
+                    let _open = enter(if waiting.is_riding { Stage::Connect } else { Stage::Pool });
+                    waiting.await
+                }
+                Checkout::Full => return Err(SendError::Full { upstream: self.upstream() }),
+                Checkout::Nowhere => {
+                    let none = || SendError::NoEndpoint { upstream: self.upstream() };
+                    return Err(attempts.last.take().map_or_else(none, Failure::into_error));
+                }
+            };
+            let made = match told {
+                Ok(Grant::Lease(lease)) => Ok(lease),
+                Ok(Grant::Slot(slot)) => {
+                    let _open = enter(Stage::Connect);
+                    connect(self, slot, attempts.need).await
+                }
+                Err(failure) => Err(failure),
+            };
+            match made {
+                Ok(lease) => return Ok(lease),
+                Err(failure) => attempts.failed(failure),
+            }
+            checkout = self.checkout(attempts.need, &attempts.tried);
+        }
+    }
+}
+
+/// What one request has tried.
+struct Attempts {
+    need: Need,
+    tried: Tried,
+    last: Option<Failure>,
+}
+
+impl Attempts {
+    fn new(need: Need) -> Self {
+        Self { need, tried: Tried::new(), last: None }
+    }
+
+    /// Each endpoint is tried once.
+    fn failed(&mut self, failure: Failure) {
+        self.tried.push(failure.endpoint.key.number);
+        self.last = Some(failure);
+    }
+}
+
+fn answered<B: Sent>(response: Response<hyper::body::Incoming>, lease: Lease<B>) -> Response<PooledBody<B>> {
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        lease.forget();
+        return response.map(PooledBody::detached);
+    }
+    response.map(|body| PooledBody::new(body, lease))
+}

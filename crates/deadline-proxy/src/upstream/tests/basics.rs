@@ -1,0 +1,168 @@
+use super::*;
+use http::header::HOST;
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_is_used_again() {
+    let peer = Peer::echo();
+    let pool = pool(&peer, |_| {});
+    for _ in 0..3 {
+        let said = text(send(&pool, get("http://shop.example/a?b=c")).await.unwrap()).await;
+        assert_eq!(said, "HTTP/1.1 /a?b=c \"shop.example\"");
+    }
+    assert_eq!(peer.dials(), 1);
+    assert_eq!(pool.state().counts(), (1, 1, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_of_grpc_goes_by_http2_and_shares_its_connection() {
+    let peer = Peer::echo();
+    let pool = pool(&peer, |_| {});
+    let sent = (0..5).map(|_| send(&pool, grpc("http://shop.example/a")));
+    for answer in futures_util::future::join_all(sent).await {
+        assert_eq!(text(answer.unwrap()).await, "HTTP/2.0 http://shop.example/a \"\"");
+    }
+    assert_eq!(peer.dials(), 1);
+    assert_eq!(pool.state().counts(), (1, 0, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_names_no_host_is_given_the_endpoints() {
+    let peer = Peer::echo();
+    let pool = pool(&peer, |_| {});
+    assert_eq!(text(send(&pool, get("/a")).await.unwrap()).await, "HTTP/1.1 /a \"peer.example\"");
+    assert_eq!(text(send(&pool, grpc("/a")).await.unwrap()).await, "HTTP/2.0 http://peer.example/a \"\"");
+    let mut named = grpc("/a");
+    named.headers_mut().insert(HOST, "shop.example".parse().unwrap());
+    assert_eq!(text(send(&pool, named).await.unwrap()).await, "HTTP/2.0 http://shop.example/a \"\"");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_looked_at_last_is_looked_at_for_each_attempt() {
+    // R22: the first connection closes as soon as it is used.
+    let peer = Peer::echo();
+    let closing = Peer::scripted({
+        let peer = peer.clone();
+        move |number| {
+            let peer = peer.clone();
+            async move { if number == 0 { Ok(tokio::io::duplex(1).0) } else { peer.dial().await } }
+        }
+    });
+    let cluster = Cluster::scripted(settings(), [closing, peer.clone()]);
+    let pool: Pool = super::super::Pool::new(cluster, 1);
+    for _ in 0..2 {
+        let mut seen = 0;
+        let answer = pool.send(get("/a"), |_| {
+            seen += 1;
+            Ok::<_, Infallible>(())
+        });
+        assert!(text(answer.await.unwrap()).await.contains("/a"));
+        assert!((1..=2).contains(&seen));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_withheld_costs_no_connection() {
+    // R16.
+    let peer = Peer::echo();
+    let pool = pool(&peer, |_| {});
+    for _ in 0..3 {
+        let withheld = pool.send(get("/"), |_| Err("nothing is left")).await;
+        assert!(matches!(withheld, Err(SendError::Before("nothing is left"))));
+    }
+    settle().await;
+    assert_eq!((peer.dials(), pool.state().counts()), (1, (1, 1, 0, 0)));
+    assert!(send(&pool, get("/")).await.is_ok());
+    assert_eq!(peer.dials(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_cannot_be_connected_to_is_followed_by_the_next() {
+    let (refusing, peer) = (Peer::refusing(), Peer::echo());
+    let pool: Pool = super::super::Pool::new(Cluster::scripted(settings(), [refusing.clone(), peer]), 1);
+    for _ in 0..4 {
+        assert!(send(&pool, get("/")).await.is_ok());
+    }
+    assert!(refusing.dials() > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_endpoint_is_tried_once_and_the_last_is_named() {
+    let peers = [Peer::refusing(), Peer::refusing()];
+    let pool: Pool = super::super::Pool::new(Cluster::scripted(settings(), peers.clone()), 1);
+    let error = send(&pool, get("/")).await.unwrap_err();
+    assert!(error.is_connect());
+    assert_eq!(error.to_string(), "scripted (peer.example): cannot be connected to");
+    assert_eq!(peers.map(|peer| peer.dials()), [1, 1]);
+    assert_eq!(pool.state().counts(), (0, 0, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn connecting_ends_at_its_limit() {
+    let pool = pool(&Peer::silent(), |settings| settings.connect_limit = Duration::from_secs(5));
+    let start = Instant::now();
+    let error = send(&pool, get("/")).await.unwrap_err();
+    assert_eq!(start.elapsed(), Duration::from_secs(5));
+    assert_eq!(error.to_string(), "scripted (peer.example): cannot be connected to within 5s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_closes_at_once_is_no_endless_loop() {
+    let closing = Peer::scripted(|_| async { Ok(tokio::io::duplex(1).0) });
+    let pool = pool(&closing, |_| {});
+    let error = timeout(Duration::from_secs(1), send(&pool, get("/"))).await.unwrap().unwrap_err();
+    assert!(!matches!(error, SendError::NoEndpoint { .. }), "{error}");
+    assert_eq!(closing.dials(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_is_let_go_of_at_its_limit() {
+    let peer = Peer::echo();
+    let pool = pool(&peer, |settings| settings.idle_limit = Duration::from_secs(4));
+    for request in [get("/"), grpc("/")] {
+        drop(text(send(&pool, request).await.unwrap()).await);
+    }
+    tokio::time::sleep(Duration::from_millis(3999)).await;
+    assert_eq!(pool.state().counts().0, 2);
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    settle().await;
+    assert_eq!(pool.state().counts(), (0, 0, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_101_takes_the_connection_out_of_the_pool() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let peer = Peer::serving(|mut request| async move {
+        let upgrade = hyper::upgrade::on(&mut request);
+        tokio::spawn(async move {
+            let mut io = TokioIo::new(upgrade.await.unwrap());
+            let mut read = [0; 4];
+            io.read_exact(&mut read).await.unwrap();
+            io.write_all(&read).await.unwrap();
+        });
+        let switch = Response::builder().status(101).header("connection", "upgrade").header("upgrade", "websocket");
+        switch.body(Held::full("")).unwrap()
+    });
+    let pool = pool(&peer, |settings| settings.http = Protocol::Http2);
+    let mut request = get("/");
+    request.headers_mut().insert("connection", "upgrade".parse().unwrap());
+    request.headers_mut().insert("upgrade", "websocket".parse().unwrap());
+    let mut response = send(&pool, request).await.unwrap();
+    assert_eq!(response.status(), 101);
+    let mut io = TokioIo::new(hyper::upgrade::on(&mut response).await.unwrap());
+    drop(response);
+    settle().await;
+    assert_eq!(pool.state().counts(), (0, 0, 0, 0));
+    io.write_all(b"ping").await.unwrap();
+    let mut read = [0; 4];
+    io.read_exact(&mut read).await.unwrap();
+    assert_eq!(&read, b"ping");
+}
+
+#[test]
+fn a_future_can_go_to_another_thread() {
+    fn assert_send<T: Send>(_: T) {}
+    let pool = pool(&Peer::silent(), |_| {});
+    assert_send(send(&pool, get("/")));
+}
