@@ -32,6 +32,7 @@ mod count;
 pub mod demo;
 pub mod duration;
 pub mod error;
+pub mod listen;
 pub mod peers;
 pub mod proxy;
 pub mod run;

@@ -1,0 +1,189 @@
+//! A listener that was opened, before a worker listens on it.
+//!
+//! Covers one socket for each worker: TCP with `SO_REUSEPORT`, so that the system shares connections out and no worker
+//! waits for another; Unix and inherited sockets duplicated. Accepts nothing.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+
+use socket2::{Domain, Protocol, SockAddr, SockRef, Type};
+
+use super::unix::{self, SocketFile};
+use super::{Address, Certificates, Error, Inherited, Listener, Settings};
+use crate::peers::Peers;
+
+/// How many connections wait to be accepted. The system cuts it to its own bound, `net.core.somaxconn`.
+pub(super) const BACKLOG: i32 = 1024;
+
+/// A socket that listens.
+#[derive(Debug)]
+pub(super) enum Opened {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Opened {
+    fn duplicate(&self) -> io::Result<Self> {
+        match self {
+            Self::Tcp(listener) => listener.try_clone().map(Self::Tcp),
+            Self::Unix(listener) => listener.try_clone().map(Self::Unix),
+        }
+    }
+
+    fn set_nonblocking(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(listener) => listener.set_nonblocking(true),
+            Self::Unix(listener) => listener.set_nonblocking(true),
+        }
+    }
+
+    /// Where it is, in the words of [`Address`].
+    fn address(&self) -> io::Result<String> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().map(|address| address.to_string()),
+            Self::Unix(listener) => listener.local_addr().map(|address| match address.as_pathname() {
+                Some(path) => Address::Unix(path.into()).to_string(),
+                None => format!("{address:?}"),
+            }),
+        }
+    }
+
+    /// Whether it can accept; where the system does not tell, it is believed to.
+    pub(super) fn listens(&self) -> bool {
+        let socket = match self {
+            Self::Tcp(listener) => SockRef::from(listener),
+            Self::Unix(listener) => SockRef::from(listener),
+        };
+        listens(&socket)
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn listens(socket: &SockRef<'_>) -> bool {
+    socket.is_listener().unwrap_or(true)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn listens(_: &SockRef<'_>) -> bool {
+    true
+}
+
+/// What all copies of a listener have in common.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) proxy_protocol: Option<Peers>,
+    pub(super) certificates: Option<Arc<Certificates>>,
+    /// Goes with the last copy.
+    _file: Option<SocketFile>,
+}
+
+/// A listener that was opened: from here on connections wait for it.
+#[derive(Debug)]
+pub struct Bound {
+    sockets: Vec<Opened>,
+    address: String,
+    shared: Arc<Shared>,
+}
+
+impl Bound {
+    /// Opens a listener `copies` times, at least once. Needs no runtime.
+    ///
+    /// # Errors
+    ///
+    /// What keeps it from being opened, or its certificates from being used; nothing stays open then.
+    pub fn bind(settings: &Settings, copies: usize, inherited: &mut Inherited) -> Result<Self, Error> {
+        let certificates = settings.tls.as_ref().map(Certificates::load).transpose()?.map(Arc::new);
+        let failed = |source| Error::Listen { address: settings.address.clone(), source };
+        let (first, file) = match &settings.address {
+            Address::Tcp(address) => (open_first(*address, copies).map_err(failed)?, None),
+            Address::Unix(path) => {
+                let (listener, file) = unix::open(path)?;
+                (Opened::Unix(listener), Some(file))
+            }
+            named @ (Address::Named(_) | Address::Indexed(_)) => (inherited.claim(named)?, None),
+        };
+        let shared = Shared { proxy_protocol: settings.proxy_protocol.clone(), certificates, _file: file };
+        let address = first.address().map_err(failed)?;
+        let sockets = multiply(first, &settings.address, copies).map_err(failed)?;
+        Ok(Self { sockets, address, shared: Arc::new(shared) })
+    }
+
+    /// One socket for each copy, to be handed to the workers.
+    #[must_use]
+    pub fn sockets(self) -> Vec<Socket> {
+        let socket = |opened| Socket { opened, shared: Arc::clone(&self.shared) };
+        self.sockets.into_iter().map(socket).collect()
+    }
+
+    /// Where it is, with the port that the system has chosen: `127.0.0.1:41234` or `unix:/path`.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.address.clone()
+    }
+
+    /// What it shows its clients, where it speaks TLS.
+    #[must_use]
+    pub fn tls(&self) -> Option<Arc<Certificates>> {
+        self.shared.certificates.clone()
+    }
+}
+
+/// The listening socket of one worker.
+#[derive(Debug)]
+pub struct Socket {
+    opened: Opened,
+    shared: Arc<Shared>,
+}
+
+impl Socket {
+    /// Hands it to the runtime of this thread; panics without one, as tokio's sockets do.
+    ///
+    /// # Errors
+    ///
+    /// Where the runtime cannot watch it.
+    pub fn listen(self) -> io::Result<Listener> {
+        Listener::new(self.opened, self.shared)
+    }
+}
+
+fn multiply(first: Opened, address: &Address, copies: usize) -> io::Result<Vec<Opened>> {
+    let mut sockets = vec![first];
+    for _ in 1..copies {
+        let copy = match (&sockets[0], address) {
+            // An inherited one is duplicated: whether it may be opened again is for its opener to say.
+            (Opened::Tcp(first), Address::Tcp(_)) => open_next(first.local_addr()?)?,
+            (first, _) => first.duplicate()?,
+        };
+        sockets.push(copy);
+    }
+    sockets.iter().try_for_each(Opened::set_nonblocking)?;
+    Ok(sockets)
+}
+
+/// The first takes the port without sharing it, so that somebody else's is "in use", and shares it from then on.
+fn open_first(address: SocketAddr, copies: usize) -> io::Result<Opened> {
+    let socket = tcp(address)?;
+    socket.bind(&SockAddr::from(address))?;
+    if copies > 1 {
+        socket.set_reuse_port(true)?;
+    }
+    socket.listen(BACKLOG)?;
+    Ok(Opened::Tcp(socket.into()))
+}
+
+fn open_next(address: SocketAddr) -> io::Result<Opened> {
+    let socket = tcp(address)?;
+    socket.set_reuse_port(true)?;
+    socket.bind(&SockAddr::from(address))?;
+    socket.listen(BACKLOG)?;
+    Ok(Opened::Tcp(socket.into()))
+}
+
+/// Of connections that ended just now nobody has to wait for the system to forget them: `SO_REUSEADDR`.
+fn tcp(address: SocketAddr) -> io::Result<socket2::Socket> {
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    Ok(socket)
+}

@@ -1,0 +1,146 @@
+//! Sockets that whoever started the process has opened for it.
+//!
+//! Covers systemd's socket activation: `LISTEN_FDS`, `LISTEN_PID` and `LISTEN_FDNAMES`. They are taken once, and each
+//! goes to one listener. What is passed is used as it is: its backlog and its options are those of its opener.
+
+use std::env;
+use std::io;
+
+use listenfd::ListenFd;
+
+use super::bound::Opened;
+use super::{Address, Error};
+
+/// The sockets that were inherited, and have no listener yet.
+#[derive(Debug, Default)]
+pub struct Inherited(Vec<Entry>);
+
+#[derive(Debug)]
+struct Entry {
+    name: Option<String>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Free(Opened),
+    Claimed,
+    Unusable(io::Error),
+}
+
+impl Inherited {
+    /// Takes what the environment speaks of. To be called once, before there are threads: what was taken is gone, and
+    /// a second call finds nothing.
+    #[must_use]
+    pub fn take() -> Self {
+        let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
+        let mut sockets = ListenFd::from_env();
+        let count = sockets.len();
+        let mut names = names.split(':').map(|name| Some(name.to_owned()).filter(|name| !name.is_empty()));
+        let entry = |index| Entry { name: names.next().flatten(), state: state(&mut sockets, index) };
+        Self((0..count).map(entry).collect())
+    }
+
+    /// Those that no listener has taken: their names, a `-` for one without.
+    #[must_use]
+    pub fn unclaimed(&self) -> Vec<String> {
+        self.0.iter().filter(|entry| !matches!(entry.state, State::Claimed)).map(Entry::label).collect()
+    }
+
+    pub(super) fn claim(&mut self, address: &Address) -> Result<Opened, Error> {
+        let there = self.0.iter().map(Entry::label).collect();
+        let missing = || Error::NotInherited { address: address.clone(), there };
+        let entry = self.find(address).ok_or_else(missing)?;
+        match std::mem::replace(&mut entry.state, State::Claimed) {
+            State::Free(opened) => Ok(opened),
+            State::Claimed => Err(Error::Claimed { address: address.clone() }),
+            State::Unusable(source) => Err(Error::Unusable { address: address.clone(), source }),
+        }
+    }
+
+    /// Of several with one name the first that is free: a unit of systemd has one name for all of its sockets.
+    fn find(&mut self, address: &Address) -> Option<&mut Entry> {
+        let index = match address {
+            Address::Indexed(index) => *index,
+            Address::Named(name) => {
+                let named = |entry: &&Entry| entry.name.as_ref() == Some(name);
+                let is_claimed = |entry: &Entry| matches!(entry.state, State::Claimed);
+                let places = self.0.iter().enumerate().filter(|(_, entry)| named(entry));
+                places.min_by_key(|(_, entry)| is_claimed(entry))?.0
+            }
+            Address::Tcp(_) | Address::Unix(_) => return None,
+        };
+        self.0.get_mut(index)
+    }
+}
+
+impl Entry {
+    fn label(&self) -> String {
+        self.name.clone().unwrap_or_else(|| "-".to_owned())
+    }
+}
+
+fn state(sockets: &mut ListenFd, index: usize) -> State {
+    let opened = match sockets.take_tcp_listener(index) {
+        Ok(Some(listener)) => Opened::Tcp(listener),
+        _ => match sockets.take_unix_listener(index) {
+            Ok(Some(listener)) => Opened::Unix(listener),
+            Ok(None) => return State::Claimed,
+            Err(error) => return State::Unusable(error),
+        },
+    };
+    if opened.listens() {
+        State::Free(opened)
+    } else {
+        // One connection and not a listener: `Accept=yes` of systemd.
+        State::Unusable(io::Error::new(io::ErrorKind::InvalidInput, "the socket does not listen"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    fn free(name: Option<&str>) -> Entry {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Entry { name: name.map(str::to_owned), state: State::Free(Opened::Tcp(listener)) }
+    }
+
+    fn claim(inherited: &mut Inherited, address: &str) -> Result<(), String> {
+        inherited.claim(&address.parse().unwrap()).map(drop).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn each_is_given_to_one_listener_by_name_or_by_index() {
+        let mut inherited = Inherited(vec![free(Some("web")), free(None), free(Some("web"))]);
+        assert_eq!(inherited.unclaimed(), ["web", "-", "web"]);
+        for address in ["fd:1", "fd:web", "fd:web"] {
+            assert_eq!(claim(&mut inherited, address), Ok(()), "{address}");
+        }
+        assert!(inherited.unclaimed().is_empty());
+        for address in ["fd:0", "fd:1", "fd:2", "fd:web"] {
+            let told = format!("{address}: another listener has taken this socket already");
+            assert_eq!(claim(&mut inherited, address), Err(told));
+        }
+    }
+
+    #[test]
+    fn what_was_not_inherited_is_told_with_what_was() {
+        let mut inherited = Inherited(vec![free(Some("web")), free(None)]);
+        for address in ["fd:2", "fd:admin"] {
+            let told = format!("{address}: no such socket was inherited; there are, from 0: web, -");
+            assert_eq!(claim(&mut inherited, address), Err(told));
+        }
+        let told = "fd:0: no socket was inherited; LISTEN_FDS and LISTEN_PID are expected to name some";
+        assert_eq!(claim(&mut Inherited::default(), "fd:0"), Err(told.to_owned()));
+    }
+
+    #[test]
+    fn what_cannot_be_listened_on_is_told() {
+        let broken = io::Error::new(io::ErrorKind::InvalidInput, "fd 3 is not a socket");
+        let mut inherited = Inherited(vec![Entry { name: None, state: State::Unusable(broken) }]);
+        let told = "fd:0: fd 3 is not a socket; a TCP or Unix stream socket that listens is expected";
+        assert_eq!(claim(&mut inherited, "fd:0"), Err(told.to_owned()));
+    }
+}
