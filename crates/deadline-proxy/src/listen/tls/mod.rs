@@ -7,6 +7,7 @@
 
 mod error;
 mod pem;
+mod watch;
 
 #[cfg(test)]
 mod tests;
