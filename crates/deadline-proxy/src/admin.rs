@@ -1,11 +1,12 @@
 //! The admin listener: what an operator and an orchestrator ask.
 //!
-//! Covers `/healthz` (the process answers), `/readyz` (it takes requests: 503 while it drains) and `/config`
-//! (what it was told, as JSON). Has no metrics yet.
+//! Covers `/healthz` (the process answers), `/readyz` (it takes requests: 503 while it drains), `/config` (what it was
+//! told, as JSON) and `/metrics` (what it has counted, for Prometheus).
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE};
@@ -13,9 +14,19 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::json;
+use tokio::time::sleep;
 use tower::{Service, service_fn};
 
+use crate::count::{self, Collected};
 use crate::proxy::Settings;
+
+const PATHS: [&str; 4] = ["/healthz", "/readyz", "/config", "/metrics"];
+
+/// The text format's own.
+const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// How often what was measured is folded into what is told. A few thousand measurements wait for it under load.
+const FOLD_EVERY: Duration = Duration::from_secs(5);
 
 /// Whether the proxy takes requests. A clone tells the same.
 #[derive(Clone, Debug, Default)]
@@ -32,7 +43,8 @@ impl Readiness {
     }
 }
 
-/// The service of the admin listener.
+/// The service of the admin listener. Counts for `/metrics` from here on, if nothing did; where something else counts
+/// in this process, it is there that one has to ask.
 pub fn service(
     settings: &Settings,
     readiness: Readiness,
@@ -41,30 +53,58 @@ pub fn service(
 + Send
 + 'static {
     let config = Bytes::from(format!("{:#}\n", config(settings)));
+    let told = Told { readiness, config, collected: count::install().ok() };
     service_fn(move |request: Request<Incoming>| {
-        let response = respond(request.method(), request.uri().path(), &readiness, &config);
+        let response = told.respond(request.method(), request.uri().path());
         async { Ok(response) }
     })
 }
 
-fn respond(method: &Method, path: &str, readiness: &Readiness, config: &Bytes) -> Response<Full<Bytes>> {
-    let known = ["/healthz", "/readyz", "/config"].contains(&path);
-    if known && !matches!(*method, Method::GET | Method::HEAD) {
-        return with(text(StatusCode::METHOD_NOT_ALLOWED, "GET and HEAD only\n"), ALLOW, "GET, HEAD");
+/// Keeps what is counted small, whether or not anybody asks. Never ends; to be run beside the listener. Dropping it
+/// loses nothing.
+pub async fn tend() {
+    let Ok(collected) = count::install() else { return std::future::pending().await };
+    loop {
+        sleep(FOLD_EVERY).await;
+        collected.fold();
     }
-    match path {
-        "/healthz" => text(StatusCode::OK, "ok\n"),
-        "/readyz" if readiness.is_draining() => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
-        "/readyz" => text(StatusCode::OK, "ready\n"),
-        "/config" => with(Response::new(Full::new(config.clone())), CONTENT_TYPE, "application/json"),
-        _ => text(StatusCode::NOT_FOUND, "there are /healthz, /readyz and /config\n"),
+}
+
+/// What there is to tell.
+#[derive(Clone)]
+struct Told {
+    readiness: Readiness,
+    config: Bytes,
+    /// `None` where something else counts.
+    collected: Option<Collected>,
+}
+
+impl Told {
+    fn respond(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
+        if PATHS.contains(&path) && !matches!(*method, Method::GET | Method::HEAD) {
+            return with(text(StatusCode::METHOD_NOT_ALLOWED, "GET and HEAD only\n"), ALLOW, "GET, HEAD");
+        }
+        match path {
+            "/healthz" => text(StatusCode::OK, "ok\n"),
+            "/readyz" if self.readiness.is_draining() => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+            "/readyz" => text(StatusCode::OK, "ready\n"),
+            "/config" => with(Response::new(Full::new(self.config.clone())), CONTENT_TYPE, "application/json"),
+            "/metrics" => self.metrics(),
+            _ => text(StatusCode::NOT_FOUND, "there are /healthz, /readyz, /config and /metrics\n"),
+        }
+    }
+
+    fn metrics(&self) -> Response<Full<Bytes>> {
+        match &self.collected {
+            Some(collected) => with(Response::new(Full::new(collected.text().into())), CONTENT_TYPE, PROMETHEUS),
+            None => text(StatusCode::NOT_FOUND, "something else counts in this process\n"),
+        }
     }
 }
 
 fn config(settings: &Settings) -> serde_json::Value {
     let policy = &settings.policy;
-    let millis =
-        |duration: Option<std::time::Duration>| duration.map(|duration| duration.as_millis().to_string() + "ms");
+    let millis = |duration: Option<Duration>| duration.map(|duration| duration.as_millis().to_string() + "ms");
     json!({
         "upstream": settings.upstream.to_string(),
         "hop": settings.hop,
@@ -92,7 +132,20 @@ mod tests {
     use super::*;
 
     fn status(method: Method, path: &str, readiness: &Readiness) -> u16 {
-        respond(&method, path, readiness, &Bytes::new()).status().as_u16()
+        told(readiness, None).respond(&method, path).status().as_u16()
+    }
+
+    fn told(readiness: &Readiness, collected: Option<Collected>) -> Told {
+        Told { readiness: readiness.clone(), config: Bytes::new(), collected }
+    }
+
+    #[test]
+    fn counts_are_told_in_the_format_of_prometheus_where_it_is_we_who_count() {
+        let readiness = Readiness::default();
+        let answer = told(&readiness, count::install().ok()).respond(&Method::GET, "/metrics");
+        assert_eq!((answer.status().as_u16(), answer.headers()[CONTENT_TYPE].to_str().unwrap()), (200, PROMETHEUS));
+        assert_eq!(status(Method::GET, "/metrics", &readiness), 404);
+        assert_eq!(status(Method::POST, "/metrics", &readiness), 405);
     }
 
     #[test]

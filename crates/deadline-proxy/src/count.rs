@@ -1,10 +1,18 @@
 //! What the proxy counts, beside what the layers count. The only file of this crate that names the `metrics` facade.
 //!
-//! Labels are bounded sets: never a path, never an address.
+//! Covers the names, labels and help of every count, and their collection for Prometheus. Labels are bounded sets:
+//! never a path, never an address. Does not decide when to count.
 
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
-use metrics::counter;
+use metrics::{Unit, counter, describe_counter};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+
+const REFUSALS: &str = "deadline_proxy_refusals_total";
+
+/// Upper bounds of histograms of seconds: from a millisecond to the ten minutes that a report may take.
+const SECONDS: [f64; 15] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0];
 
 /// Why something was refused before it came to an upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +38,79 @@ impl fmt::Display for Refusal {
 
 /// Something was refused.
 pub(crate) fn refused(refusal: Refusal) {
-    counter!("deadline_proxy_refusals_total", "reason" => refusal.to_string()).increment(1);
+    counter!(REFUSALS, "reason" => refusal.to_string()).increment(1);
+}
+
+/// What was counted, to be read.
+#[derive(Clone, Debug)]
+pub(crate) struct Collected(PrometheusHandle);
+
+impl Collected {
+    /// In the text format of Prometheus.
+    pub(crate) fn text(&self) -> String {
+        self.0.render()
+    }
+
+    /// Folds what was measured since the last time. Has to be called every few seconds, whether or not anybody reads:
+    /// until then each measurement of a histogram is kept.
+    pub(crate) fn fold(&self) {
+        self.0.run_upkeep();
+    }
+}
+
+/// Counts for Prometheus from here on, in the whole process. Another call gives the same.
+///
+/// # Errors
+///
+/// Where something else already counts in this process.
+pub(crate) fn install() -> Result<Collected, BuildError> {
+    static INSTALLED: Mutex<Option<Collected>> = Mutex::new(None);
+    let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(collected) = installed.as_ref() {
+        return Ok(collected.clone());
+    }
+    let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)?;
+    let collected = Collected(builder.install_recorder()?);
+    describe();
+    *installed = Some(collected.clone());
+    Ok(collected)
+}
+
+fn describe() {
+    describe_counter!(REFUSALS, Unit::Count, "What was refused before it came to an upstream, by the reason.");
+}
+
+/// What is told of what `count` counts, whatever other tests of this process do.
+#[cfg(test)]
+pub(crate) fn told(count: impl FnOnce()) -> String {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    metrics::with_local_recorder(&recorder, || {
+        describe();
+        count();
+    });
+    recorder.handle().render()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_counted_by_its_reason() {
+        let told = told(|| {
+            refused(Refusal::Framing);
+            refused(Refusal::Framing);
+        });
+        assert!(told.contains("deadline_proxy_refusals_total{reason=\"framing\"} 2\n"), "{told}");
+        assert!(told.contains("# HELP deadline_proxy_refusals_total What was refused"), "{told}");
+    }
+
+    #[test]
+    fn a_second_installation_is_the_first() {
+        let (first, second) = (install().unwrap(), install().unwrap());
+        first.fold();
+        assert!(second.text().is_ascii());
+    }
 }
 
 /// What a look at the files of certificates came to, where they say something new.
