@@ -24,6 +24,10 @@ pub(crate) enum Refusal {
     ProxyHeader,
     /// No TLS session came about.
     Tls,
+    /// A head has more fields than it may have.
+    HeadCount,
+    /// Too many requests of a route are under way.
+    InFlight,
 }
 
 impl fmt::Display for Refusal {
@@ -32,6 +36,8 @@ impl fmt::Display for Refusal {
             Self::Framing => "framing",
             Self::ProxyHeader => "proxy_header",
             Self::Tls => "tls",
+            Self::HeadCount => "head_count",
+            Self::InFlight => "in_flight",
         })
     }
 }

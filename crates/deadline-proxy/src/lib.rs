@@ -33,6 +33,7 @@ pub mod demo;
 pub mod duration;
 pub mod error;
 pub mod listen;
+pub mod limits;
 pub mod peers;
 pub mod proxy;
 pub mod run;

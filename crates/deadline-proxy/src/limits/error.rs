@@ -1,0 +1,25 @@
+//! What a limit may not be.
+
+use std::fmt;
+
+/// A limit that cannot be kept, by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    name: &'static str,
+    found: String,
+    expected: String,
+}
+
+impl Error {
+    pub(super) fn new(name: &'static str, found: impl fmt::Debug, expected: impl Into<String>) -> Self {
+        Self { name, found: format!("{found:?}"), expected: expected.into() }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "limits.{}: {} cannot be kept; {} is expected", self.name, self.found, self.expected)
+    }
+}
+
+impl std::error::Error for Error {}

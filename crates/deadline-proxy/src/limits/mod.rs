@@ -1,0 +1,29 @@
+//! What a client may take of the proxy: memory, connections, patience.
+//!
+//! Covers how many fields, bytes, streams, connections and requests there may be, and how slow heads and bodies may
+//! come. Each refusal is a proper answer where one can still be given, and is counted. Does not cover the time that a
+//! request may take: that is its deadline.
+//!
+//! | limit | kept by | who is over it sees |
+//! |---|---|---|
+//! | `head_count`, `head_bytes` | hyper; [`HeadCountLayer`] for HTTP/2 | 431 |
+//! | `head_limit` | hyper, and the listener | a closed connection |
+//! | `streams` | hyper | `REFUSED_STREAM` |
+//! | `in_flight` | [`InFlightLayer`] | 503 with `Retry-After`, or gRPC's code 8 |
+//! | `write_stall` | the listener | a closed connection |
+
+mod answered;
+mod builder;
+mod error;
+mod head_count;
+mod held;
+mod in_flight;
+mod settings;
+
+pub use self::answered::Answered;
+pub use self::builder::{ExtendedConnect, Limits};
+pub use self::error::Error;
+pub use self::head_count::{HeadCount, HeadCountLayer};
+pub use self::held::Held;
+pub use self::in_flight::{InFlight, InFlightFuture, InFlightLayer};
+pub use self::settings::{Rate, Settings};
