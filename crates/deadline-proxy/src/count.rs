@@ -6,10 +6,12 @@
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use metrics::{Unit, counter, describe_counter};
+use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
 const REFUSALS: &str = "deadline_proxy_refusals_total";
+const ACCEPTED: &str = "deadline_proxy_connections_accepted_total";
+const OPEN: &str = "deadline_proxy_connections_open";
 
 /// Upper bounds of histograms of seconds: from a millisecond to the ten minutes that a report may take.
 const SECONDS: [f64; 15] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0];
@@ -28,6 +30,10 @@ pub(crate) enum Refusal {
     HeadCount,
     /// Too many requests of a route are under way.
     InFlight,
+    /// There are too many connections; this one was told so.
+    Connections,
+    /// There are too many connections, and too many that have to be told so.
+    Dropped,
 }
 
 impl fmt::Display for Refusal {
@@ -38,6 +44,8 @@ impl fmt::Display for Refusal {
             Self::Tls => "tls",
             Self::HeadCount => "head_count",
             Self::InFlight => "in_flight",
+            Self::Connections => "connections",
+            Self::Dropped => "connections_dropped",
         })
     }
 }
@@ -45,6 +53,17 @@ impl fmt::Display for Refusal {
 /// Something was refused.
 pub(crate) fn refused(refusal: Refusal) {
     counter!(REFUSALS, "reason" => refusal.to_string()).increment(1);
+}
+
+/// A connection was let in, to be served or to be told that it is not.
+pub(crate) fn connection_opened() {
+    counter!(ACCEPTED).increment(1);
+    gauge!(OPEN).increment(1);
+}
+
+/// It is closed.
+pub(crate) fn connection_closed() {
+    gauge!(OPEN).decrement(1);
 }
 
 /// What was counted, to be read.
@@ -84,6 +103,8 @@ pub(crate) fn install() -> Result<Collected, BuildError> {
 
 fn describe() {
     describe_counter!(REFUSALS, Unit::Count, "What was refused before it came to an upstream, by the reason.");
+    describe_counter!(ACCEPTED, Unit::Count, "Connections of clients that were let in.");
+    describe_gauge!(OPEN, Unit::Count, "Connections of clients that are open.");
 }
 
 /// What is told of what `count` counts, whatever other tests of this process do.
@@ -109,6 +130,18 @@ mod tests {
         });
         assert!(told.contains("deadline_proxy_refusals_total{reason=\"framing\"} 2\n"), "{told}");
         assert!(told.contains("# HELP deadline_proxy_refusals_total What was refused"), "{told}");
+    }
+
+    #[test]
+    fn connections_come_and_go() {
+        let told = told(|| {
+            connection_opened();
+            connection_opened();
+            connection_closed();
+        });
+        for line in ["deadline_proxy_connections_accepted_total 2", "deadline_proxy_connections_open 1"] {
+            assert!(told.lines().any(|told| told == line), "{line}: {told}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | `head_count`, `head_bytes` | hyper; [`HeadCountLayer`] for HTTP/2 | 431 |
 //! | `head_limit` | hyper, and the listener | a closed connection |
+//! | `connections` | [`ConnectionSlots`] | 503 and a closed connection; beyond a reserve, only the latter |
 //! | `streams` | hyper | `REFUSED_STREAM` |
 //! | `in_flight` | [`InFlightLayer`] | 503 with `Retry-After`, or gRPC's code 8 |
 //! | `write_stall` | the listener | a closed connection |
@@ -18,7 +19,9 @@ mod error;
 mod head_count;
 mod held;
 mod in_flight;
+mod refuse;
 mod settings;
+mod slots;
 
 pub use self::answered::Answered;
 pub use self::builder::{ExtendedConnect, Limits};
@@ -26,4 +29,6 @@ pub use self::error::Error;
 pub use self::head_count::{HeadCount, HeadCountLayer};
 pub use self::held::Held;
 pub use self::in_flight::{InFlight, InFlightFuture, InFlightLayer};
+pub use self::refuse::refuse;
 pub use self::settings::{Rate, Settings};
+pub use self::slots::{ConnectionSlots, Entry, Slot};

@@ -1,0 +1,114 @@
+//! The answer to a connection for which there is no room.
+//!
+//! Covers HTTP/1.1 and HTTP/2 on any stream: one answer (503 with `Retry-After`, or gRPC's code 8) to whatever is
+//! asked, and the end of the connection. Takes a moment at most, and never calls anything.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::RETRY_AFTER;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
+use tokio::time::timeout;
+use tower_deadline::Answers;
+use tower_deadline::dialect::Call;
+
+use std::sync::Arc;
+
+use super::in_flight::COME_BACK;
+use super::{ExtendedConnect, Limits};
+
+/// How long it may take to be told. What is told fits into one packet, and those who wait for it are few.
+const REFUSAL_LIMIT: Duration = Duration::from_secs(5);
+
+/// Answers the first request that the connection has that there is no room, and closes it; after five seconds without
+/// any. Dropping the future closes it at once.
+pub async fn refuse<I>(io: I, limits: &Limits, answers: &Answers)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut builder = Builder::new(TokioExecutor::new());
+    limits.configure(&mut builder, ExtendedConnect::Off);
+    builder.http1().keep_alive(false);
+    let (answers, told) = (answers.clone(), Arc::new(Notify::new()));
+    let tell = Arc::clone(&told);
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let answer = answer(&answers, Call::of(request.headers()));
+        tell.notify_one();
+        async { Ok::<_, Infallible>(answer) }
+    });
+    let exchange = async {
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
+        tokio::select! {
+            biased;
+            // The client has seen how it ended.
+            _ = &mut connection => return,
+            () = told.notified() => connection.as_mut().graceful_shutdown(),
+        }
+        let _ = connection.await;
+    };
+    // Who is too slow to be told is not told.
+    let _ = timeout(REFUSAL_LIMIT, exchange).await;
+}
+
+fn answer(answers: &Answers, call: Call) -> Response<Full<Bytes>> {
+    let mut answer = answers.failure(StatusCode::SERVICE_UNAVAILABLE, "there is no room for another connection", call);
+    answer.headers_mut().insert(RETRY_AFTER, COME_BACK);
+    answer.map(Full::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::{BodyExt, Empty};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::time::Instant;
+
+    fn refused() -> (tokio::io::DuplexStream, tokio::task::JoinHandle<()>) {
+        let (client, server) = duplex(64 * 1024);
+        let refusing = async move { refuse(server, &Limits::default(), &Answers::new().hop("edge")).await };
+        (client, tokio::spawn(refusing))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn http1_is_told_and_closed() {
+        let (mut client, refusing) = refused();
+        client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        let mut told = String::new();
+        client.read_to_string(&mut told).await.unwrap();
+        assert!(told.starts_with("HTTP/1.1 503 "), "{told}");
+        assert!(told.contains("retry-after: 1\r\n") && told.contains("connection: close\r\n"), "{told}");
+        assert!(told.ends_with(r#""hop":"edge"}"#), "{told}");
+        refusing.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn http2_is_told_and_closed() {
+        let (client, refusing) = refused();
+        let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(client)).await;
+        let (mut client, connection) = handshake.unwrap();
+        let connection = tokio::spawn(connection);
+        let request = Request::get("http://a/").body(Empty::<Bytes>::new()).unwrap();
+        let answer = client.send_request(request).await.unwrap();
+        assert_eq!((answer.status().as_u16(), &answer.headers()[RETRY_AFTER]), (503, &COME_BACK));
+        assert!(answer.into_body().collect().await.unwrap().to_bytes().starts_with(b"{"));
+        refusing.await.unwrap();
+        connection.await.unwrap().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_for_nothing_is_closed_after_a_moment() {
+        let (mut client, refusing) = refused();
+        let start = Instant::now();
+        assert_eq!(client.read_to_end(&mut Vec::new()).await.unwrap(), 0);
+        assert_eq!(start.elapsed(), REFUSAL_LIMIT);
+        refusing.await.unwrap();
+    }
+}
