@@ -28,6 +28,8 @@ pub(crate) enum Refusal {
     Tls,
     /// A head has more fields than it may have.
     HeadCount,
+    /// A request body came too slowly.
+    BodyRate,
     /// Too many requests of a route are under way.
     InFlight,
     /// There are too many connections; this one was told so.
@@ -43,6 +45,7 @@ impl fmt::Display for Refusal {
             Self::ProxyHeader => "proxy_header",
             Self::Tls => "tls",
             Self::HeadCount => "head_count",
+            Self::BodyRate => "body_rate",
             Self::InFlight => "in_flight",
             Self::Connections => "connections",
             Self::Dropped => "connections_dropped",

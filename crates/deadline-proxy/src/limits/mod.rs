@@ -8,12 +8,14 @@
 //! |---|---|---|
 //! | `head_count`, `head_bytes` | hyper; [`HeadCountLayer`] for HTTP/2 | 431 |
 //! | `head_limit` | hyper, and the listener | a closed connection |
+//! | `body_rate` | [`BodyRateLayer`] | 408 and a closed connection; an abort after the head |
 //! | `connections` | [`ConnectionSlots`] | 503 and a closed connection; beyond a reserve, only the latter |
 //! | `streams` | hyper | `REFUSED_STREAM` |
 //! | `in_flight` | [`InFlightLayer`] | 503 with `Retry-After`, or gRPC's code 8 |
 //! | `write_stall` | the listener | a closed connection |
 
 mod answered;
+mod body_rate;
 mod builder;
 mod error;
 mod head_count;
@@ -24,6 +26,7 @@ mod settings;
 mod slots;
 
 pub use self::answered::Answered;
+pub use self::body_rate::{BodyRate, BodyRateFuture, BodyRateLayer, RateBody, TooSlow};
 pub use self::builder::{ExtendedConnect, Limits};
 pub use self::error::Error;
 pub use self::head_count::{HeadCount, HeadCountLayer};
