@@ -28,6 +28,8 @@ pub(crate) enum Refusal {
     Tls,
     /// A head has more fields than it may have.
     HeadCount,
+    /// A head that had begun took too long.
+    HeadTime,
     /// A request body came too slowly.
     BodyRate,
     /// Too many requests of a route are under way.
@@ -45,6 +47,7 @@ impl fmt::Display for Refusal {
             Self::ProxyHeader => "proxy_header",
             Self::Tls => "tls",
             Self::HeadCount => "head_count",
+            Self::HeadTime => "head_time",
             Self::BodyRate => "body_rate",
             Self::InFlight => "in_flight",
             Self::Connections => "connections",
@@ -128,10 +131,10 @@ mod tests {
     #[test]
     fn a_refusal_is_counted_by_its_reason() {
         let told = told(|| {
-            refused(Refusal::Framing);
-            refused(Refusal::Framing);
+            refused(Refusal::HeadTime);
+            refused(Refusal::HeadTime);
         });
-        assert!(told.contains("deadline_proxy_refusals_total{reason=\"framing\"} 2\n"), "{told}");
+        assert!(told.contains("deadline_proxy_refusals_total{reason=\"head_time\"} 2\n"), "{told}");
         assert!(told.contains("# HELP deadline_proxy_refusals_total What was refused"), "{told}");
     }
 

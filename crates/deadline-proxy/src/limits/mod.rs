@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | `head_count`, `head_bytes` | hyper; [`HeadCountLayer`] for HTTP/2 | 431 |
 //! | `head_limit` | hyper, and the listener | a closed connection |
+//! | `started_head_limit` | [`HeadStream`] | 408 and a closed connection |
 //! | `body_rate` | [`BodyRateLayer`] | 408 and a closed connection; an abort after the head |
 //! | `connections` | [`ConnectionSlots`] | 503 and a closed connection; beyond a reserve, only the latter |
 //! | `streams` | hyper | `REFUSED_STREAM` |
@@ -19,6 +20,7 @@ mod body_rate;
 mod builder;
 mod error;
 mod head_count;
+mod heads;
 mod held;
 mod in_flight;
 mod refuse;
@@ -30,6 +32,7 @@ pub use self::body_rate::{BodyRate, BodyRateFuture, BodyRateLayer, RateBody, Too
 pub use self::builder::{ExtendedConnect, Limits};
 pub use self::error::Error;
 pub use self::head_count::{HeadCount, HeadCountLayer};
+pub use self::heads::{HeadStream, Heads, HeadsFuture, HeadsService, Under};
 pub use self::held::Held;
 pub use self::in_flight::{InFlight, InFlightFuture, InFlightLayer};
 pub use self::refuse::refuse;
