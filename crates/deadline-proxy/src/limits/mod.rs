@@ -26,6 +26,7 @@ mod in_flight;
 mod refuse;
 mod settings;
 mod slots;
+mod tally;
 
 pub use self::answered::Answered;
 pub use self::body_rate::{BodyRate, BodyRateFuture, BodyRateLayer, RateBody, TooSlow};
@@ -38,3 +39,4 @@ pub use self::in_flight::{InFlight, InFlightFuture, InFlightLayer};
 pub use self::refuse::refuse;
 pub use self::settings::{Rate, Settings};
 pub use self::slots::{ConnectionSlots, Entry, Slot};
+pub use self::tally::{Tally, TallyBody, TallyFuture, TallyLayer};

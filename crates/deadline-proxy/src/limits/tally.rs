@@ -1,0 +1,249 @@
+//! Counting requests: how many are under way, how they were answered, and what a client did not get of an answer.
+//!
+//! Stands outside everything, so that also the answers of the layers count. A request is under way until its response
+//! body has ended or is dropped.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use http::header::TE;
+use http::{HeaderMap, Request, Response, StatusCode, Version};
+use http_body::{Body, Frame, SizeHint};
+use pin_project::pin_project;
+use tower::{Layer, Service};
+
+use super::Held;
+use crate::count::{self, Requests};
+
+/// Layer of [`Tally`]. See the module.
+#[derive(Clone)]
+pub struct TallyLayer(Arc<Requests>);
+
+impl TallyLayer {
+    /// Counts into what is installed by now.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Arc::new(Requests::new()))
+    }
+}
+
+impl Default for TallyLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for TallyLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TallyLayer")
+    }
+}
+
+impl<S> Layer<S> for TallyLayer {
+    type Service = Tally<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Tally { inner, layer: self.clone() }
+    }
+}
+
+/// Counts requests and their answers. See the module.
+#[derive(Clone, Debug)]
+pub struct Tally<S> {
+    inner: S,
+    layer: TallyLayer,
+}
+
+impl<S, RB, B> Service<Request<RB>> for Tally<S>
+where
+    S: Service<Request<RB>, Response = Response<B>>,
+{
+    type Response = Response<TallyBody<B>>;
+    type Error = S::Error;
+    type Future = TallyFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<RB>) -> Self::Future {
+        let version = request.version();
+        let takes_trailers = version >= Version::HTTP_2 || takes_trailers(request.headers());
+        self.layer.0.came();
+        let open = Open { requests: Arc::clone(&self.layer.0), version, is_answered: false };
+        TallyFuture { inner: self.inner.call(request), open: Some(open), takes_trailers }
+    }
+}
+
+/// hyper sends trailers over HTTP/1.1 only to who asks for them.
+fn takes_trailers(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TE).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+}
+
+/// A request that is under way.
+pub(super) struct Open {
+    requests: Arc<Requests>,
+    version: Version,
+    is_answered: bool,
+}
+
+impl Open {
+    fn answered(&mut self, status: StatusCode) {
+        self.is_answered = true;
+        self.requests.answered(self.version, Some(status));
+    }
+}
+
+impl fmt::Debug for Open {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Open").field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.requests.answered(self.version, None);
+        }
+        self.requests.went();
+    }
+}
+
+/// Future of [`Tally`].
+#[pin_project]
+#[derive(Debug)]
+pub struct TallyFuture<F> {
+    #[pin]
+    inner: F,
+    open: Option<Open>,
+    takes_trailers: bool,
+}
+
+impl<F, B, E> Future for TallyFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+{
+    type Output = Result<Response<TallyBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let response = ready!(this.inner.poll(cx))?;
+        let mut open = this.open.take();
+        open.iter_mut().for_each(|open| open.answered(response.status()));
+        let takes_trailers = *this.takes_trailers;
+        Poll::Ready(Ok(response.map(|inner| TallyBody { inner: Held::new(inner, open), takes_trailers })))
+    }
+}
+
+/// A response body that is passed on exactly (R14), and with which a request ends.
+#[pin_project]
+#[derive(Debug)]
+pub struct TallyBody<B> {
+    #[pin]
+    inner: Held<B, Open>,
+    takes_trailers: bool,
+}
+
+impl<B: Body> Body for TallyBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let this = self.project();
+        let frame = ready!(this.inner.poll_frame(cx));
+        if matches!(&frame, Some(Ok(frame)) if frame.is_trailers() && !*this.takes_trailers) {
+            count::trailers_dropped();
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use deadline_testkit::{ScriptedBody, ScriptedError, Step, assert_body_passes};
+    use http_body_util::BodyExt;
+    use tower::{ServiceExt, service_fn};
+
+    // R14
+    #[test]
+    fn a_body_passes_exactly() {
+        assert_body_passes(|inner| TallyBody { inner: Held::new(inner, None), takes_trailers: false });
+    }
+
+    async fn answered(request: Request<()>) -> Result<Response<ScriptedBody>, ScriptedError> {
+        match request.uri().path() {
+            "/fails" => Err(ScriptedError),
+            "/never" => std::future::pending().await,
+            _ => Ok(Response::new(ScriptedBody::new([Step::Data("a"), Step::Trailers(HeaderMap::new())]))),
+        }
+    }
+
+    fn request(path: &str, version: Version, te: &'static str) -> Request<()> {
+        Request::get(path).version(version).header(TE, te).body(()).unwrap()
+    }
+
+    /// One line of what is told after this was done, under a recorder of its own.
+    fn told<F: Future<Output = ()>>(work: impl FnOnce(TallyLayer) -> F) -> impl Fn(&str) -> Option<String> {
+        let text = count::told(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(work(TallyLayer::new()));
+        });
+        move |name| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            line.map(str::to_owned)
+        }
+    }
+
+    #[test]
+    fn a_request_is_under_way_until_its_body_has_ended() {
+        let told = told(|layer| async move {
+            let service = layer.layer(service_fn(answered));
+            let mut read = service.clone().oneshot(request("/", Version::HTTP_2, "")).await.unwrap();
+            while read.body_mut().frame().await.is_some() {}
+            let unread = service.oneshot(request("/", Version::HTTP_2, "")).await.unwrap();
+            std::mem::forget((read, unread));
+        });
+        assert_eq!(told("deadline_proxy_requests_in_flight").as_deref(), Some("1"));
+        assert_eq!(told(r#"deadline_proxy_requests_total{version="2",status="2xx"}"#).as_deref(), Some("2"));
+    }
+
+    #[test]
+    fn one_that_nobody_waits_for_any_more_or_that_fails_has_no_status() {
+        let told = told(|layer| async move {
+            let mut service = layer.layer(service_fn(answered));
+            drop(service.call(request("/never", Version::HTTP_11, "")));
+            assert!(service.call(request("/fails", Version::HTTP_11, "")).await.is_err());
+        });
+        assert_eq!(told("deadline_proxy_requests_in_flight").as_deref(), Some("0"));
+        assert_eq!(told(r#"deadline_proxy_requests_total{version="1.1",status="none"}"#).as_deref(), Some("2"));
+    }
+
+    #[test]
+    fn trailers_that_a_client_does_not_take_are_counted() {
+        let told = told(|layer| async move {
+            for (version, te) in [
+                (Version::HTTP_11, ""),
+                (Version::HTTP_11, "gzip, Trailers"),
+                (Version::HTTP_2, ""),
+                (Version::HTTP_11, "trailer"),
+            ] {
+                let service = layer.layer(service_fn(answered));
+                let answer = service.oneshot(request("/", version, te)).await.unwrap();
+                answer.into_body().collect().await.unwrap();
+            }
+        });
+        assert_eq!(told("deadline_proxy_trailers_dropped_total").as_deref(), Some("2"));
+    }
+}
