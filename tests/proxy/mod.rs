@@ -8,6 +8,7 @@ mod fields;
 mod grpc;
 mod leaving;
 mod process;
+mod smuggling;
 mod streams;
 mod tie;
 mod upgrades;

@@ -2,6 +2,7 @@
 //!
 //! Covers what happens to a request between a listener and an upstream. The rules are those of the layers.
 
+pub mod framing;
 mod gateway;
 mod stall;
 mod upstream;
@@ -14,6 +15,7 @@ use tower_deadline::{
     Answers, BodyError, DeadlineLayer, HopByHopLayer, Policy, PropagateError, PropagateLayer, UpgradePolicy,
 };
 
+use self::framing::FramingLayer;
 use self::gateway::GatewayLayer;
 use self::stall::StallLayer;
 use self::upstream::Upstream;
@@ -44,6 +46,8 @@ pub fn service(
     ServiceBuilder::new()
         // Reads the deadline fields before anything strips them (R9), and answers for whatever stops inside.
         .layer(DeadlineLayer::new(settings.policy.clone()).answers(answers.clone()))
+        // What two parties could read differently is not passed on, while `Transfer-Encoding` still stands there (R35).
+        .layer(FramingLayer::new(answers.clone()))
         // A client that does not read keeps hyper from polling: the upstream is let go from outside (R13b).
         .layer(StallLayer)
         // What concerns the client's connection does not reach the upstream, and the other way round.

@@ -1,0 +1,143 @@
+//! The layer and its service.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response, Version};
+use pin_project::pin_project;
+use tower::{Layer, Service};
+use tower_deadline::dialect::Call;
+use tower_deadline::{AnswerBody, Answers};
+
+use super::framing;
+use crate::count::{self, Refusal};
+
+/// Applies [`Framing`]; see the [module](super).
+#[derive(Clone, Debug)]
+pub struct FramingLayer {
+    answers: Answers,
+}
+
+impl FramingLayer {
+    /// Answers in this way.
+    #[must_use]
+    pub fn new(answers: Answers) -> Self {
+        Self { answers }
+    }
+
+    /// The answer to a request that is not passed on, after which an HTTP/1.1 connection is closed: nobody knows where
+    /// the next request begins.
+    fn refusal<B>(&self, request: &Request<B>) -> Option<Response<Bytes>> {
+        let shape = framing(request).err()?;
+        count::refused(Refusal::Framing);
+        let mut answer = self.answers.failure(shape.status(), shape.detail(), Call::of(request.headers()));
+        if request.version() < Version::HTTP_2 {
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Some(answer)
+    }
+}
+
+impl<S> Layer<S> for FramingLayer {
+    type Service = Framing<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Framing { inner, layer: self.clone() }
+    }
+}
+
+/// Passes on no message that two parties could read differently; see the [module](super).
+#[derive(Clone, Debug)]
+pub struct Framing<S> {
+    inner: S,
+    layer: FramingLayer,
+}
+
+impl<S, RB, B> Service<Request<RB>> for Framing<S>
+where
+    S: Service<Request<RB>, Response = Response<B>>,
+{
+    type Response = Response<AnswerBody<B>>;
+    type Error = S::Error;
+    type Future = FramingFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<RB>) -> Self::Future {
+        FramingFuture(match self.layer.refusal(&request) {
+            Some(answer) => State::Refused(Some(answer)),
+            None => State::Sent(self.inner.call(request)),
+        })
+    }
+}
+
+/// The response of [`Framing`]. Dropping it cancels the inner service's.
+#[pin_project]
+#[derive(Debug)]
+pub struct FramingFuture<F>(#[pin] State<F>);
+
+#[pin_project(project = StateProjection)]
+#[derive(Debug)]
+enum State<F> {
+    Sent(#[pin] F),
+    /// `None` once it was told.
+    Refused(Option<Response<Bytes>>),
+}
+
+impl<F, B, E> Future for FramingFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+{
+    type Output = Result<Response<AnswerBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().0.project() {
+            StateProjection::Sent(inner) => {
+                Poll::Ready(ready!(inner.poll(cx)).map(|response| response.map(AnswerBody::Inner)))
+            }
+            StateProjection::Refused(answer) => {
+                let answer = answer.take().map(|answer| Ok(answer.map(AnswerBody::from)));
+                answer.map_or(Poll::Pending, Poll::Ready)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::StatusCode;
+    use http_body_util::{BodyExt, Empty};
+    use std::convert::Infallible;
+    use tower::{ServiceExt, service_fn};
+
+    async fn answer(request: Request<()>) -> Response<Bytes> {
+        let service = FramingLayer::new(Answers::new().hop("edge"))
+            .layer(service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))));
+        let (head, body) = service.oneshot(request).await.unwrap().into_parts();
+        Response::from_parts(head, body.collect().await.unwrap().to_bytes())
+    }
+
+    // R35
+    #[tokio::test]
+    async fn a_refusal_closes_the_connection_where_that_can_be_said() {
+        let request = |version| Request::post("/").version(version).header("host", "u@a").body(()).unwrap();
+        for (version, close) in [(Version::HTTP_10, true), (Version::HTTP_11, true), (Version::HTTP_2, false)] {
+            let answer = answer(request(version)).await;
+            assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+            assert_eq!(answer.headers().contains_key(CONNECTION), close, "{version:?}");
+            assert!(answer.body().starts_with(b"{"));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_has_one_reading_is_passed_on() {
+        let answer = answer(Request::get("/").header("host", "a").body(()).unwrap()).await;
+        assert_eq!((answer.status(), answer.body().len()), (StatusCode::OK, 0));
+        assert!(!answer.headers().contains_key(CONNECTION));
+    }
+}
