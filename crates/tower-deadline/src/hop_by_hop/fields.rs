@@ -57,7 +57,7 @@ pub(super) fn strip(headers: &mut HeaderMap) -> Result<(), Nominated> {
         return Ok(());
     }
     let nominated = nominated(headers)?;
-    let trailers = headers.get_all(TE).iter().any(has_trailers);
+    let trailers = elements(headers, &TE).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
     for (place, name) in ALWAYS.into_iter().enumerate() {
         if present & 1 << place != 0 {
             headers.remove(name);
@@ -79,10 +79,7 @@ fn place(name: &HeaderName) -> Option<usize> {
 /// The names in all lines of `Connection` that have to be removed on its word alone.
 fn nominated(headers: &HeaderMap) -> Result<Vec<HeaderName>, Nominated> {
     let mut names = Vec::new();
-    let lines = headers.get_all(CONNECTION).iter();
-    let tokens = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
-    let tokens = tokens.map(<[u8]>::trim_ascii).filter(|token| !token.is_empty());
-    for (count, token) in tokens.enumerate() {
+    for (count, token) in elements(headers, &CONNECTION).enumerate() {
         if count == MAX_NOMINATED {
             return Err(Nominated::TooMany);
         }
@@ -103,9 +100,11 @@ fn is_protected(token: &[u8]) -> bool {
         || PROTECTED.into_iter().any(|name| token.eq_ignore_ascii_case(name.as_str().as_bytes()))
 }
 
-fn has_trailers(value: &HeaderValue) -> bool {
-    let mut codings = value.as_bytes().split(|byte| *byte == b',');
-    codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+/// What stands between the commas, in all lines of this field.
+pub(super) fn elements<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    let lines = headers.get_all(name).iter();
+    let elements = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    elements.map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
 }
 
 #[cfg(test)]

@@ -4,8 +4,10 @@
 //! that it names, `Keep-Alive`, `Proxy-Connection`, `Proxy-Authenticate`, `Proxy-Authorization`, `TE` (but for
 //! `trailers`), `Transfer-Encoding`, `Upgrade`, `HTTP2-Settings`. A message whose `Connection` names a field
 //! that the message depends on is refused (R31). Does not write `Connection: TE` beside a `TE` that it keeps, which
-//! an HTTP/1.1 connection wants: the version of what leaves is not known here. Does not carry tunnels: a request to upgrade is stripped
-//! of the wish, or refused.
+//! an HTTP/1.1 connection wants: the version of what leaves is not known here.
+//!
+//! A request to upgrade is stripped of the wish or refused, unless the protocol is allowed (R32): then exactly that wish
+//! leaves, and a 101 passes only if it agrees to it. Does not carry tunnels: whoever serves joins the two connections.
 //!
 //! # Where it stands
 //!
@@ -50,10 +52,22 @@
 //! let strict = HopByHopLayer::new(UpgradePolicy::Reject).answers(Answers::new().hop("edge"));
 //! # let _ = strict;
 //! ```
+//!
+//! For a route that has a use for WebSocket alone:
+//!
+//! ```
+//! use tower_deadline::{HopByHopLayer, UpgradePolicy};
+//!
+//! let layer = HopByHopLayer::new(UpgradePolicy::allow(["websocket"])?);
+//! # let _ = layer;
+//! # Ok::<(), tower_deadline::hop_by_hop::ProtocolError>(())
+//! ```
 
 mod fields;
 mod service;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 
-pub use self::service::{HopByHop, HopByHopFuture, HopByHopLayer, UpgradePolicy};
+pub use self::service::{HopByHop, HopByHopFuture, HopByHopLayer};
+pub use self::upgrade::{Protocol, ProtocolError, UpgradePolicy};

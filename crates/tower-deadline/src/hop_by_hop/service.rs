@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::header::UPGRADE;
+use http::header::{CONTENT_LENGTH, UPGRADE};
 use http::{Request, Response, StatusCode, Version};
 use http_deadline::dialect::Call;
 use pin_project::pin_project;
@@ -12,18 +12,8 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::fields::strip;
+use super::upgrade::{Protocol, UpgradePolicy};
 use crate::{AnswerBody, Answers};
-
-/// What happens to a request that asks for another protocol.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum UpgradePolicy {
-    /// The wish is removed, and the request is served as it is.
-    #[default]
-    Strip,
-    /// The request is refused with 501.
-    Reject,
-}
 
 /// Applies [`HopByHop`]; see the [module](crate::hop_by_hop).
 #[derive(Clone, Debug, Default)]
@@ -88,11 +78,15 @@ where
 
     fn call(&mut self, mut request: Request<RB>) -> Self::Future {
         let call = Call::of(request.headers());
+        let asked = self.layer.upgrade.protocol(&request).cloned();
         let state = match self.layer.check(&mut request, call) {
             Some(answer) => State::Refused(Some(answer)),
-            None => State::Sent(self.inner.call(request)),
+            None => {
+                asked.iter().for_each(|asked| asked.write(request.headers_mut()));
+                State::Sent(self.inner.call(request))
+            }
         };
-        HopByHopFuture { state, call, answers: self.layer.answers.clone() }
+        HopByHopFuture { state, call, answers: self.layer.answers.clone(), asked }
     }
 }
 
@@ -104,6 +98,8 @@ pub struct HopByHopFuture<F> {
     state: State<F>,
     call: Call,
     answers: Answers,
+    /// What the upstream may switch to.
+    asked: Option<Protocol>,
 }
 
 #[pin_project(project = StateProjection)]
@@ -132,7 +128,7 @@ where
         // The inner future ends with its answer, whoever keeps this one.
         this.state.set(State::Refused(None));
         let mut head = outcome?;
-        Poll::Ready(Ok(match returned(&mut head) {
+        Poll::Ready(Ok(match returned(&mut head, this.asked.as_ref()) {
             Ok(()) => head.map(AnswerBody::Inner),
             Err(detail) => this.answers.failure(StatusCode::BAD_GATEWAY, &detail, *this.call).map(AnswerBody::from),
         }))
@@ -140,9 +136,23 @@ where
 }
 
 /// Strips a response, or tells why it does not go through: whoever sent it is broken (R32, R35).
-fn returned<B>(head: &mut Response<B>) -> Result<(), String> {
-    if head.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return Err("the upstream switched to a protocol that it was not asked for".to_owned());
+fn returned<B>(head: &mut Response<B>, asked: Option<&Protocol>) -> Result<(), String> {
+    let switched = switched(head, asked)?;
+    strip(head.headers_mut()).map_err(|nominated| format!("the upstream's {nominated}"))?;
+    if let Some(protocol) = switched {
+        // RFC 9110 §8.6: a 101 has no length, and whoever believed one would take the tunnel for a body.
+        head.headers_mut().remove(CONTENT_LENGTH);
+        protocol.write(head.headers_mut());
     }
-    strip(head.headers_mut()).map_err(|nominated| format!("the upstream's {nominated}"))
+    Ok(())
+}
+
+/// What the upstream has switched to, if it has.
+fn switched<'a, B>(head: &Response<B>, asked: Option<&'a Protocol>) -> Result<Option<&'a Protocol>, String> {
+    match asked {
+        _ if head.status() != StatusCode::SWITCHING_PROTOCOLS => Ok(None),
+        None => Err("the upstream switched to a protocol that it was not asked for".to_owned()),
+        Some(asked) if asked.is_agreed(head.headers()) => Ok(Some(asked)),
+        Some(asked) => Err(format!("the upstream was asked for {asked} and switched to something else")),
+    }
 }

@@ -128,6 +128,84 @@ fn an_uninvited_switch_of_protocols_is_broken() {
     assert_eq!(now_ready(poll(call(&service, plain()).as_mut())).status(), StatusCode::BAD_GATEWAY);
 }
 
+/// What a request for `asked` comes to where WebSocket is allowed, and what was sent on.
+fn switched(
+    asked: &'static Fields,
+    status: StatusCode,
+    answered: &'static Fields,
+) -> (Response<AnswerBody<ScriptedBody>>, HeaderMap) {
+    let layer = HopByHopLayer::new(UpgradePolicy::allow(["websocket"]).unwrap());
+    let sent = Mutex::new(HeaderMap::new());
+    let service = layer.layer(service_fn(|request: Incoming| {
+        *sent.lock().unwrap() = request.headers().clone();
+        let mut response = Response::new(ScriptedBody::full(""));
+        *response.status_mut() = status;
+        *response.headers_mut() = with(answered, HeaderMap::new());
+        ready(Outcome::Ok(response))
+    }));
+    let response = now_ready(poll(call(&service, request(asked)).as_mut()));
+    let sent = sent.lock().unwrap().clone();
+    (response, sent)
+}
+
+const ASKED: &Fields =
+    &[("connection", "keep-alive, upgrade, x-private"), ("upgrade", "h2c, WebSocket"), ("x-private", "1")];
+const TUNNEL: &Fields = &[("connection", "Upgrade"), ("upgrade", "websocket")];
+
+// R32
+#[test]
+fn an_allowed_switch_is_asked_for_and_agreed_to_in_our_words() {
+    const AGREED: &Fields =
+        &[("connection", "upgrade, x-secret"), ("upgrade", "WEBSOCKET"), ("x-secret", "1"), ("content-length", "5")];
+    let (response, sent) = switched(ASKED, StatusCode::SWITCHING_PROTOCOLS, AGREED);
+    assert_eq!(sent, with(TUNNEL, HeaderMap::new()));
+    assert_eq!((response.status(), response.headers()), (StatusCode::SWITCHING_PROTOCOLS, &sent));
+}
+
+// R32
+#[test]
+fn an_upstream_that_does_not_switch_answers_as_ever() {
+    let (response, sent) = switched(ASKED, StatusCode::UPGRADE_REQUIRED, TUNNEL);
+    assert_eq!(sent.len(), 2);
+    assert_eq!((response.status(), response.headers().len()), (StatusCode::UPGRADE_REQUIRED, 0));
+}
+
+// R32
+#[test]
+fn a_switch_to_something_else_is_broken() {
+    const OTHERS: [&Fields; 7] = [
+        &[("connection", "upgrade"), ("upgrade", "h2c")],
+        &[("connection", "upgrade"), ("upgrade", "websocket, h2c")],
+        &[("connection", "upgrade"), ("upgrade", "websocket"), ("upgrade", "websocket")],
+        &[("connection", "upgrade")],
+        &[("connection", "close"), ("upgrade", "websocket")],
+        &[("upgrade", "websocket")],
+        &[("connection", "upgrade, host"), ("upgrade", "websocket")],
+    ];
+    for other in OTHERS {
+        let (response, _) = switched(ASKED, StatusCode::SWITCHING_PROTOCOLS, other);
+        assert_eq!(response.status(), StatusCode::BAD_GATEWAY, "{other:?}");
+        assert!(!response.headers().contains_key("upgrade"), "{other:?}");
+    }
+}
+
+// R32
+#[test]
+fn what_is_not_allowed_is_stripped_and_nothing_may_be_switched_to() {
+    const OTHERS: [&Fields; 4] = [
+        &[("connection", "upgrade, http2-settings"), ("upgrade", "h2c"), ("http2-settings", "AAM")],
+        &[("connection", "upgrade"), ("upgrade", "tls/1.0")],
+        &[("upgrade", "websocket")],
+        &[],
+    ];
+    for asked in OTHERS {
+        let (response, sent) = switched(asked, StatusCode::SWITCHING_PROTOCOLS, TUNNEL);
+        assert_eq!((response.status(), sent.len()), (StatusCode::BAD_GATEWAY, 0), "{asked:?}");
+    }
+    let (response, sent) = switched(&[("connection", "upgrade, host"), ("upgrade", "websocket")], StatusCode::OK, &[]);
+    assert_eq!((response.status(), sent.len()), (StatusCode::BAD_REQUEST, 0), "R31");
+}
+
 #[test]
 fn an_error_of_the_inner_services_passes() {
     let service = HopByHopLayer::default().layer(service_fn(|_: Incoming| ready(Outcome::Err(ScriptedError))));

@@ -68,7 +68,7 @@ fn layers_cross_threads_and_are_cloned() {
         DeadlineLayer<Typed>: Send Sync Unpin Clone UnwindSafe RefUnwindSafe | Copy;
         DeadlineLayer<Boxed>: Send Sync Unpin Clone UnwindSafe RefUnwindSafe | Copy;
         Answers: Send Sync Unpin Clone UnwindSafe RefUnwindSafe | Copy;
-        UpgradePolicy: Send Sync Unpin Clone Copy UnwindSafe RefUnwindSafe;
+        UpgradePolicy: Send Sync Unpin Clone UnwindSafe RefUnwindSafe | Copy;
     }
 }
 
