@@ -42,6 +42,12 @@ pub(crate) enum Refusal {
     Connections,
     /// There are too many connections, and too many that have to be told so.
     Dropped,
+    /// A request to upgrade is not what its protocol asks of one (R32).
+    Handshake,
+    /// An extended CONNECT is for a protocol that is not carried (R32).
+    Protocol,
+    /// Whoever serves stops, and begins nothing that lasts.
+    Shutdown,
 }
 
 impl fmt::Display for Refusal {
@@ -56,6 +62,9 @@ impl fmt::Display for Refusal {
             Self::InFlight => "in_flight",
             Self::Connections => "connections",
             Self::Dropped => "connections_dropped",
+            Self::Handshake => "handshake",
+            Self::Protocol => "protocol",
+            Self::Shutdown => "shutdown",
         })
     }
 }
@@ -244,4 +253,14 @@ pub(crate) fn reloaded(reload: Reload) {
         Reload::Refused => "refused",
     };
     counter!("deadline_proxy_certificate_reloads_total", "outcome" => outcome).increment(1);
+}
+
+/// The upstream has switched protocols, and a tunnel is open.
+pub(crate) fn tunnel_opened() {
+    counter!("deadline_proxy_tunnels_opened_total").increment(1);
+}
+
+/// A tunnel has ended, for one of the few reasons there are.
+pub(crate) fn tunnel_ended(reason: &'static str) {
+    counter!("deadline_proxy_tunnels_ended_total", "reason" => reason).increment(1);
 }

@@ -5,6 +5,7 @@
 pub mod framing;
 mod gateway;
 mod stall;
+pub mod tunnel;
 mod upstream;
 
 use http::{Request, Response, Uri};

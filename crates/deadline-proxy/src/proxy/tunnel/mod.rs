@@ -1,0 +1,33 @@
+//! Tunnels: WebSocket, and what else a route allows.
+//!
+//! Covers a request of HTTP/1.1 that upgrades (RFC 9110 §7.8), and WebSocket by HTTP/2's extended CONNECT (RFC 8441),
+//! which goes on to the upstream as an upgrade of HTTP/1.1. The handshake is checked in both directions (R32); then bytes
+//! go both ways, and the end of one way is passed on while the other goes on.
+//!
+//! The handshake is a request like any other, and under its deadline. What comes after is not (R17): a tunnel has an
+//! idle limit and, if wanted, a limit of its own lifetime. Both, and a shutdown, end it cleanly: what was read is
+//! written, then both sides are told that nothing more comes.
+//!
+//! Does not look at what goes through a tunnel: no frame is read, and no WebSocket is closed by a frame of ours. Does not
+//! carry plain CONNECT, and no extended CONNECT but for WebSocket: 501. Over HTTP/2 a client is not told a tunnel that
+//! broke off from one that ended; WebSocket says so itself.
+//!
+//! # Where it stands
+//!
+//! Outside of [`HopByHopLayer`](tower_deadline::HopByHopLayer), which is given the same
+//! [`UpgradePolicy`](tower_deadline::UpgradePolicy) and writes the fields of the upgrade; inside of
+//! [`DeadlineLayer`](tower_deadline::DeadlineLayer). The server and the client of hyper must serve with upgrades, and
+//! the server of HTTP/2 must enable the protocol of extended CONNECT.
+
+mod connect;
+mod join;
+mod open;
+mod service;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod websocket;
+
+pub use self::open::Tunnels;
+pub use self::service::{Tunnel, TunnelFuture, TunnelLayer};
+pub use self::settings::{Error, Settings};

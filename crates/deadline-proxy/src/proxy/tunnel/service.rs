@@ -1,0 +1,233 @@
+//! The layer and its service.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_util::TryFutureExt;
+use http::header::{RETRY_AFTER, SEC_WEBSOCKET_VERSION};
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body::Body;
+use hyper::upgrade::{self, OnUpgrade};
+use hyper_util::rt::TokioIo;
+use pin_project::pin_project;
+use tower::{Layer, Service};
+use tower_deadline::dialect::Call;
+use tower_deadline::hop_by_hop::Protocol;
+use tower_deadline::{AnswerBody, Answers};
+
+use super::join::{Limits, join};
+use super::websocket::Offer;
+use super::{Error, Settings, Tunnels, connect};
+use crate::count::{self, Refusal};
+
+const WEBSOCKET: &str = "websocket";
+
+/// Opens tunnels; see the [module](crate::proxy::tunnel).
+#[derive(Clone, Debug)]
+pub struct TunnelLayer {
+    shared: Arc<Shared>,
+}
+
+impl TunnelLayer {
+    /// Holds tunnels to these settings, keeps them in `tunnels`, and refuses in this way.
+    ///
+    /// # Errors
+    ///
+    /// A limit of nothing.
+    pub fn new(settings: Settings, tunnels: Tunnels, answers: Answers) -> Result<Self, Error> {
+        settings.check()?;
+        Ok(Self { shared: Arc::new(Shared { settings, tunnels, answers }) })
+    }
+}
+
+impl<S> Layer<S> for TunnelLayer {
+    type Service = Tunnel<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Tunnel { inner, shared: Arc::clone(&self.shared) }
+    }
+}
+
+#[derive(Debug)]
+struct Shared {
+    settings: Settings,
+    tunnels: Tunnels,
+    answers: Answers,
+}
+
+impl Shared {
+    /// The handshake that a request is, if it is one; or the answer to one that goes no further.
+    fn begin<B: Body>(
+        self: &Arc<Self>,
+        request: &mut Request<B>,
+    ) -> Result<Option<Box<Handshake>>, Box<Response<Bytes>>> {
+        let extended = connect::protocol(request).map(|asked| self.websocket(asked).cloned());
+        let is_extended = match extended {
+            Some(Some(protocol)) => {
+                connect::ask(request, &protocol);
+                true
+            }
+            Some(None) => return Err(self.refuse(Refusal::Protocol, "this route carries no such protocol")),
+            None => false,
+        };
+        let Some(protocol) = self.settings.upgrades.protocol(request) else { return Ok(None) };
+        let offer = if is_websocket(protocol.as_str()) { Some(Offer::of(request)) } else { None };
+        let offer = offer.transpose().map_err(|detail| self.refuse(Refusal::Handshake, detail))?;
+        // What follows a body could be read as a part of it by one side, and as the tunnel by the other.
+        if !request.body().is_end_stream() {
+            return Err(self.refuse(Refusal::Handshake, "body: none is expected of a request to upgrade"));
+        }
+        if self.tunnels.is_closing() {
+            return Err(self.refuse(Refusal::Shutdown, "no tunnel is opened any more: this hop stops"));
+        }
+        Ok(Some(Box::new(Handshake { client: upgrade::on(request), offer, is_extended, shared: Arc::clone(self) })))
+    }
+
+    /// RFC 8441 speaks of WebSocket alone.
+    fn websocket(&self, asked: &str) -> Option<&Protocol> {
+        self.settings.upgrades.allowed(asked).filter(|_| is_websocket(asked))
+    }
+
+    fn refuse(&self, refusal: Refusal, detail: &str) -> Box<Response<Bytes>> {
+        count::refused(refusal);
+        let (status, field) = match refusal {
+            Refusal::Protocol => (StatusCode::NOT_IMPLEMENTED, None),
+            Refusal::Shutdown => (StatusCode::SERVICE_UNAVAILABLE, Some((RETRY_AFTER, "1"))),
+            // RFC 6455 §4.4.
+            _ => (StatusCode::BAD_REQUEST, Some((SEC_WEBSOCKET_VERSION, "13"))),
+        };
+        // A handshake is no call of gRPC, whatever its content type: a 200 would say that there is a tunnel.
+        let mut answer = self.answers.failure(status, detail, Call::Http);
+        let fields = field.map(|(name, value)| (name, HeaderValue::from_static(value)));
+        answer.headers_mut().extend(fields);
+        Box::new(answer)
+    }
+
+    /// From here on, what the client and the upstream say goes to the other, and no deadline counts (R17).
+    fn open(&self, client: OnUpgrade, upstream: OnUpgrade) {
+        let Settings { idle_limit: idle, lifetime_limit: lifetime, .. } = self.settings;
+        let (client, upstream) = (client.map_ok(TokioIo::new), upstream.map_ok(TokioIo::new));
+        let closing = self.tunnels.closing();
+        count::tunnel_opened();
+        self.tunnels.spawn(async move {
+            let end = join(client, upstream, Limits { idle, lifetime }, closing).await;
+            count::tunnel_ended(end.as_str());
+        });
+    }
+}
+
+fn is_websocket(protocol: &str) -> bool {
+    protocol.eq_ignore_ascii_case(WEBSOCKET)
+}
+
+/// A handshake that the upstream has yet to answer.
+#[derive(Debug)]
+struct Handshake {
+    client: OnUpgrade,
+    /// What the 101 is held to, where that is known.
+    offer: Option<Offer>,
+    is_extended: bool,
+    shared: Arc<Shared>,
+}
+
+impl Handshake {
+    fn finish<B>(self, mut response: Response<B>) -> Response<AnswerBody<B>> {
+        let checked = match self.offer {
+            _ if response.status() != StatusCode::SWITCHING_PROTOCOLS => return self.refused(response),
+            Some(offer) => offer.check(response.headers()),
+            None => Ok(()),
+        };
+        if let Err(detail) = checked {
+            return bad(&self.shared.answers, detail);
+        }
+        self.shared.open(self.client, upgrade::on(&mut response));
+        if self.is_extended {
+            connect::agree(&mut response);
+        }
+        let (head, _) = response.into_parts();
+        Response::from_parts(head, AnswerBody::from(Bytes::new()))
+    }
+
+    /// The upstream did not switch: its answer is the client's.
+    fn refused<B>(self, response: Response<B>) -> Response<AnswerBody<B>> {
+        // RFC 9113 §8.5: to a CONNECT, each 2xx says that there is a tunnel.
+        if self.is_extended && response.status().is_success() {
+            return bad(&self.shared.answers, "the upstream answered a handshake, and did not switch");
+        }
+        response.map(AnswerBody::Inner)
+    }
+}
+
+fn bad<B>(answers: &Answers, detail: &str) -> Response<AnswerBody<B>> {
+    answers.failure(StatusCode::BAD_GATEWAY, detail, Call::Http).map(AnswerBody::from)
+}
+
+/// Opens tunnels; see the [module](crate::proxy::tunnel).
+#[derive(Clone, Debug)]
+pub struct Tunnel<S> {
+    inner: S,
+    shared: Arc<Shared>,
+}
+
+impl<S, RB, B> Service<Request<RB>> for Tunnel<S>
+where
+    S: Service<Request<RB>, Response = Response<B>>,
+    RB: Body,
+{
+    type Response = Response<AnswerBody<B>>;
+    type Error = S::Error;
+    type Future = TunnelFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<RB>) -> Self::Future {
+        match self.shared.begin(&mut request) {
+            Ok(handshake) => TunnelFuture { state: State::Sent(self.inner.call(request)), handshake },
+            Err(answer) => TunnelFuture { state: State::Refused(Some(answer)), handshake: None },
+        }
+    }
+}
+
+/// The response of [`Tunnel`]. Dropping it cancels the inner service's, and opens no tunnel.
+#[pin_project]
+#[derive(Debug)]
+pub struct TunnelFuture<F> {
+    #[pin]
+    state: State<F>,
+    /// Boxed: it is hardly ever there.
+    handshake: Option<Box<Handshake>>,
+}
+
+#[pin_project(project = StateProjection)]
+#[derive(Debug)]
+enum State<F> {
+    Sent(#[pin] F),
+    /// `None` once it was told.
+    Refused(Option<Box<Response<Bytes>>>),
+}
+
+impl<F, B, E> Future for TunnelFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+{
+    type Output = Result<Response<AnswerBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let response = match this.state.project() {
+            StateProjection::Sent(inner) => ready!(inner.poll(cx))?,
+            StateProjection::Refused(answer) => {
+                let answer = answer.take().map(|answer| Ok(answer.map(AnswerBody::from)));
+                return answer.map_or(Poll::Pending, Poll::Ready);
+            }
+        };
+        Poll::Ready(Ok(match this.handshake.take() {
+            Some(handshake) => handshake.finish(response),
+            None => response.map(AnswerBody::Inner),
+        }))
+    }
+}
