@@ -221,11 +221,11 @@ impl Policy {
     /// Whether the deadline of a request reaches to the end of the response with these headers (R18).
     ///
     /// A deadline that the client asked for does. One that only the default gave does too, but for event
-    /// streams and gRPC, which live as long as they are read, and where [`covers`](Self::covers) says
-    /// otherwise.
+    /// streams, gRPC and streams of Connect, which live as long as they are read, and where
+    /// [`covers`](Self::covers) says otherwise.
     #[must_use]
     pub fn covers_body(&self, client_asked: bool, response: &HeaderMap) -> bool {
-        let long_lived = || matches!(Call::of(response), Call::Grpc | Call::GrpcWeb) || is_event_stream(response);
+        let long_lived = || Call::of(response).is_long_lived() || is_event_stream(response);
         client_asked
             || match self.covers {
                 Some(covers) => covers == Covers::Body,
@@ -260,6 +260,9 @@ mod tests {
             ("text/event-stream", false),
             ("application/grpc+proto", false),
             ("application/grpc-web", false),
+            ("application/grpc-web-text+proto", false),
+            ("application/connect+proto", false),
+            ("application/proto", true),
         ] {
             assert_eq!(policy.covers_body(false, &response(content_type)), covered, "{content_type}");
             assert!(policy.covers_body(true, &response(content_type)), "{content_type}");

@@ -1,18 +1,21 @@
 //! Answers: what the layers say to a client that they do not serve.
 //!
-//! Covers problem documents after RFC 9457, the `Deadline-Exceeded` field, and the trailers-only form of
-//! gRPC. Does not decide when to answer.
+//! Covers problem documents after RFC 9457, the `Deadline-Exceeded` field, the trailers-only form of gRPC and
+//! gRPC-Web, and the errors of Connect. Does not decide when to answer.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
+use http_deadline::dialect::Call;
 use http_deadline::dialect::trail::{DEADLINE_EXCEEDED, RETRY_AFTER, Trail};
-use http_deadline::dialect::{Call, GRPC_MESSAGE, GRPC_STATUS};
 use http_deadline::{Cause, Exceeded, Refusal};
 use serde::Serialize;
+
+use crate::code::Code;
+use crate::{connect, grpc};
 
 /// How a hop answers.
 ///
@@ -60,22 +63,18 @@ impl Answers {
     /// The answer to a request that was stopped. The [`Exceeded`] stands in its extensions, for outer layers.
     #[must_use]
     pub fn exceeded(&self, exceeded: &Exceeded, status: StatusCode, call: Call) -> Response<Bytes> {
-        let budget = millis(exceeded.budget());
         let (stage, cause) = (exceeded.stage(), exceeded.cause());
-        let (title, detail) = match cause {
-            Cause::Deadline => ("Deadline exceeded", format!("deadline of {budget} ms exceeded in stage {stage}")),
-            cause => ("Request stopped", format!("stopped in stage {stage}: {cause}")),
-        };
+        let (title, detail) = words(exceeded);
         let problem = Problem {
             stage: Some(stage.as_str()),
             cause: Some(cause.as_str()),
             origin: Some(exceeded.origin().kind().as_str()),
             origin_detail: self.expose_origin.then(|| exceeded.origin().detail().to_string()),
-            budget_ms: Some(budget),
+            budget_ms: Some(millis(exceeded.budget())),
             elapsed_ms: Some(millis(exceeded.elapsed())),
             ..self.problem(title, status, &detail)
         };
-        let mut response = problem.respond(GrpcCode::of_cause(cause), call);
+        let mut response = problem.respond(Code::of_cause(cause), call);
         let trail = Trail::of(exceeded, self.hop.as_deref()).to_string();
         // A trail is printable ASCII.
         if let Ok(trail) = HeaderValue::from_str(&trail) {
@@ -98,12 +97,12 @@ impl Answers {
         }
     }
 
-    /// An answer that has nothing to do with a deadline. A call of gRPC gets the code that stands for this
-    /// status in the project's table: 13 for 400, 12 for 501, 14 for 502, 8 for 503, else 2.
+    /// An answer that has nothing to do with a deadline. A call of gRPC, gRPC-Web or Connect gets the code that stands
+    /// for this status in the project's table: 13 for 400, 12 for 501, 14 for 502, 8 for 503, else 2.
     #[must_use]
     pub fn failure(&self, status: StatusCode, detail: &str, call: Call) -> Response<Bytes> {
         let title = status.canonical_reason().unwrap_or("Error");
-        self.problem(title, status, detail).respond(GrpcCode::of(status), call)
+        self.problem(title, status, detail).respond(Code::of(status), call)
     }
 
     fn problem<'a>(&'a self, title: &'a str, status: StatusCode, detail: &'a str) -> Problem<'a> {
@@ -152,10 +151,16 @@ struct Problem<'a> {
 }
 
 impl Problem<'_> {
-    fn respond(&self, code: GrpcCode, call: Call) -> Response<Bytes> {
-        match call {
-            Call::Grpc => self.trailers_only(code, "application/grpc"),
-            Call::GrpcWeb => self.trailers_only(code, "application/grpc-web"),
+    fn respond(&self, code: Code, call: Call) -> Response<Bytes> {
+        match (call, call.media()) {
+            (Call::Grpc | Call::GrpcWeb(_) | Call::GrpcWebText(_), Some(media)) => self.trailers_only(code, media),
+            (Call::ConnectStream(_), Some(media)) => {
+                answer(StatusCode::OK, media, connect::end_of_stream(code, self.detail))
+            }
+            // A stream of which nobody knows how to end it is told as one message is: by the status.
+            (Call::Connect | Call::ConnectStream(_), _) => {
+                answer(self.status(), "application/json", connect::error(code, self.detail))
+            }
             _ => self.document(),
         }
     }
@@ -163,55 +168,35 @@ impl Problem<'_> {
     fn document(&self) -> Response<Bytes> {
         // Text and numbers are all that is written, so there is no error to look at.
         let body = serde_json::to_vec(self).unwrap_or_default();
-        let mut response = Response::new(Bytes::from(body));
-        *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or_default();
-        let media = HeaderValue::from_static("application/problem+json");
-        response.headers_mut().insert(CONTENT_TYPE, media);
+        answer(self.status(), "application/problem+json", body)
+    }
+
+    /// The answer of gRPC without a message: the status in the head, HTTP 200. That of gRPC-Web is the same: a second
+    /// status, in the body, would be a second error to its clients (R36).
+    fn trailers_only(&self, code: Code, media: &'static str) -> Response<Bytes> {
+        let mut response = answer(StatusCode::OK, media, Vec::new());
+        grpc::write_status(response.headers_mut(), code, self.detail);
         response
     }
 
-    /// gRPC's answer without a message: the status in the head, HTTP 200.
-    fn trailers_only(&self, code: GrpcCode, media: &'static str) -> Response<Bytes> {
-        let mut response = Response::new(Bytes::new());
-        let headers: &mut HeaderMap = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
-        headers.insert(GRPC_STATUS.clone(), HeaderValue::from(code as u16));
-        if let Ok(message) = HeaderValue::from_str(&percent_encoded(self.detail)) {
-            headers.insert(GRPC_MESSAGE.clone(), message);
-        }
-        response
+    fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or_default()
     }
 }
 
-/// The codes of gRPC that the layers answer with.
-#[derive(Clone, Copy)]
-enum GrpcCode {
-    Cancelled = 1,
-    Unknown = 2,
-    DeadlineExceeded = 4,
-    ResourceExhausted = 8,
-    Unimplemented = 12,
-    Internal = 13,
-    Unavailable = 14,
+fn answer(status: StatusCode, media: &'static str, body: Vec<u8>) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media));
+    response
 }
 
-impl GrpcCode {
-    fn of_cause(cause: Cause) -> Self {
-        match cause {
-            Cause::Deadline => Self::DeadlineExceeded,
-            Cause::Shutdown => Self::Unavailable,
-            _ => Self::Cancelled,
-        }
-    }
-
-    fn of(status: StatusCode) -> Self {
-        match status {
-            StatusCode::BAD_REQUEST => Self::Internal,
-            StatusCode::NOT_IMPLEMENTED => Self::Unimplemented,
-            StatusCode::BAD_GATEWAY => Self::Unavailable,
-            StatusCode::SERVICE_UNAVAILABLE => Self::ResourceExhausted,
-            _ => Self::Unknown,
-        }
+/// What is told of a request that was stopped: in a title, and in a sentence.
+pub(crate) fn words(exceeded: &Exceeded) -> (&'static str, String) {
+    let (stage, budget) = (exceeded.stage(), millis(exceeded.budget()));
+    match exceeded.cause() {
+        Cause::Deadline => ("Deadline exceeded", format!("deadline of {budget} ms exceeded in stage {stage}")),
+        cause => ("Request stopped", format!("stopped in stage {stage}: {cause}")),
     }
 }
 
@@ -219,22 +204,11 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// As the gRPC protocol wants its messages: `%` and all but printable ASCII in hexadecimal.
-fn percent_encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b' '..=b'~' if byte != b'%' => encoded.push(char::from(byte)),
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::now;
+    use http_deadline::dialect::{Codec, GRPC_MESSAGE, GRPC_STATUS};
     use http_deadline::{Deadline, Stage};
     use serde_json::{Value, json};
 
@@ -279,6 +253,47 @@ mod tests {
         assert_eq!(response.headers()[CONTENT_TYPE], "application/grpc");
         assert!(response.headers().contains_key(&DEADLINE_EXCEEDED));
         assert!(!response.headers().contains_key(&RETRY_AFTER));
+    }
+
+    // R36
+    #[tokio::test(start_paused = true)]
+    async fn answers_grpc_web_in_the_head_alone_and_in_the_content_type_that_was_asked_for() {
+        for (call, media) in [
+            (Call::GrpcWeb(Codec::Proto), "application/grpc-web+proto"),
+            (Call::GrpcWebText(Codec::Unnamed), "application/grpc-web-text"),
+        ] {
+            let response = Answers::new().exceeded(&exceeded(), StatusCode::GATEWAY_TIMEOUT, call);
+            assert_eq!((response.status(), response.body().len()), (StatusCode::OK, 0));
+            assert_eq!(response.headers()[CONTENT_TYPE], media);
+            assert_eq!(response.headers()[&GRPC_STATUS], "4");
+            assert!(response.headers().contains_key(&DEADLINE_EXCEEDED));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_connect_by_a_status_and_an_error() {
+        let stopped = exceeded();
+        for call in [Call::Connect, Call::ConnectStream(Codec::Other)] {
+            let response = Answers::new().exceeded(&stopped, StatusCode::GATEWAY_TIMEOUT, call);
+            assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
+            assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
+            assert!(response.headers().contains_key(&DEADLINE_EXCEEDED));
+            let error: Value = serde_json::from_slice(response.body()).unwrap();
+            let message = "deadline of 300 ms exceeded in stage handler";
+            assert_eq!(error, json!({"code": "deadline_exceeded", "message": message}));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_a_stream_of_connect_by_its_last_envelope() {
+        let call = Call::ConnectStream(Codec::Json);
+        let response = Answers::new().failure(StatusCode::BAD_GATEWAY, "upstream cannot be reached", call);
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/connect+json");
+        let (prefix, message) = response.body().split_at(5);
+        assert_eq!(prefix, [2, 0, 0, 0, u8::try_from(message.len()).unwrap()]);
+        let told: Value = serde_json::from_slice(message).unwrap();
+        assert_eq!(told, json!({"error": {"code": "unavailable", "message": "upstream cannot be reached"}}));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,15 +1,19 @@
 //! gRPC's own words for a deadline that passed.
 //!
-//! Covers what a call of gRPC is told, in a head without a body or in trailers, and what it means when the hop that
-//! was called says so. Does not know timers.
+//! Covers what a call of gRPC is told, in a head without a body or in trailers, what one of gRPC-Web is told behind its
+//! messages, and what it means when the hop that was called says so. Does not know timers.
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use http_deadline::dialect::{Call, GRPC_STATUS};
+use http_deadline::dialect::{Call, GRPC_MESSAGE, GRPC_STATUS};
 use http_deadline::{Deadline, Exceeded};
 
-use crate::{Answers, now};
+use crate::code::Code;
+use crate::{Answers, envelope, now};
+
+/// The flag of the frame of gRPC-Web that holds the trailers (R36).
+pub(crate) const TRAILERS: u8 = 0x80;
 
 /// CANCELLED, DEADLINE_EXCEEDED.
 const CANCELLED: &str = "1";
@@ -48,6 +52,40 @@ pub(crate) fn trailers(exceeded: &Exceeded) -> HeaderMap {
     let mut fields = answer(exceeded).into_parts().0.headers;
     fields.remove(CONTENT_TYPE);
     fields
+}
+
+/// The same as the frame that ends the body of gRPC-Web.
+///
+/// > Key-value pairs encoded as a HTTP/1 headers block (without the terminating newline).
+pub(crate) fn trailers_frame(exceeded: &Exceeded) -> Vec<u8> {
+    let mut block = Vec::new();
+    for (name, value) in &trailers(exceeded) {
+        block.extend_from_slice(name.as_str().as_bytes());
+        block.extend_from_slice(b": ");
+        block.extend_from_slice(value.as_bytes());
+        block.extend_from_slice(b"\r\n");
+    }
+    envelope::sealed(TRAILERS, &block)
+}
+
+/// Writes a code and what it is about.
+pub(crate) fn write_status(fields: &mut HeaderMap, code: Code, message: &str) {
+    fields.insert(GRPC_STATUS.clone(), HeaderValue::from(code as u16));
+    if let Ok(message) = HeaderValue::from_str(&percent_encoded(message)) {
+        fields.insert(GRPC_MESSAGE.clone(), message);
+    }
+}
+
+/// As the gRPC protocol wants its messages: `%` and all but printable ASCII in hexadecimal.
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b' '..=b'~' if byte != b'%' => encoded.push(char::from(byte)),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
 }
 
 fn is_status(fields: &HeaderMap, status: &str) -> bool {

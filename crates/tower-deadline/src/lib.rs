@@ -141,7 +141,10 @@ pub mod stack;
 
 mod answer_body;
 mod body_error;
+mod code;
+mod connect;
 mod count;
+mod envelope;
 mod grpc;
 mod observed;
 #[cfg(test)]

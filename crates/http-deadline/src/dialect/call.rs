@@ -25,10 +25,29 @@ pub enum Call {
     Http,
     /// `application/grpc`, with a `+suffix` or without.
     Grpc,
-    /// `application/grpc-web` and `application/grpc-web-text`.
-    GrpcWeb,
-    /// The Connect protocol: its streaming content type, or its version field.
+    /// `application/grpc-web`: the status stands in the body, behind the messages.
+    GrpcWeb(Codec),
+    /// `application/grpc-web-text`: the same in base64.
+    GrpcWebText(Codec),
+    /// One message each way of the Connect protocol, told by its version field. A `GET` that has the version in its
+    /// query alone is not told from any other.
     Connect,
+    /// A stream of the Connect protocol, told by its content type.
+    ConnectStream(Codec),
+}
+
+/// How the messages of a call are written, which an answer has to repeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Codec {
+    /// Not said.
+    Unnamed,
+    /// `+proto`
+    Proto,
+    /// `+json`
+    Json,
+    /// Any other word.
+    Other,
 }
 
 impl Call {
@@ -44,25 +63,60 @@ impl Call {
 
     fn of_media(media: &[u8]) -> Self {
         let Some(rest) = after(media, b"application/") else { return Self::Http };
-        let is = |name: &[u8]| after(rest, name).is_some_and(|rest| matches!(rest.first(), None | Some(b'+')));
-        if is(b"grpc") {
+        let named = |name: &[u8]| after(rest, name).and_then(Codec::of_suffix);
+        if named(b"grpc").is_some() {
             Self::Grpc
-        } else if is(b"grpc-web") || is(b"grpc-web-text") {
-            Self::GrpcWeb
-        } else if is(b"connect") {
-            Self::Connect
+        } else if let Some(codec) = named(b"grpc-web") {
+            Self::GrpcWeb(codec)
+        } else if let Some(codec) = named(b"grpc-web-text") {
+            Self::GrpcWebText(codec)
+        } else if let Some(codec) = named(b"connect") {
+            Self::ConnectStream(codec)
         } else {
             Self::Http
         }
     }
 
+    /// The content type of an answer to a request of this kind. `None` for the kinds that have no content type of their
+    /// own, and for a stream of Connect whose codec has no name here: its content type has to repeat that name.
+    #[must_use]
+    pub fn media(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Grpc => "application/grpc",
+            Self::GrpcWeb(Codec::Proto) => "application/grpc-web+proto",
+            Self::GrpcWeb(Codec::Json) => "application/grpc-web+json",
+            Self::GrpcWeb(_) => "application/grpc-web",
+            Self::GrpcWebText(Codec::Proto) => "application/grpc-web-text+proto",
+            Self::GrpcWebText(Codec::Json) => "application/grpc-web-text+json",
+            Self::GrpcWebText(_) => "application/grpc-web-text",
+            Self::ConnectStream(Codec::Proto) => "application/connect+proto",
+            Self::ConnectStream(Codec::Json) => "application/connect+json",
+            _ => return None,
+        })
+    }
+
+    /// Whether a response of this kind goes on for as long as it is read.
+    pub(crate) fn is_long_lived(self) -> bool {
+        matches!(self, Self::Grpc | Self::GrpcWeb(_) | Self::GrpcWebText(_) | Self::ConnectStream(_))
+    }
+
     /// Whether a request of this kind can carry this dialect.
     pub(super) fn carries(self, dialect: Dialect) -> bool {
         match dialect {
-            Dialect::GrpcTimeout => matches!(self, Self::Grpc | Self::GrpcWeb),
-            Dialect::ConnectTimeout => self == Self::Connect,
+            Dialect::GrpcTimeout => matches!(self, Self::Grpc | Self::GrpcWeb(_) | Self::GrpcWebText(_)),
+            Dialect::ConnectTimeout => matches!(self, Self::Connect | Self::ConnectStream(_)),
             _ => true,
         }
+    }
+}
+
+impl Codec {
+    /// By what follows the name of a protocol in a content type; `None` where that is another name.
+    fn of_suffix(suffix: &[u8]) -> Option<Self> {
+        let Some((plus, word)) = suffix.split_first() else { return Some(Self::Unnamed) };
+        let codec = [(&b"proto"[..], Self::Proto), (b"json", Self::Json)];
+        let codec = codec.into_iter().find(|(name, _)| word.eq_ignore_ascii_case(name));
+        (*plus == b'+').then(|| codec.map_or(Self::Other, |(_, codec)| codec))
     }
 }
 
@@ -109,9 +163,8 @@ impl Seen {
     #[inline]
     pub(super) fn call(self) -> Call {
         match self.media {
-            Some(call @ (Call::Grpc | Call::GrpcWeb | Call::Connect)) => call,
-            _ if self.connect_version => Call::Connect,
-            _ => Call::Http,
+            None | Some(Call::Http) if self.connect_version => Call::Connect,
+            media => media.unwrap_or(Call::Http),
         }
     }
 }
@@ -152,12 +205,44 @@ mod tests {
     fn is_told_by_the_content_type() {
         assert_eq!(call("application/grpc"), Call::Grpc);
         assert_eq!(call("Application/gRPC+proto; x=y"), Call::Grpc);
-        assert_eq!(call("application/grpc-web+proto"), Call::GrpcWeb);
-        assert_eq!(call("application/grpc-web-text"), Call::GrpcWeb);
-        assert_eq!(call("application/connect+json"), Call::Connect);
-        for other in ["application/grpcx", "application/grp", "text/plain", "", "application/grpc-other"] {
+        assert_eq!(call("application/grpc-web+proto"), Call::GrpcWeb(Codec::Proto));
+        assert_eq!(call("application/grpc-web-text"), Call::GrpcWebText(Codec::Unnamed));
+        assert_eq!(call("Application/Connect+JSON; charset=utf-8"), Call::ConnectStream(Codec::Json));
+        assert_eq!(call("application/grpc-web+thrift"), Call::GrpcWeb(Codec::Other));
+        let others = ["application/grpcx", "application/grp", "text/plain", "", "application/grpc-other"];
+        for other in others.into_iter().chain(["application/connectx", "application/grpc-web-textual"]) {
             assert_eq!(call(other), Call::Http, "{other}");
         }
+    }
+
+    #[test]
+    fn the_content_type_of_an_answer_is_the_one_that_was_asked_for() {
+        let codecs = ["", "+proto", "+json"];
+        for protocol in ["application/grpc-web", "application/grpc-web-text", "application/connect"] {
+            for media in codecs.map(|codec| format!("{protocol}{codec}")) {
+                let told = Call::of_media(media.as_bytes()).media();
+                let known = media != "application/connect";
+                assert_eq!(told, Some(media.as_str()).filter(|_| known), "{media}");
+            }
+        }
+        // Without its name, the codec is left open.
+        assert_eq!(call("application/grpc+json").media(), Some("application/grpc"));
+        assert_eq!(call("application/grpc-web+thrift").media(), Some("application/grpc-web"));
+        for unknown in ["application/connect+thrift", "text/plain"] {
+            assert_eq!(call(unknown).media(), None, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn a_call_carries_the_dialect_of_its_protocol() {
+        let carried = |call: Call| [Dialect::GrpcTimeout, Dialect::ConnectTimeout].map(|dialect| call.carries(dialect));
+        for media in ["application/grpc", "application/grpc-web", "application/grpc-web-text+proto"] {
+            assert_eq!(carried(call(media)), [true, false], "{media}");
+        }
+        for connect in [Call::Connect, call("application/connect+proto")] {
+            assert_eq!(carried(connect), [false, true], "{connect:?}");
+        }
+        assert_eq!(carried(Call::Http), [false, false]);
     }
 
     #[test]

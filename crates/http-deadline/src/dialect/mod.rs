@@ -44,7 +44,7 @@ pub mod trail;
 mod write;
 
 pub(crate) use self::call::is_event_stream;
-pub use self::call::{Call, GRPC_MESSAGE, GRPC_STATUS};
+pub use self::call::{Call, Codec, GRPC_MESSAGE, GRPC_STATUS};
 pub use self::encoded::Encoded;
 pub use self::malformed::Malformed;
 pub use self::read::Asked;

@@ -5,18 +5,19 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use http_deadline::{Exceeded, Stage};
 use pin_project::{pin_project, pinned_drop};
 
 use super::custody::Custody;
-use crate::{BodyError, BoxError, grpc};
+use super::status::Status;
+use crate::{BodyError, BoxError};
 
 /// The response body of [`Enforce`](super::Enforce): the inner one, to the deadline.
 ///
-/// It passes data, trailers, size hint and end on exactly (R14). At the deadline it yields one error, or the
-/// trailers of gRPC, and then the end. Dropping it before its end means that the client went away.
+/// It passes data, trailers, size hint and end on exactly (R14). At the deadline it yields one error, or the status of
+/// a protocol that has one there, and then the end. Dropping it before its end means that the client went away.
 #[pin_project(PinnedDrop)]
 pub struct EnforcedBody<B: Body> {
     #[pin]
@@ -27,10 +28,10 @@ pub struct EnforcedBody<B: Body> {
 }
 
 /// How the body ends.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Ends {
-    /// In trailers of gRPC at the deadline, not in an error.
-    pub(super) with_status: bool,
+    /// At the deadline.
+    pub(super) status: Status,
     /// Without having been polled to its end: after this many bytes.
     pub(super) after: Option<u64>,
 }
@@ -38,6 +39,7 @@ pub(super) struct Ends {
 impl<B> Body for EnforcedBody<B>
 where
     B: Body,
+    B::Data: From<Bytes>,
     B::Error: Into<BoxError>,
 {
     type Data = B::Data;
@@ -55,7 +57,7 @@ where
         // R11: deadline first.
         if let Some(deadline) = custody.expired() {
             let exceeded = custody.stop(deadline, Stage::ResponseBody);
-            return Poll::Ready(Some(self.stop(exceeded)));
+            return Poll::Ready(self.stop(exceeded));
         }
         let frame = custody.run(|| inner.as_mut().poll_frame(cx));
         match frame {
@@ -79,7 +81,7 @@ where
                 custody.observe_pending(Stage::ResponseBody);
                 let deadline = ready!(custody.poll_expired(cx));
                 let exceeded = custody.stop(deadline, Stage::ResponseBody);
-                Poll::Ready(Some(self.stop(exceeded)))
+                Poll::Ready(self.stop(exceeded))
             }
         }
     }
@@ -105,12 +107,12 @@ impl<B: Body> EnforcedBody<B> {
     }
 
     /// The deadline has passed.
-    fn stop<D>(mut self: Pin<&mut Self>, exceeded: Exceeded) -> Result<Frame<D>, BodyError> {
+    fn stop(mut self: Pin<&mut Self>, exceeded: Exceeded) -> Option<Result<Frame<B::Data>, BodyError>>
+    where
+        B::Data: From<Bytes>,
+    {
         self.as_mut().close();
-        match self.ends.with_status {
-            true => Ok(Frame::trailers(grpc::trailers(&exceeded))),
-            false => Err(BodyError::Exceeded(with_reset(exceeded))),
-        }
+        self.ends.status.tell(exceeded)
     }
 
     /// Drops the inner body, under its deadline, and ends the journey.
@@ -125,6 +127,9 @@ impl<B: Body> EnforcedBody<B> {
 impl Ends {
     fn passed<D: Buf>(&mut self, frame: &Frame<D>, is_last: bool) {
         let length = frame.data_ref().map_or(0, |data| data.remaining() as u64);
+        if let Some(data) = frame.data_ref() {
+            self.status.pass(data);
+        }
         let after = self.after.map(|after| after.saturating_sub(length));
         // Trailers are the last frame there can be.
         self.after = if is_last || frame.is_trailers() { Some(0) } else { after };
@@ -168,15 +173,4 @@ fn hint<D: Buf>(frames: &VecDeque<Frame<D>>) -> SizeHint {
         hint.set_upper(hint.lower());
     }
     hint
-}
-
-/// hyper looks for an `h2::Error` behind the error of a body to choose the code of the reset (R13).
-#[cfg(feature = "http2")]
-fn with_reset(exceeded: Exceeded) -> Exceeded {
-    exceeded.with_source(std::sync::Arc::new(h2::Error::from(h2::Reason::CANCEL)))
-}
-
-#[cfg(not(feature = "http2"))]
-fn with_reset(exceeded: Exceeded) -> Exceeded {
-    exceeded
 }

@@ -4,11 +4,11 @@ use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
 use http_deadline::Deadline;
-use http_deadline::dialect::Call;
 
 use super::EnforcedBody;
 use super::body::Ends;
 use super::custody::Custody;
+use super::status::Status;
 
 /// What the request tells about its response.
 #[derive(Clone, Copy, Debug)]
@@ -41,8 +41,11 @@ impl Asking {
         } else {
             custody.release();
         }
-        let with_status = self.is_http2 && Call::of(head.headers()) == Call::Grpc;
-        let ends = Ends { with_status, after: self.length(&head) };
+        let after = self.length(&head);
+        let is_open = after.is_none() && head.body().size_hint().upper().is_none();
+        // Without a deadline there is nothing to tell.
+        let status = custody.inherited().map(|_| Status::of(head.headers(), self.is_http2, is_open));
+        let ends = Ends { status: status.unwrap_or_default(), after };
         head.map(|inner| wrap(EnforcedBody::kept(inner, custody, ends)))
     }
 

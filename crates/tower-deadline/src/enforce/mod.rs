@@ -17,7 +17,8 @@
 //! Before the head: the inner future is dropped, and the answer is an empty response with the policy's status
 //! and [`Exceeded`](crate::Exceeded) in its extensions; [`rescue`](crate::rescue) makes it readable. After it:
 //! the body ends with an error, so that the connection shows that the message is incomplete; a gRPC response
-//! over HTTP/2 ends with a trailers frame of status 4 (R13). Never both.
+//! over HTTP/2 ends with a trailers frame of status 4 (R13). gRPC-Web and streams of Connect have their status in the
+//! body, and get it there between two messages; within one, the error (R36). Never both.
 //!
 //! # What it costs
 //!
@@ -58,6 +59,7 @@ mod future;
 mod placed;
 mod service;
 mod settle;
+mod status;
 #[cfg(test)]
 mod tests;
 

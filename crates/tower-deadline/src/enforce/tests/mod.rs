@@ -15,6 +15,7 @@ mod causes;
 mod coverage;
 mod grpc;
 mod head;
+mod in_body;
 mod observed;
 mod owners;
 mod queue;
