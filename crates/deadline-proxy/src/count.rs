@@ -48,6 +48,8 @@ pub(crate) enum Refusal {
     Protocol,
     /// Whoever serves stops, and begins nothing that lasts.
     Shutdown,
+    /// The request comes by this proxy again and again.
+    Loop,
 }
 
 impl fmt::Display for Refusal {
@@ -65,6 +67,7 @@ impl fmt::Display for Refusal {
             Self::Handshake => "handshake",
             Self::Protocol => "protocol",
             Self::Shutdown => "shutdown",
+            Self::Loop => "loop",
         })
     }
 }

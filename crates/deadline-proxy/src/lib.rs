@@ -34,6 +34,7 @@ pub mod duration;
 pub mod error;
 pub mod listen;
 pub mod limits;
+pub mod forward;
 pub mod peers;
 pub mod proxy;
 pub mod run;

@@ -1,0 +1,96 @@
+//! What a proxy says about a request that it passes on: who asked, over what, by which hops, under which name.
+//!
+//! Covers `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and `Forwarded` (RFC 7239), `Via` in both directions (RFC 9110
+//! §7.6.3) with an end to loops, `X-Request-Id`, and `X-Request-Start`. Does not translate what a trusted peer said in
+//! one of the first two into the other, passes `X-Real-IP` of a trusted peer on but writes none, and knows no proxy
+//! two hops away: whoever is trusted answers for what it says of those before it.
+//!
+//! # Who is believed
+//!
+//! Whoever made the request, if [`Settings::trust`] contains it. Behind a balancer that speaks the PROXY protocol
+//! that is not the balancer, which has written no field of the request, but the client whom it names. Of anybody else
+//! every forwarding field is removed, also those that are not written here (`X-Forwarded-Prefix`, `X-Real-IP`) and
+//! those with `_` in the place of `-`, which upstreams of the CGI kind take for the same.
+//!
+//! # Where they stand
+//!
+//! [`UntrustedLayer`] outside of [`DeadlineLayer`](tower_deadline::DeadlineLayer), so that a stranger's
+//! `X-Request-Start` does not count as queue time (R8). [`ForwardLayer`] inside of
+//! [`HopByHopLayer`](tower_deadline::HopByHopLayer), so that no `Connection` removes what was written here, and outside
+//! of whatever rewrites the target, from which it takes the host. [`StampLayer`] inside of
+//! [`PropagateLayer`](tower_deadline::PropagateLayer), which leaves no `X-Request-Start` behind (R9).
+//!
+//! # Example
+//!
+//! ```
+//! use deadline_proxy::forward::{Fields, ForwardLayer, Settings, UntrustedLayer};
+//! use tower_deadline::Answers;
+//!
+//! let settings = Settings { trust: "10.0.0.0/8".parse()?, fields: Fields::Both, ..Settings::default() };
+//! let outside = UntrustedLayer::new(settings.trust.clone());
+//! let inside = ForwardLayer::new(settings, "edge", Answers::new().hop("edge"))?;
+//! # let _ = (outside, inside);
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
+
+mod fields;
+mod layer;
+mod node;
+mod request_id;
+mod stamp;
+mod trust;
+mod via;
+
+use crate::peers::Peers;
+
+pub use self::layer::{Forward, ForwardFuture, ForwardLayer};
+pub use self::stamp::{Stamp, StampLayer, stamp};
+pub use self::trust::{Untrusted, UntrustedLayer};
+pub use self::via::NoToken;
+
+/// What is said, and who is believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Whose forwarding fields are kept. Nobody's by default: what is not known to be a proxy is a client.
+    pub trust: Peers,
+    /// Which fields tell who asked.
+    pub fields: Fields,
+    /// The name of this proxy in `Via`, a token; the name of the hop where there is none.
+    pub via: Option<String>,
+    /// Whether each request has an `X-Request-Id`, and its response the same. By default it does: it costs little, and
+    /// without it nobody finds the same request in two logs.
+    pub request_id: bool,
+    /// Whether `X-Request-Start` is written. By default it is not: it serves only an upstream that believes it.
+    pub request_start: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { trust: Peers::default(), fields: Fields::default(), via: None, request_id: true, request_start: false }
+    }
+}
+
+/// Which fields tell the upstream who asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fields {
+    /// `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`: what nearly every upstream reads.
+    #[default]
+    XForwarded,
+    /// `Forwarded`, after RFC 7239.
+    Forwarded,
+    /// All of them.
+    Both,
+    /// None. Those of a trusted peer pass as they are.
+    Off,
+}
+
+impl Fields {
+    fn has_x_forwarded(self) -> bool {
+        matches!(self, Self::XForwarded | Self::Both)
+    }
+
+    fn has_forwarded(self) -> bool {
+        matches!(self, Self::Forwarded | Self::Both)
+    }
+}
