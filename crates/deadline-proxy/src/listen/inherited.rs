@@ -89,6 +89,10 @@ fn state(sockets: &mut ListenFd, index: usize) -> State {
             Err(error) => return State::Unusable(error),
         },
     };
+    usable(opened)
+}
+
+fn usable(opened: Opened) -> State {
     if opened.listens() {
         State::Free(opened)
     } else {
@@ -100,6 +104,7 @@ fn state(sockets: &mut ListenFd, index: usize) -> State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use socket2::{Domain, Type};
     use std::net::TcpListener;
 
     fn free(name: Option<&str>) -> Entry {
@@ -141,6 +146,11 @@ mod tests {
         let broken = io::Error::new(io::ErrorKind::InvalidInput, "fd 3 is not a socket");
         let mut inherited = Inherited(vec![Entry { name: None, state: State::Unusable(broken) }]);
         let told = "fd:0: fd 3 is not a socket; a TCP or Unix stream socket that listens is expected";
+        assert_eq!(claim(&mut inherited, "fd:0"), Err(told.to_owned()));
+
+        let silent = socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let mut inherited = Inherited(vec![Entry { name: None, state: usable(Opened::Tcp(silent.into())) }]);
+        let told = "fd:0: the socket does not listen; a TCP or Unix stream socket that listens is expected";
         assert_eq!(claim(&mut inherited, "fd:0"), Err(told.to_owned()));
     }
 }

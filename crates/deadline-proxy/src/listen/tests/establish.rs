@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::scratch::Scratch;
@@ -77,6 +78,8 @@ async fn a_trusted_peer_without_a_header_is_refused_and_named() {
 
 #[tokio::test]
 async fn a_trusted_peer_that_leaves_is_not_counted_as_refused() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let _guard = metrics::set_default_local_recorder(&recorder);
     let (listener, there) = listen(&believing(loopback(), "127.0.0.1"));
     for sent in [&b""[..], &HEADER[..20]] {
         let mut check = connect(&there).await;
@@ -86,6 +89,12 @@ async fn a_trusted_peer_that_leaves_is_not_counted_as_refused() {
         assert!(matches!(&error, EstablishError::Gone(source) if source.kind() == io::ErrorKind::UnexpectedEof));
         assert!(error.to_string().starts_with("the peer left before it had asked for anything: "), "{error}");
     }
+    assert_eq!(recorder.handle().render(), "");
+
+    connect(&there).await.write_all(REQUEST).await.unwrap();
+    assert!(listener.accept().await.unwrap().establish().await.is_err());
+    let counted = recorder.handle().render();
+    assert!(counted.contains("deadline_proxy_refusals_total{reason=\"proxy_header\"} 1"), "{counted}");
 }
 
 #[tokio::test]

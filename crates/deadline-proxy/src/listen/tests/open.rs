@@ -1,11 +1,13 @@
 //! Opening, and what is told where that fails.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
+use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 
 use super::scratch::Scratch;
@@ -48,11 +50,27 @@ fn an_address_in_use_is_told_whoever_uses_it() {
     }
 }
 
+#[tokio::test]
+async fn a_port_is_free_again_at_once() {
+    let (listener, address) = listen(&loopback());
+    let mut client = connect(&address).await;
+    // Who closes first is who has to remember the connection.
+    drop(listener.accept().await.unwrap());
+    assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0);
+    drop((client, listener));
+    assert_eq!(bind(&at_port(&address), 2).unwrap().address(), address);
+}
+
 #[test]
-fn a_port_is_free_again_at_once() {
-    let address = bind(&loopback(), 2).unwrap().address();
-    let again = bind(&at_port(&address), 2).unwrap();
-    assert_eq!(again.address(), address);
+fn one_copy_is_shared_with_nobody() {
+    let join = |address: String| {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.set_reuse_port(true).unwrap();
+        socket.bind(&SockAddr::from(address.parse::<SocketAddr>().unwrap()))
+    };
+    let (alone, several) = (bind(&loopback(), 1).unwrap(), bind(&loopback(), 2).unwrap());
+    assert!(join(alone.address()).is_err());
+    assert!(join(several.address()).is_ok(), "which shows that this would join");
 }
 
 #[test]

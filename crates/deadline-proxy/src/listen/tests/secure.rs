@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use metrics_exporter_prometheus::PrometheusBuilder;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -112,6 +113,8 @@ async fn with_authorities_of_clients_only_theirs_come_in() {
 
 #[tokio::test]
 async fn what_is_no_tls_is_refused_and_who_leaves_is_gone() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let _guard = metrics::set_default_local_recorder(&recorder);
     let authority = Authority::new("authority");
     let (listener, there) = listen(&secure(loopback(), &Files::of(&authority.issue("localhost"))));
     let mut plain = connect(&there).await;
@@ -121,6 +124,8 @@ async fn what_is_no_tls_is_refused_and_who_leaves_is_gone() {
     drop(connect(&there).await);
     let error = listener.accept().await.unwrap().establish().await.unwrap_err();
     assert!(matches!(error, EstablishError::Gone(_)), "{error}");
+    let counted = recorder.handle().render();
+    assert!(counted.contains("deadline_proxy_refusals_total{reason=\"tls\"} 1"), "{counted}");
 }
 
 #[tokio::test]

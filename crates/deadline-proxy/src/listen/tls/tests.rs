@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use metrics_exporter_prometheus::PrometheusBuilder;
+
 use super::*;
 use crate::listen::tests::authority::{Authority, Files, Issued};
 
@@ -89,6 +91,8 @@ fn authorities_that_are_none_are_told() {
 
 #[test]
 fn a_reload_says_whether_there_is_another_and_keeps_the_old_one_where_it_is_bad() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let _guard = metrics::set_default_local_recorder(&recorder);
     let authority = Authority::new("a");
     let (first, second) = (authority.issue("localhost"), authority.issue("localhost"));
     let files = Files::of(&first);
@@ -106,6 +110,12 @@ fn a_reload_says_whether_there_is_another_and_keeps_the_old_one_where_it_is_bad(
     fs::write(files.settings().key, &second.key).unwrap();
     assert_eq!((reload(), reload()), (Ok(true), Ok(false)));
     assert!(!Arc::ptr_eq(&in_use, &certificates.config()));
+
+    let counted = recorder.handle().render();
+    for (outcome, count) in [("refused", 2), ("renewed", 1)] {
+        let line = format!("deadline_proxy_certificate_reloads_total{{outcome=\"{outcome}\"}} {count}");
+        assert!(counted.contains(&line), "{counted}");
+    }
 }
 
 #[test]

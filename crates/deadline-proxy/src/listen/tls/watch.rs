@@ -130,9 +130,16 @@ mod tests {
         let lines = told.take();
         assert!(lines.len() == 1 && lines[0].contains("cannot read"), "{lines:?}");
 
-        files.write(&authority.issue("localhost"));
-        rounds(2).await;
-        assert_eq!(told.take().len(), 1);
+        let last = authority.issue("localhost");
+        for as_before in [0, 1] {
+            files.write(&last);
+            rounds(2).await;
+            assert_eq!(told.take().len(), 1 - as_before);
+            // What was bad before is told again where it was good in between.
+            fs::write(&files.settings().certificate, "no PEM").unwrap();
+            rounds(2).await;
+            assert_eq!(told.take().len(), 1);
+        }
         watch.abort();
     }
 
