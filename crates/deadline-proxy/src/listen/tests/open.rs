@@ -139,7 +139,7 @@ async fn all_copies_of_a_unix_socket_take_from_one_queue_and_its_file_goes_with_
     }
     listeners.pop();
     assert!(path.exists());
-    // Others rights are no other file.
+    // Other rights do not make it another file.
     fs::set_permissions(&path, fs::Permissions::from_mode(0o660)).unwrap();
     listeners.pop();
     assert!(!path.exists());
