@@ -15,7 +15,7 @@ use pin_project::pin_project;
 use tower::{Layer, Service};
 use tower_deadline::dialect::Call;
 use tower_deadline::hop_by_hop::Protocol;
-use tower_deadline::{AnswerBody, Answers};
+use tower_deadline::{AnswerBody, Answers, UpgradePolicy};
 
 use super::join::{Limits, join};
 use super::websocket::Offer;
@@ -39,6 +39,12 @@ impl TunnelLayer {
     pub fn new(settings: Settings, tunnels: Tunnels, answers: Answers) -> Result<Self, Error> {
         settings.check()?;
         Ok(Self { shared: Arc::new(Shared { settings, tunnels, answers }) })
+    }
+
+    /// What may be switched to: [`HopByHopLayer`](tower_deadline::HopByHopLayer) is given the same.
+    #[must_use]
+    pub fn upgrades(&self) -> &UpgradePolicy {
+        &self.shared.settings.upgrades
     }
 }
 

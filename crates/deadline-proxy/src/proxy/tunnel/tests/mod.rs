@@ -61,11 +61,13 @@ impl Edge {
             }
         });
         let answers = Answers::new().hop("edge");
+        let tunnel = TunnelLayer::new(self.settings.clone(), self.tunnels.clone(), answers.clone()).unwrap();
+        let hop_by_hop = HopByHopLayer::new(tunnel.upgrades().clone()).answers(answers.clone());
         let stack = ServiceBuilder::new()
             .layer(DeadlineLayer::new(Policy::new()).answers(answers.clone()))
             .layer(StallLayer)
-            .layer(TunnelLayer::new(self.settings.clone(), self.tunnels.clone(), answers.clone()).unwrap())
-            .layer(HopByHopLayer::new(self.settings.upgrades.clone()).answers(answers.clone()))
+            .layer(tunnel)
+            .layer(hop_by_hop)
             .layer(GatewayLayer::new(Uri::from_static("http://upstream"), answers))
             .layer(PropagateLayer::new())
             .service(upstream);
