@@ -9,8 +9,8 @@
 //! written, then both sides are told that nothing more comes.
 //!
 //! Does not look at what goes through a tunnel: no frame is read, and no WebSocket is closed by a frame of ours. Does not
-//! carry plain CONNECT, and no extended CONNECT but for WebSocket: 501. Over HTTP/2 a client is not told a tunnel that
-//! broke off from one that ended; WebSocket says so itself.
+//! carry plain CONNECT, and no extended CONNECT but for WebSocket: 501. A side is not told
+//! a tunnel that broke off from one that ended, because hyper resets neither; WebSocket has a frame that says so.
 //!
 //! # Where it stands
 //!
