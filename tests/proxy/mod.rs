@@ -11,5 +11,6 @@ mod process;
 mod smuggling;
 mod streams;
 mod tie;
+mod tunnels;
 mod upgrades;
 mod vectors;

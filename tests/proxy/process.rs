@@ -77,7 +77,7 @@ async fn an_address_in_use_is_told_with_what_to_do() {
 #[tokio::test]
 async fn the_admin_listener_tells_how_it_is_and_what_it_was_told() {
     let upstream = Upstream::start().await;
-    let arguments = ["--timeout", "300ms", "--max", "2s", "--hop", "edge"];
+    let arguments = ["--timeout", "300ms", "--max", "2s", "--hop", "edge", "--workers", "1"];
     let proxy = Proxy::with(upstream.address, &arguments).await;
     let admin = |path: &str| format!("http://{}{path}", proxy.admin);
     for (path, told) in [("/healthz", "ok\n"), ("/readyz", "ready\n")] {
@@ -87,7 +87,7 @@ async fn the_admin_listener_tells_how_it_is_and_what_it_was_told() {
     let config = curl(&[&admin("/config")]).await;
     assert_eq!(config.field("content-type"), "application/json");
     let expected = json!({
-        "upstream": format!("http://{}/", upstream.address), "hop": "edge",
+        "listeners": ["127.0.0.1:0"], "workers": 1, "upstream": [format!("http://{}", upstream.address)], "hop": "edge",
         "policy": {"name": "default", "timeout": "300ms", "cap": "2000ms"},
     });
     assert_eq!(config.json(), expected);
@@ -119,7 +119,7 @@ async fn help_names_every_flag_and_shows_examples() {
 async fn a_wrong_command_line_ends_with_2_and_says_what_is_expected() {
     for (arguments, told) in [
         (&["run"][..], "--upstream <URL>"),
-        (&["run", "--upstream", "ftp://a"], "http://HOST:PORT is expected"),
+        (&["run", "--upstream", "ftp://a"], "http://HOST[:PORT], https://HOST[:PORT] or unix:/PATH"),
         (&["run", "--upstream", "http://a", "--timeout", "5s", "--max", "3s"], "lower the one or raise the other"),
     ] {
         let finished = Program::run("deadline-proxy", arguments).await;

@@ -18,7 +18,7 @@ use tokio::time::sleep;
 use tower::{Service, service_fn};
 
 use crate::count::{self, Collected};
-use crate::proxy::Settings;
+use crate::settings::Settings;
 
 const PATHS: [&str; 4] = ["/healthz", "/readyz", "/config", "/metrics"];
 
@@ -103,11 +103,14 @@ impl Told {
 }
 
 fn config(settings: &Settings) -> serde_json::Value {
-    let policy = &settings.policy;
+    let Settings { listeners, workers, proxy, .. } = settings;
     let millis = |duration: Option<Duration>| duration.map(|duration| duration.as_millis().to_string() + "ms");
+    let policy = &proxy.policy;
     json!({
-        "upstream": settings.upstream.to_string(),
-        "hop": settings.hop,
+        "listeners": listeners.iter().map(|listener| listener.address.to_string()).collect::<Vec<_>>(),
+        "workers": workers,
+        "upstream": proxy.upstream.targets.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "hop": proxy.hop,
         "policy": {
             "name": policy.name().as_str(),
             "timeout": millis(policy.timeout()),

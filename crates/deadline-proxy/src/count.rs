@@ -38,6 +38,8 @@ pub(crate) enum Refusal {
     BodyRate,
     /// Too many requests of a route are under way.
     InFlight,
+    /// Every connection to the upstream is in use, and no more requests may wait for one.
+    PoolFull,
     /// There are too many connections; this one was told so.
     Connections,
     /// There are too many connections, and too many that have to be told so.
@@ -62,6 +64,7 @@ impl fmt::Display for Refusal {
             Self::HeadTime => "head_time",
             Self::BodyRate => "body_rate",
             Self::InFlight => "in_flight",
+            Self::PoolFull => "pool_full",
             Self::Connections => "connections",
             Self::Dropped => "connections_dropped",
             Self::Handshake => "handshake",

@@ -5,11 +5,30 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tower_deadline::hop_by_hop::ProtocolError;
+
+use crate::listen::{self, Address};
+use crate::{limits, proxy};
+
 /// Why the proxy did not start.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// A listener could not be opened.
+    /// A listener for traffic could not be opened.
+    Listen(listen::Error),
+    /// An address was given twice.
+    ListenTwice(Address),
+    /// What the proxy is told cannot be kept to.
+    Proxy(proxy::Error),
+    /// A limit cannot be kept.
+    Limits(limits::Error),
+    /// A protocol cannot be switched to.
+    Upgrade(ProtocolError),
+    /// Threads or their runtimes could not be had.
+    Worker(io::Error),
+    /// Every worker ended before it was told to.
+    Ended,
+    /// The admin listener could not be opened.
     Bind {
         /// Where.
         address: SocketAddr,
@@ -32,6 +51,16 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Listen(error @ listen::Error::Listen { .. }) => write!(f, "{error}; choose another with --listen"),
+            Self::Listen(error) => error.fmt(f),
+            Self::ListenTwice(address) => {
+                write!(f, "{address} is given twice; one listener for each address is expected")
+            }
+            Self::Proxy(error) => error.fmt(f),
+            Self::Limits(error) => error.fmt(f),
+            Self::Upgrade(error) => write!(f, "--upgrade: {error}"),
+            Self::Worker(source) => write!(f, "cannot start a thread for the traffic: {source}"),
+            Self::Ended => f.write_str("the traffic ended before it was told to"),
             Self::Bind { address, argument, source } => {
                 let reason = match source.kind() {
                     io::ErrorKind::AddrInUse => "address in use",
@@ -52,8 +81,12 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Bind { source, .. } | Self::Signals(source) => Some(source),
-            Self::TimeoutOverMax { .. } => None,
+            Self::Bind { source, .. } | Self::Signals(source) | Self::Worker(source) => Some(source),
+            Self::Listen(error) => error.source(),
+            Self::Proxy(error) => error.source(),
+            Self::TimeoutOverMax { .. } | Self::ListenTwice(_) | Self::Limits(_) | Self::Upgrade(_) | Self::Ended => {
+                None
+            }
         }
     }
 }

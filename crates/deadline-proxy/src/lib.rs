@@ -6,21 +6,22 @@
 //! # Example
 //!
 //! ```
-//! use deadline_proxy::proxy::{Settings, service};
-//! use deadline_proxy::serve::serve;
+//! use deadline_proxy::limits::Limits;
+//! use deadline_proxy::proxy::{Proxy, Settings};
+//! use deadline_proxy::serve::{Terms, serve};
+//! use deadline_proxy::upstream;
 //! use std::time::Duration;
 //! use tower_deadline::Policy;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let settings = Settings {
-//!     upstream: "http://127.0.0.1:3000".parse()?,
-//!     policy: Policy::new().default_timeout(Duration::from_secs(3)),
-//!     hop: "edge".to_owned(),
-//! };
+//! let upstream = upstream::Settings::new(["http://127.0.0.1:3000".parse()?]);
+//! let policy = Policy::new().default_timeout(Duration::from_secs(3));
+//! let settings = Settings { policy, hop: "edge".to_owned(), ..Settings::new(upstream) };
+//! let proxy = Proxy::new(&settings, &Limits::default())?;
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
 //! let stop = async { /* a signal, as a rule */ };
-//! serve(listener, service(&settings), stop).await;
+//! serve(listener, proxy.service(1), Terms::default(), stop).await;
 //! # Ok(())
 //! # }
 //! ```
@@ -32,11 +33,14 @@ mod count;
 pub mod demo;
 pub mod duration;
 pub mod error;
-pub mod listen;
-pub mod limits;
 pub mod forward;
+pub mod limits;
+pub mod listen;
+mod log;
 pub mod peers;
 pub mod proxy;
 pub mod run;
 pub mod serve;
+pub mod settings;
 pub mod upstream;
+pub mod worker;

@@ -5,15 +5,19 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use deadline_proxy::cli::{Cli, Verb};
-use deadline_proxy::demo::{self, Outcome};
+use deadline_proxy::demo::{self, DemoArgs, DemoError, Outcome};
 use deadline_proxy::run::run;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     match Cli::parse().verb {
-        Verb::Run(args) => told(run(&args).await.map(|()| ExitCode::SUCCESS)),
-        Verb::Demo(args) => told(demo::run(&args, &mut anstream::stdout()).await.map(shown)),
+        Verb::Run(args) => told(run(&args).map(|()| ExitCode::SUCCESS)),
+        Verb::Demo(args) => told(show(&args).map(shown)),
     }
+}
+
+#[tokio::main]
+async fn show(args: &DemoArgs) -> Result<Outcome, DemoError> {
+    demo::run(args, &mut anstream::stdout()).await
 }
 
 /// The difference, where there is one, was written.

@@ -1,85 +1,104 @@
 //! `run`: open the listeners, say where they are, serve until a signal.
+//!
+//! The main thread has a runtime of its own: it waits for signals, serves the admin listener, and tends what the
+//! workers share. The traffic is the workers' alone.
+
+mod signals;
+mod ways_in;
 
 use std::future::pending;
-use std::io::Write;
-use std::net::SocketAddr;
+use std::time::Duration;
 
-use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use futures_util::future::join_all;
+use tokio::runtime::Builder;
 use tokio::sync::watch;
+use tower_deadline::Answers;
 
+use self::signals::Signals;
+use self::ways_in::WaysIn;
 use crate::admin::{self, Readiness};
 use crate::cli::RunArgs;
 use crate::error::Error;
-use crate::proxy::{self, Settings};
-use crate::serve::serve;
+use crate::limits::Limits;
+use crate::listen::Socket;
+use crate::log;
+use crate::proxy::Proxy;
+use crate::serve::{Terms, serve};
+use crate::settings::Settings;
+use crate::worker::Workers;
+
+/// How often the files of certificates are looked at.
+const CERTIFICATE_CHECK: Duration = Duration::from_secs(5);
+
+/// How long tunnels may take to end, once all else has.
+const TUNNEL_CLOSE: Duration = Duration::from_secs(5);
 
 /// Serves until SIGTERM or SIGINT, then lets what is under way finish. A second signal ends it at once.
 ///
 /// # Errors
 ///
 /// What keeps it from starting; nothing is half started.
-pub async fn run(args: &RunArgs) -> Result<(), Error> {
+pub fn run(args: &RunArgs) -> Result<(), Error> {
     let settings = args.settings()?;
-    let mut signals = Signals::new()?;
-    let traffic = bind(args.listen, "--listen").await?;
-    let admin = bind(args.admin, "--admin").await?;
-    announce(&settings, &traffic, &admin);
+    log::install();
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::Worker)?;
+    runtime.block_on(serve_until_told(&settings))
+}
 
+async fn serve_until_told(settings: &Settings) -> Result<(), Error> {
+    let mut signals = Signals::new()?;
+    let limits = Limits::new(settings.limits.clone()).map_err(Error::Limits)?;
     let readiness = Readiness::default();
+    // Counts from here on: what is made below looks its counts up once.
+    let admin = admin::service(settings, readiness.clone());
+    let proxy = Proxy::new(&settings.proxy, &limits).map_err(Error::Proxy)?;
+    let ways_in = WaysIn::open(settings).await?;
+    ways_in.announce(settings);
+
+    let terms = Terms::new(limits, Answers::new().hop(&settings.proxy.hop)).drain_limit(settings.drain_limit);
     let (stop, stopped) = watch::channel(false);
-    let traffic = serve(traffic, proxy::service(&settings), until(stopped));
-    // Goes on while the traffic drains: `/readyz` is asked just then.
-    let admin = tokio::spawn(serve(admin, admin::service(&settings, readiness.clone()), pending()));
-    tokio::pin!(traffic);
-    tokio::select! {
-        () = &mut traffic => {}
-        () = signals.next() => {
-            readiness.drain();
-            stop.send_replace(true);
-            tokio::select! {
-                () = &mut traffic => {}
-                () = signals.next() => {}
-            }
-        }
+    let (mut workers, count) = (Workers::default(), settings.workers.get());
+    for certificates in ways_in.certificates() {
+        tokio::spawn(certificates.watch(CERTIFICATE_CHECK));
     }
-    admin.abort();
+    // Goes on while the traffic drains: `/readyz` is asked just then.
+    tokio::spawn(serve(ways_in.admin, admin, Terms::default(), pending()));
+    for sockets in ways_in.shares {
+        let work = work(sockets, proxy.clone(), terms.clone(), count, stopped.clone());
+        workers.start(work).map_err(Error::Worker)?;
+    }
+    let tended = proxy.clone();
+    tokio::spawn(async move { tended.tend().await });
+    tokio::spawn(admin::tend());
+
+    let ended = workers.ended();
+    tokio::pin!(ended);
+    tokio::select! {
+        () = &mut ended => return Err(Error::Ended),
+        () = signals.next() => {}
+    }
+    readiness.drain();
+    stop.send_replace(true);
+    tokio::select! {
+        () = ended => {}
+        () = signals.next() => {}
+    }
     Ok(())
 }
 
-fn announce(settings: &Settings, traffic: &TcpListener, admin: &TcpListener) {
-    let address = |listener: &TcpListener| listener.local_addr().map(|address| address.to_string());
-    let (traffic, admin) = (address(traffic).unwrap_or_default(), address(admin).unwrap_or_default());
-    let (upstream, mut out) = (&settings.upstream, anstream::stdout());
-    // Serving does not depend on somebody reading this.
-    let _ = writeln!(out, "deadline-proxy: http://{traffic} -> {upstream}");
-    let _ = writeln!(out, "deadline-proxy: admin on http://{admin} (/healthz /readyz /config)");
-}
-
-async fn bind(address: SocketAddr, argument: &'static str) -> Result<TcpListener, Error> {
-    TcpListener::bind(address).await.map_err(|source| Error::Bind { address, argument, source })
+/// The work of one worker, from its first connection to its last.
+async fn work(sockets: Vec<Socket>, proxy: Proxy, terms: Terms, workers: usize, stopped: watch::Receiver<bool>) {
+    let service = proxy.service(workers);
+    let listeners = sockets.into_iter().filter_map(|socket| {
+        let opened = socket.listen();
+        opened.inspect_err(|error| tracing::error!("a listener cannot be waited on: {error}")).ok()
+    });
+    let served = listeners.map(|listener| serve(listener, service.clone(), terms.clone(), until(stopped.clone())));
+    join_all(served).await;
+    proxy.close_tunnels(TUNNEL_CLOSE).await;
 }
 
 async fn until(mut stopped: watch::Receiver<bool>) {
     // A sender that is gone means the same.
     let _ = stopped.wait_for(|stopped| *stopped).await;
-}
-
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, Error> {
-        let open = |kind| signal(kind).map_err(Error::Signals);
-        Ok(Self { terminate: open(SignalKind::terminate())?, interrupt: open(SignalKind::interrupt())? })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }

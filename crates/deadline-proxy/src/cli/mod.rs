@@ -1,17 +1,27 @@
 //! The command line.
 
-use std::net::SocketAddr;
-use std::time::Duration;
+mod deadline;
+mod forwarding;
+mod limits;
+mod listening;
+mod tunnels;
+mod upstreams;
+mod value;
 
 use clap::{Args, Parser, Subcommand};
-use http::Uri;
-use http::uri::Authority;
-use tower_deadline::{Dialect, Policy};
+use tower_deadline::Dialect;
 
+pub use self::deadline::DeadlineArgs;
+pub use self::forwarding::{ForwardArgs, ForwardedFields};
+pub use self::limits::LimitArgs;
+pub use self::listening::ListenArgs;
+pub use self::tunnels::TunnelArgs;
+pub use self::upstreams::{Balancing, HttpVersion, UpstreamArgs};
+pub use self::value::OrOff;
 use crate::demo::DemoArgs;
-use crate::duration::duration;
 use crate::error::Error;
-use crate::proxy::Settings;
+use crate::proxy;
+use crate::settings::Settings;
 
 /// The field that the help shows in its examples.
 const FIELD: Dialect = Dialect::XRequestTimeout;
@@ -35,9 +45,13 @@ fn run_examples() -> String {
 Examples:
   deadline-proxy run --upstream http://127.0.0.1:3000
   deadline-proxy run --upstream http://127.0.0.1:3000 --listen 0.0.0.0:8080 --timeout 3s --max 30s
+  deadline-proxy run --upstream https://orders.internal --upgrade websocket \\
+      --listen-tls 0.0.0.0:8443 --tls-cert chain.pem --tls-key key.pem --trust 10.0.0.0/8
+  systemd-socket-activate -l 8080 --fdname=http deadline-proxy run --upstream unix:/run/app.sock --listen fd:http
 
 Durations are written as in {FIELD}: 300ms, 1.5s, 1h30m; bare digits are milliseconds.
-SIGTERM and SIGINT stop accepting and give what is under way 30 s to finish; a second one ends it at once."
+SIGTERM and SIGINT stop accepting and give what is under way --drain-timeout to finish; a second one ends it at once.
+RUST_LOG chooses what is written to standard error: error, warn, info (the default), debug."
     )
 }
 
@@ -54,9 +68,9 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Proxy every request to one upstream.
+    /// Proxy every request to an upstream.
     #[command(after_help = run_examples())]
-    Run(RunArgs),
+    Run(Box<RunArgs>),
 
     /// See it: three hops on loopback sockets in one process, five requests, a picture of each.
     Demo(DemoArgs),
@@ -65,79 +79,54 @@ pub enum Verb {
 /// How to proxy.
 #[derive(Args, Debug)]
 pub struct RunArgs {
-    /// Where requests go: http://HOST:PORT. gRPC goes there over HTTP/2, everything else over HTTP/1.1.
-    #[arg(long, value_name = "URL", value_parser = upstream)]
-    pub upstream: Uri,
+    /// Where requests go.
+    #[command(flatten)]
+    pub upstream: UpstreamArgs,
 
-    /// Where requests come in: HTTP/1.1, and HTTP/2 with prior knowledge.
-    #[arg(long, value_name = "ADDR", value_parser = address, default_value = "127.0.0.1:8080")]
-    pub listen: SocketAddr,
+    /// Where requests come in.
+    #[command(flatten)]
+    pub listening: ListenArgs,
 
-    /// Where /healthz, /readyz and /config are served.
-    #[arg(long, value_name = "ADDR", value_parser = address, default_value = "127.0.0.1:9901")]
-    pub admin: SocketAddr,
+    /// How long they may take.
+    #[command(flatten)]
+    pub deadline: DeadlineArgs,
 
-    /// The budget of a request that asks for none. Without it, such a request takes as long as its upstream does.
-    #[arg(long, value_name = "DURATION", value_parser = limit)]
-    pub timeout: Option<Duration>,
+    /// What may become a tunnel.
+    #[command(flatten)]
+    pub tunnels: TunnelArgs,
 
-    /// The most that a request can ask for; without it, --timeout is the most.
-    #[arg(long, value_name = "DURATION", value_parser = limit)]
-    pub max: Option<Duration>,
+    /// What is said about who asked.
+    #[command(flatten)]
+    pub forwarding: ForwardArgs,
 
-    /// The name of this hop, in answers.
-    #[arg(long, value_name = "NAME", default_value = "proxy")]
-    pub hop: String,
+    /// How much is taken on.
+    #[command(flatten)]
+    pub limits: LimitArgs,
 }
 
 impl RunArgs {
-    /// What the proxy is told.
+    /// What the process is told.
     ///
     /// # Errors
     ///
     /// Where two arguments contradict each other.
     pub fn settings(&self) -> Result<Settings, Error> {
-        let mut policy = Policy::new();
-        if let (Some(timeout), Some(max)) = (self.timeout, self.max) {
-            if timeout > max {
-                return Err(Error::TimeoutOverMax { timeout, max });
-            }
-        }
-        if let Some(timeout) = self.timeout {
-            policy = policy.default_timeout(timeout);
-        }
-        if let Some(max) = self.max {
-            policy = policy.max(max);
-        }
-        Ok(Settings { upstream: self.upstream.clone(), policy, hop: self.hop.clone() })
+        let proxy = proxy::Settings {
+            upstream: self.upstream.settings(),
+            policy: self.deadline.policy()?,
+            tunnel: self.tunnels.settings()?,
+            forwarding: self.forwarding.settings(),
+            hop: self.deadline.hop.clone(),
+        };
+        Ok(Settings {
+            listeners: self.listening.listeners()?,
+            admin: self.listening.admin,
+            workers: self.listening.workers(),
+            limits: self.limits.settings(),
+            drain_limit: self.limits.drain_timeout,
+            proxy,
+        })
     }
-}
-
-fn upstream(text: &str) -> Result<Uri, String> {
-    let expected = "http://HOST:PORT is expected";
-    let uri: Uri = text.parse().map_err(|error| format!("{error}; {expected}"))?;
-    match (uri.scheme_str(), uri.authority(), uri.path()) {
-        (Some("http"), Some(authority), "/") if uri.query().is_none() && is_host_and_port(authority) => Ok(uri),
-        (Some("https"), ..) => Err(format!("TLS to the upstream is not supported yet; {expected}")),
-        _ => Err(format!("{expected}, without user, path and query")),
-    }
-}
-
-/// `http` takes a port that is none, an empty host, and user information.
-fn is_host_and_port(authority: &Authority) -> bool {
-    let (host, text) = (authority.host(), authority.as_str());
-    let port = authority.port_u16().filter(|port| *port != 0).map(|port| format!("{host}:{port}"));
-    !host.is_empty() && (text == host || port.is_some_and(|whole| text == whole))
-}
-
-fn limit(text: &str) -> Result<Duration, String> {
-    let limit = duration(text)?;
-    if limit.is_zero() { Err("a duration above zero is expected, such as 300ms or 1.5s".to_owned()) } else { Ok(limit) }
-}
-
-fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse()
-        .map_err(|_| "IP:PORT is expected, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080".to_owned())
 }
 
 #[cfg(test)]
@@ -162,33 +151,44 @@ mod tests {
     #[test]
     fn one_argument_is_enough() {
         let settings = settings("--upstream http://127.0.0.1:3000").unwrap();
-        assert_eq!(settings.upstream, "http://127.0.0.1:3000/");
-        assert_eq!(settings.hop, "proxy");
+        assert_eq!(
+            settings.proxy.upstream.targets.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["http://127.0.0.1:3000"]
+        );
+        assert_eq!(
+            settings.listeners.iter().map(|listener| listener.address.to_string()).collect::<Vec<_>>(),
+            ["127.0.0.1:8080"]
+        );
+        assert_eq!(settings.proxy.hop, "proxy");
     }
 
     #[test]
     fn what_is_wrong_is_named_with_what_is_expected() {
         for (arguments, named) in [
             ("", "--upstream <URL>"),
-            ("--upstream 127.0.0.1:3000", "http://HOST:PORT is expected"),
-            ("--upstream https://example.com", "TLS to the upstream is not supported yet"),
+            ("--upstream 127.0.0.1:3000", "http://HOST[:PORT], https://HOST[:PORT] or unix:/PATH is expected"),
             ("--upstream http://a/b", "without user, path and query"),
             ("--upstream http://a@b", "without user, path and query"),
             ("--upstream http://a --timeout soon", "'--timeout <DURATION>': a duration such as 300ms"),
             ("--upstream http://a --timeout 0", "a duration above zero"),
-            ("--upstream http://a:99999", "http://HOST:PORT is expected"),
-            ("--upstream http://:3000", "http://HOST:PORT is expected"),
-            ("--upstream http://a --listen :8080", "IP:PORT is expected, such as 127.0.0.1:8080"),
+            ("--upstream http://a:99999", "http://HOST[:PORT]"),
+            ("--upstream http://:3000", "http://HOST[:PORT]"),
+            ("--upstream http://a --admin :8080", "IP:PORT is expected, such as 127.0.0.1:8080"),
+            ("--upstream http://a --listen :8080", "'--listen <ADDR>'"),
+            ("--upstream http://a --listen 1.2.3.4:5 --listen 1.2.3.4:5", "1.2.3.4:5 is given twice"),
+            ("--upstream http://a --listen-tls 1.2.3.4:5", "--tls-cert <FILE>"),
+            ("--upstream http://a --tls-cert a.pem", "--tls-key <FILE>"),
+            ("--upstream http://a --upstream-cert a.pem", "--upstream-key <FILE>"),
+            ("--upstream http://a --upgrade h2c", "--upgrade: "),
+            ("--upstream http://a --tunnel-idle 1s", "--upgrade <PROTOCOL>"),
+            ("--upstream http://a --trust everybody", "a network such as 10.0.0.0/8"),
+            ("--upstream http://a --eject-after 0", "a whole number above zero, or `off`"),
+            ("--upstream http://a --min-body-rate slow", "a number of bytes above zero, or `off`"),
+            ("--upstream http://a --workers 0", "a number of threads from 1 to 1024"),
             ("--upstream http://a --timeout 5s --max 3s", "--timeout (5s) is longer than --max (3s)"),
         ] {
             let error = settings(arguments).err().unwrap_or_default();
             assert!(error.contains(named), "{arguments}: {error}");
         }
-    }
-
-    #[test]
-    fn durations_are_written_as_in_the_header() {
-        assert_eq!(limit("1.5s"), Ok(Duration::from_millis(1500)));
-        assert_eq!(limit("250"), Ok(Duration::from_millis(250)));
     }
 }

@@ -6,7 +6,7 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use http::{Request, Response, Uri};
+use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
@@ -20,8 +20,10 @@ use super::cases::Terms;
 use super::ledger::Ledger;
 use super::record::recorded;
 use super::service::{Payments, charge, order, service};
-use crate::proxy::{self, Settings};
-use crate::serve::serve;
+use crate::limits::Limits;
+use crate::proxy::{Proxy, Settings};
+use crate::serve::{self, serve};
+use crate::upstream;
 
 /// The running chain.
 pub(super) struct Chain {
@@ -39,9 +41,10 @@ impl Chain {
     pub(super) async fn start(terms: Terms, closed: Vec<Hop>) -> io::Result<Self> {
         // All at once, so that no hop is given the port that another has just closed.
         let (proxy, orders, payments) = (bind().await?, bind().await?, bind().await?);
-        let upstream = Uri::builder().scheme("http").authority(orders.local_addr()?.to_string()).path_and_query("/");
-        let upstream = upstream.build().map_err(io::Error::other)?;
-        let settings = Settings { upstream, policy: terms.policy(), hop: Hop::Proxy.as_str().to_owned() };
+        let target = format!("http://{}", orders.local_addr()?).parse().map_err(io::Error::other)?;
+        let (upstream, hop) = (upstream::Settings::new([target]), Hop::Proxy.as_str().to_owned());
+        let settings = Settings { policy: terms.policy(), hop, ..Settings::new(upstream) };
+        let front = Proxy::new(&settings, &Limits::default()).map_err(io::Error::other)?;
         let to_payments = Payments::at(payments.local_addr()?);
         let ledger = Ledger::new();
         let (stop, servers) = (watch::Sender::new(false), JoinSet::new());
@@ -50,7 +53,7 @@ impl Chain {
         chain.serve(Hop::Payments, payments, service(Hop::Payments, policy.clone(), charge));
         let handler = move |head| order(to_payments.clone(), head);
         chain.serve(Hop::Orders, orders, service(Hop::Orders, policy, handler));
-        chain.serve(Hop::Proxy, proxy, proxy::service(&settings));
+        chain.serve(Hop::Proxy, proxy, front.service(1));
         Ok(chain)
     }
 
@@ -66,7 +69,7 @@ impl Chain {
         }
         let service = recorded(self.ledger.clone(), hop, self.terms.policy(), service);
         let mut stopped = self.stop.subscribe();
-        self.servers.spawn(serve(listener, service, async move {
+        self.servers.spawn(serve(listener, service, serve::Terms::default(), async move {
             // A sender that is gone means the same.
             let _ = stopped.wait_for(|stopped| *stopped).await;
         }));

@@ -2,60 +2,164 @@
 //!
 //! Covers what happens to a request between a listener and an upstream. The rules are those of the layers.
 
+mod blame;
+mod error;
 pub mod framing;
 mod gateway;
 mod stall;
 pub mod tunnel;
-mod upstream;
 
-use http::{Request, Response, Uri};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use tower::{Service, ServiceBuilder};
+use tower::{Service, ServiceBuilder, service_fn};
 use tower_deadline::{
-    Answers, BodyError, DeadlineLayer, HopByHopLayer, Policy, PropagateError, PropagateLayer, UpgradePolicy,
+    Answers, BodyError, DeadlineLayer, Dialects, HopByHopLayer, Policy, PropagateError, PropagateLayer,
 };
 
+pub use self::error::Error;
 use self::framing::FramingLayer;
 use self::gateway::GatewayLayer;
 use self::stall::StallLayer;
-use self::upstream::Upstream;
+use self::tunnel::{TunnelLayer, Tunnels};
+use crate::forward::{self, ForwardLayer, UntrustedLayer, stamp};
+use crate::limits::{BodyRateLayer, HeadCountLayer, InFlightLayer, Limits, TallyLayer};
+use crate::upstream::{self, Cluster, Pool};
 
 /// What a proxy is told.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Scheme and authority of where requests go.
-    pub upstream: Uri,
+    /// Where requests go.
+    pub upstream: upstream::Settings,
     /// What every request is held to.
     pub policy: Policy,
-    /// The name of this hop, in answers.
+    /// What may be switched to, and what tunnels are held to.
+    pub tunnel: tunnel::Settings,
+    /// What is said about who asked, and who is believed.
+    pub forwarding: forward::Settings,
+    /// The name of this hop, in answers and in `Via`.
     pub hop: String,
 }
 
-/// The service of a proxy, from the outside in.
-pub fn service(
-    settings: &Settings,
-) -> impl Service<
-    Request<Incoming>,
-    Response = Response<impl Body<Data = bytes::Bytes, Error = BodyError> + Send + 'static>,
-    Error = PropagateError,
-    Future: Send,
-> + Clone
-+ Send
-+ 'static {
-    let answers = Answers::new().hop(&settings.hop);
-    ServiceBuilder::new()
-        // Reads the deadline fields before anything strips them (R9), and answers for whatever stops inside.
-        .layer(DeadlineLayer::new(settings.policy.clone()).answers(answers.clone()))
-        // What two parties could read differently is not passed on, while `Transfer-Encoding` still stands there (R35).
-        .layer(FramingLayer::new(answers.clone()))
-        // A client that does not read keeps hyper from polling: the upstream is let go from outside (R13b).
-        .layer(StallLayer)
-        // What concerns the client's connection does not reach the upstream, and the other way round.
-        .layer(HopByHopLayer::new(UpgradePolicy::Strip).answers(answers.clone()))
-        // An upstream that cannot be reached is a 502; addresses the request to it.
-        .layer(GatewayLayer::new(settings.upstream.clone(), answers))
-        // Writes what is left, fresh, after everything that could have touched it.
-        .layer(PropagateLayer::new())
-        .service(Upstream::new())
+impl Settings {
+    /// Sends requests there, without a limit of its own.
+    #[must_use]
+    pub fn new(upstream: upstream::Settings) -> Self {
+        let (tunnel, forwarding) = (tunnel::Settings::default(), forward::Settings::default());
+        Self { upstream, policy: Policy::new(), tunnel, forwarding, hop: "proxy".to_owned() }
+    }
+}
+
+/// A proxy, as far as its workers share it. A clone is the same.
+#[derive(Clone, Debug)]
+pub struct Proxy {
+    policy: Policy,
+    dialects: Dialects,
+    cluster: Arc<Cluster>,
+    tunnel: TunnelLayer,
+    tunnels: Tunnels,
+    hop_by_hop: HopByHopLayer,
+    tally: TallyLayer,
+    in_flight: InFlightLayer,
+    untrusted: UntrustedLayer,
+    forward: ForwardLayer,
+    limits: Limits,
+    answers: Answers,
+}
+
+impl Proxy {
+    /// Makes ready what all workers share; calls nobody.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be kept to, and what is expected.
+    pub fn new(settings: &Settings, limits: &Limits) -> Result<Self, Error> {
+        let (answers, tunnels) = (Answers::new().hop(&settings.hop), Tunnels::new());
+        let (upgrades, trusts) = (settings.tunnel.upgrades.clone(), !settings.forwarding.trust.is_empty());
+        Ok(Self {
+            policy: settings.policy.clone(),
+            // R8: the stamp of whoever is not trusted does not come this far.
+            dialects: Dialects::default().trust_request_start(trusts),
+            cluster: Cluster::new(settings.upstream.clone())?,
+            tunnel: TunnelLayer::new(settings.tunnel.clone(), tunnels.clone(), answers.clone())?,
+            tunnels,
+            hop_by_hop: HopByHopLayer::new(upgrades).answers(answers.clone()),
+            tally: TallyLayer::new(),
+            untrusted: UntrustedLayer::new(settings.forwarding.trust.clone()),
+            forward: ForwardLayer::new(settings.forwarding.clone(), &settings.hop, answers.clone())?,
+            in_flight: InFlightLayer::new(limits.settings().in_flight, answers.clone()),
+            limits: limits.clone(),
+            answers,
+        })
+    }
+
+    /// The service of one of so many workers, from the outside in. Each has its own connections to the upstream.
+    pub fn service(
+        &self,
+        workers: usize,
+    ) -> impl Service<
+        Request<Incoming>,
+        Response = Response<impl Body<Data = bytes::Bytes, Error = BodyError> + Send + 'static>,
+        Error = PropagateError,
+        Future: Send,
+    > + Clone
+    + Send
+    + 'static {
+        let (answers, limits) = (self.answers.clone(), self.limits.settings());
+        let (pool, fresh) = (Pool::new(Arc::clone(&self.cluster), workers), PropagateLayer::new());
+        ServiceBuilder::new()
+            // Counts every answer, also those that are made here.
+            .layer(self.tally.clone())
+            // What a stranger says of queue time does not count (R8).
+            .layer(self.untrusted.clone())
+            // Reads the deadline fields before anything strips them (R9), and answers for whatever stops inside.
+            .layer(DeadlineLayer::new(self.policy.clone()).dialects(self.dialects.clone()).answers(answers.clone()))
+            // A head of HTTP/2 has as many fields as one of HTTP/1.1, where hyper counts them.
+            .layer(HeadCountLayer::new(limits.head_count, answers.clone()))
+            // What two parties could read differently is not passed on, while `Transfer-Encoding` still stands there (R35).
+            .layer(FramingLayer::new(answers.clone()))
+            // A client that does not read keeps hyper from polling: the upstream is let go from outside (R13b).
+            .layer(StallLayer::new(limits.write_stall))
+            // One request too many is answered at once, and one that trickles is ended.
+            .layer(self.in_flight.clone())
+            .layer(BodyRateLayer::new(limits.body_rate, answers.clone()))
+            // An upgrade that is allowed becomes a tunnel; its handshake is under the deadline (R17, R32).
+            .layer(self.tunnel.clone())
+            // What concerns the client's connection does not reach the upstream, and the other way round.
+            .layer(self.hop_by_hop.clone())
+            // Tells the upstream who asked, and by which hops.
+            .layer(self.forward.clone())
+            // An upstream that cannot be reached is a 502; what is no request for it is refused.
+            .layer(GatewayLayer::new(answers))
+            // Bounds the call, and writes what is left.
+            .layer(PropagateLayer::new())
+            // Writes it again at the last moment: when a connection is there (R2, R22).
+            .service(service_fn(move |request| {
+                let (pool, fresh) = (pool.clone(), fresh.clone());
+                async move { pool.send(request, |request| write(&fresh, request)).await }
+            }))
+    }
+
+    /// Tends what the workers share: names, health. Never ends; dropping it stops that.
+    pub async fn tend(&self) {
+        std::future::pending::<()>().await; // TEND
+    }
+
+    /// Ends what is left of tunnels, cleanly, and waits for that as long as it may take.
+    pub async fn close_tunnels(&self, limit: Duration) {
+        self.tunnels.close();
+        // Too late is no reason to stay.
+        let _ = tokio::time::timeout(limit, self.tunnels.closed()).await;
+    }
+}
+
+fn write<B>(fresh: &PropagateLayer, request: &mut Request<B>) -> Result<(), PropagateError> {
+    let mut headers: HeaderMap = std::mem::take(request.headers_mut());
+    let written = fresh.write(&mut headers, request.extensions());
+    *request.headers_mut() = headers;
+    stamp(request);
+    written.map(drop)
 }

@@ -8,6 +8,7 @@
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
@@ -16,22 +17,32 @@ use tokio::time::{sleep_until, timeout};
 use tower::{Layer, Service};
 use tower_deadline::{BodyError, Deadline, Journey};
 
-use crate::serve::{Hangup, WRITE_STALL_LIMIT};
+use crate::serve::Hangup;
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct StallLayer;
+pub(super) struct StallLayer {
+    /// How long a client may take nothing after the deadline, until its connection is closed.
+    limit: Duration,
+}
+
+impl StallLayer {
+    pub(super) fn new(limit: Duration) -> Self {
+        Self { limit }
+    }
+}
 
 impl<S> Layer<S> for StallLayer {
     type Service = Stall<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Stall { inner }
+        Stall { inner, limit: self.limit }
     }
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Stall<S> {
     inner: S,
+    limit: Duration,
 }
 
 impl<S, RB, B> Service<Request<RB>> for Stall<S>
@@ -49,9 +60,16 @@ where
 
     fn call(&mut self, request: Request<RB>) -> Self::Future {
         let journey = request.extensions().get().cloned();
-        let hangup = request.extensions().get().cloned();
+        let hangup = request.extensions().get().cloned().map(|hangup| Stalled { hangup, limit: self.limit });
         StallFuture { inner: self.inner.call(request), journey, hangup }
     }
+}
+
+/// What is closed, and when, if its peer takes nothing.
+#[derive(Clone, Debug)]
+struct Stalled {
+    hangup: Hangup,
+    limit: Duration,
 }
 
 #[pin_project]
@@ -59,7 +77,7 @@ pub(super) struct StallFuture<F> {
     #[pin]
     inner: F,
     journey: Option<Journey>,
-    hangup: Option<Hangup>,
+    hangup: Option<Stalled>,
 }
 
 impl<F, B, E> Future for StallFuture<F>
@@ -81,7 +99,7 @@ where
 pub(super) struct StallBody<B>(Arc<Mutex<Option<B>>>);
 
 impl<B: Body + Send + 'static> StallBody<B> {
-    fn new(inner: B, journey: Option<Journey>, hangup: Option<Hangup>) -> Self {
+    fn new(inner: B, journey: Option<Journey>, hangup: Option<Stalled>) -> Self {
         let is_open = !inner.is_end_stream();
         let body = Self(Arc::new(Mutex::new(Some(inner))));
         let watched = journey.and_then(|journey| Some((journey.enforced()?.1, journey.clone())));
@@ -94,7 +112,7 @@ impl<B: Body + Send + 'static> StallBody<B> {
 
 /// Ends with the journey, or at the deadline with the body, and later with the connection. Does nothing where the
 /// deadline has ceased to count (R18).
-async fn watch<B>(deadline: Deadline, journey: Journey, body: Arc<Mutex<Option<B>>>, hangup: Option<Hangup>) {
+async fn watch<B>(deadline: Deadline, journey: Journey, body: Arc<Mutex<Option<B>>>, hangup: Option<Stalled>) {
     tokio::select! {
         () = journey.ended() => return,
         () = sleep_until(deadline.instant().into()) => {}
@@ -106,8 +124,9 @@ async fn watch<B>(deadline: Deadline, journey: Journey, body: Arc<Mutex<Option<B
     // Dropped without the lock.
     drop(inner);
     // A window that stays shut is no write that stalls: nothing but this ends the stream.
-    if timeout(WRITE_STALL_LIMIT, journey.ended()).await.is_err() {
-        hangup.iter().for_each(Hangup::now);
+    let Some(Stalled { hangup, limit }) = hangup else { return };
+    if timeout(limit, journey.ended()).await.is_err() {
+        hangup.now();
     }
 }
 
@@ -142,12 +161,12 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
     use tokio::task::yield_now;
     use tokio::time::advance;
     use tower_deadline::{Policy, now};
 
     const BUDGET: Duration = Duration::from_millis(300);
+    const WRITE_STALL_LIMIT: Duration = Duration::from_secs(30);
 
     /// A watcher of a body, and what it watches with.
     struct Watched {
@@ -160,7 +179,8 @@ mod tests {
         let (journey, hangup) = (Journey::new(Arc::new(Policy::new()), true), Hangup::default());
         let body = Arc::new(Mutex::new(Some(7)));
         let deadline = Deadline::after(now(), BUDGET);
-        tokio::spawn(watch(deadline, journey.clone(), Arc::clone(&body), Some(hangup.clone())));
+        let stalled = Stalled { hangup: hangup.clone(), limit: WRITE_STALL_LIMIT };
+        tokio::spawn(watch(deadline, journey.clone(), Arc::clone(&body), Some(stalled)));
         yield_now().await;
         Watched { journey, body, hangup }
     }

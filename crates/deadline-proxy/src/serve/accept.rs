@@ -2,11 +2,13 @@
 
 use std::future::{Ready, ready};
 use std::io;
+use std::pin::Pin;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::client::Client;
+use crate::listen::{Listener, Raw, Stream};
 
 /// A listener, as far as serving needs to know it.
 pub trait Accept {
@@ -36,4 +38,19 @@ impl Accept for TcpListener {
         let client = Client { peer: Some(peer), address: Some(peer), local, tls: false };
         Ok(ready(Ok((stream, client))))
     }
+}
+
+impl Accept for Listener {
+    type Stream = Stream;
+    type Establish = Pin<Box<dyn Future<Output = io::Result<(Stream, Client)>> + Send>>;
+
+    async fn accept(&self) -> io::Result<Self::Establish> {
+        Ok(Box::pin(establish(Self::accept(self).await?)))
+    }
+}
+
+/// Which version TLS has agreed on, the first bytes say too.
+async fn establish(raw: Raw) -> io::Result<(Stream, Client)> {
+    let established = raw.establish().await.map_err(io::Error::other);
+    established.map(|(stream, client, _)| (stream, client))
 }

@@ -13,35 +13,65 @@ use std::time::Duration;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioExecutor;
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::time::{sleep, timeout};
 use tower::Service;
-use tower_deadline::BoxError;
+use tower_deadline::{Answers, BoxError};
 
 pub use self::accept::Accept;
 pub(crate) use self::connection::Hangup;
 use self::connection::converse;
-
-/// A request head that takes longer is not waited for: no deadline is known before it (R1). It is hyper's limit for
-/// an idle connection too, and so a little longer than the minute for which balancers keep theirs.
-const HEAD_LIMIT: Duration = Duration::from_secs(75);
-
-/// A client that takes nothing for this long has stalled, and its connection is closed: hyper does not poll a
-/// body while its peer does not read, so nothing within the connection can end it (R13b). Over HTTP/2, where a
-/// window that stays shut is no write that stalls, it counts from the deadline.
-pub(crate) const WRITE_STALL_LIMIT: Duration = Duration::from_secs(30);
-
-/// How long a drain waits for what is under way.
-const DRAIN_LIMIT: Duration = Duration::from_secs(30);
+use crate::limits::{ConnectionSlots, ExtendedConnect, Limits};
 
 /// How long to wait when the process has no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How long a drain waits for what is under way, where nobody says.
+const DRAIN_LIMIT: Duration = Duration::from_secs(30);
+
+/// As many as can have connected and not be accepted yet.
+const BACKLOG: usize = 4_096;
+
+/// What the connections of a process are served under. A clone counts with its origin.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    limits: Limits,
+    slots: ConnectionSlots,
+    answers: Answers,
+    drain_limit: Duration,
+    builder: Arc<Builder<TokioExecutor>>,
+}
+
+impl Terms {
+    /// Holds connections to these limits, and tells those that are one too many in this way.
+    #[must_use]
+    pub fn new(limits: Limits, answers: Answers) -> Self {
+        let mut builder = Builder::new(TokioExecutor::new());
+        // Whether a route carries the protocol is found out when one is asked for.
+        limits.configure(&mut builder, ExtendedConnect::Offered);
+        let slots = ConnectionSlots::new(limits.settings().connections);
+        Self { limits, slots, answers, drain_limit: DRAIN_LIMIT, builder: Arc::new(builder) }
+    }
+
+    /// A drain waits this long for what is under way.
+    #[must_use]
+    pub fn drain_limit(mut self, limit: Duration) -> Self {
+        self.drain_limit = limit;
+        self
+    }
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self::new(Limits::default(), Answers::new())
+    }
+}
+
 /// Serves every connection until `stop`; then accepts no more, and returns when what was under way is done, or
 /// has taken too long.
-pub async fn serve<L, S, B>(listener: L, service: S, stop: impl Future<Output = ()>)
+pub async fn serve<L, S, B>(listener: L, service: S, terms: Terms, stop: impl Future<Output = ()>)
 where
     L: Accept,
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
@@ -49,7 +79,12 @@ where
     S::Future: Send,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    let (graceful, builder) = (GracefulShutdown::new(), Arc::new(builder()));
+    let (graceful, drain_limit) = (GracefulShutdown::new(), terms.drain_limit);
+    let watched = &graceful;
+    let open = move |establish| {
+        let (terms, service, watcher) = (terms.clone(), service.clone(), watched.watcher());
+        tokio::spawn(async move { converse(establish, &terms, service, watcher).await });
+    };
     let mut stop = pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -57,23 +92,17 @@ where
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok(establish) => {
-                let (builder, service, watcher) = (Arc::clone(&builder), service.clone(), graceful.watcher());
-                tokio::spawn(async move { converse(establish, &builder, service, watcher).await });
-            }
+            Ok(establish) => open(establish),
             // One connection failed, or none can be had right now; the listener goes on.
             Err(_) => sleep(ACCEPT_PAUSE).await,
         }
     }
+    // Who has connected by now would be reset with the listener, and is served instead.
+    for _ in 0..BACKLOG {
+        let Ok(Ok(establish)) = timeout(Duration::ZERO, listener.accept()).await else { break };
+        open(establish);
+    }
     drop(listener);
     // Too late is no reason to stay: what is left is dropped with the runtime.
-    let _ = timeout(DRAIN_LIMIT, graceful.shutdown()).await;
-}
-
-fn builder() -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT);
-    // A peer that is gone answers no ping.
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(HEAD_LIMIT);
-    builder
+    let _ = timeout(drain_limit, graceful.shutdown()).await;
 }

@@ -50,7 +50,8 @@ pub(super) fn http1<B>(request: &mut Request<B>, endpoint: &Endpoint) {
         if let Some(host) = parts.authority.as_ref().and_then(|authority| HeaderValue::from_str(host(authority)).ok()) {
             request.headers_mut().insert(HOST, host);
         }
-        let path = parts.path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
+        let path = parts.path_and_query.filter(|path| !path.as_str().is_empty());
+        let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
         *request.uri_mut() = Uri::from(path);
     }
     if !request.headers().contains_key(HOST) {

@@ -67,7 +67,6 @@ async fn an_extended_connect_is_an_upgrade_to_the_upstream() {
     for (name, value) in [
         ("connection", "Upgrade"),
         ("upgrade", "websocket"),
-        ("host", "shop.example"),
         ("sec-websocket-version", "13"),
         ("sec-websocket-protocol", "chat, mqtt"),
         ("origin", "https://a"),

@@ -65,10 +65,10 @@ impl Edge {
         let hop_by_hop = HopByHopLayer::new(tunnel.upgrades().clone()).answers(answers.clone());
         let stack = ServiceBuilder::new()
             .layer(DeadlineLayer::new(Policy::new()).answers(answers.clone()))
-            .layer(StallLayer)
+            .layer(StallLayer::new(Duration::from_secs(30)))
             .layer(tunnel)
             .layer(hop_by_hop)
-            .layer(GatewayLayer::new(Uri::from_static("http://upstream"), answers))
+            .layer(GatewayLayer::new(answers))
             .layer(PropagateLayer::new())
             .service(upstream);
         let (client, near) = duplex(4096);

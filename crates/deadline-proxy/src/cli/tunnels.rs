@@ -1,0 +1,45 @@
+//! What may become a tunnel.
+
+use std::time::Duration;
+
+use clap::Args;
+use tower_deadline::UpgradePolicy;
+
+use super::value::limit;
+use crate::error::Error;
+use crate::proxy::tunnel;
+
+/// What may become a tunnel.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Tunnels")]
+pub struct TunnelArgs {
+    /// Let clients switch to this protocol, such as websocket. Can be given several times; every other wish to switch
+    /// is stripped.
+    #[arg(long, value_name = "PROTOCOL")]
+    pub upgrade: Vec<String>,
+
+    /// How long a tunnel lasts in which no byte goes either way.
+    #[arg(long, value_name = "DURATION", value_parser = limit, requires = "upgrade")]
+    pub tunnel_idle: Option<Duration>,
+
+    /// How long a tunnel lasts at most. [default: no limit]
+    #[arg(long, value_name = "DURATION", value_parser = limit, requires = "upgrade")]
+    pub tunnel_lifetime: Option<Duration>,
+}
+
+impl TunnelArgs {
+    /// What tunnels are held to.
+    ///
+    /// # Errors
+    ///
+    /// A protocol that cannot be switched to.
+    pub fn settings(&self) -> Result<tunnel::Settings, Error> {
+        let base = tunnel::Settings::default();
+        let upgrades = match self.upgrade.as_slice() {
+            [] => UpgradePolicy::Strip,
+            protocols => UpgradePolicy::allow(protocols).map_err(Error::Upgrade)?,
+        };
+        let idle_limit = self.tunnel_idle.unwrap_or(base.idle_limit);
+        Ok(tunnel::Settings { upgrades, idle_limit, lifetime_limit: self.tunnel_lifetime })
+    }
+}

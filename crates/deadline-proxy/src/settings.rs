@@ -1,0 +1,26 @@
+//! Everything that `run` is told, as plain data.
+//!
+//! The command line fills it. What each part means, and why its default is what it is, stands at that part.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use crate::{limits, listen, proxy};
+
+/// What a process is told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where requests come in; at least one.
+    pub listeners: Vec<listen::Settings>,
+    /// Where an operator asks.
+    pub admin: SocketAddr,
+    /// How many threads carry the traffic.
+    pub workers: NonZeroUsize,
+    /// What a client may take of the process.
+    pub limits: limits::Settings,
+    /// How long a stop waits for what is under way.
+    pub drain_limit: Duration,
+    /// What happens to a request between a listener and an upstream.
+    pub proxy: proxy::Settings,
+}

@@ -1,0 +1,93 @@
+//! One thread for each core, each with a runtime of its own.
+//!
+//! Covers starting them, telling them to stop, and waiting for them. A connection stays with the worker that accepted
+//! it, and so do its requests and what they need upstream: nothing is stolen, and nothing is shared but counts.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::panic::resume_unwind;
+use std::thread::{self, JoinHandle};
+
+use tokio::runtime::Builder;
+use tokio::sync::oneshot;
+
+/// How many workers there are where nobody says: one for each core that this process may use.
+#[must_use]
+pub fn cores() -> NonZeroUsize {
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+/// The threads that carry the traffic.
+#[derive(Debug, Default)]
+pub(crate) struct Workers {
+    threads: Vec<Worker>,
+}
+
+#[derive(Debug)]
+struct Worker {
+    thread: JoinHandle<()>,
+    ended: oneshot::Receiver<()>,
+}
+
+impl Workers {
+    /// Runs this on a thread of its own, to its end.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no thread, or no runtime.
+    pub(crate) fn start<F>(&mut self, work: F) -> io::Result<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (end, ended) = oneshot::channel();
+        let name = format!("worker-{}", self.threads.len());
+        let thread = thread::Builder::new().name(name).spawn(move || {
+            // Dropped with the thread, whatever ends it.
+            let _end: oneshot::Sender<()> = end;
+            runtime.block_on(work);
+        })?;
+        self.threads.push(Worker { thread, ended });
+        Ok(())
+    }
+
+    /// Waits until every worker has ended. A panic that ended one goes on here, once all have.
+    ///
+    /// Dropping the future leaves them running.
+    pub(crate) async fn ended(self) {
+        let mut threads = Vec::new();
+        for Worker { thread, ended } in self.threads {
+            // A sender that is gone is how it is told.
+            let _ = ended.await;
+            threads.push(thread);
+        }
+        for thread in threads {
+            if let Err(panic) = thread.join() {
+                resume_unwind(panic);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[tokio::test]
+    async fn each_worker_is_a_thread_of_its_own_and_all_are_waited_for() {
+        let (tell, told) = mpsc::channel();
+        let mut workers = Workers::default();
+        for _ in 0..3 {
+            let tell = tell.clone();
+            workers
+                .start(async move { tell.send(thread::current().name().map(str::to_owned)).unwrap() })
+                .unwrap();
+        }
+        workers.ended().await;
+        drop(tell);
+        let mut names: Vec<_> = told.iter().flatten().collect();
+        names.sort_unstable();
+        assert_eq!(names, ["worker-0", "worker-1", "worker-2"]);
+    }
+}
