@@ -5,6 +5,7 @@ mod connections;
 mod expiry;
 mod faults;
 mod fields;
+mod gateway;
 mod grpc;
 mod leaving;
 mod process;

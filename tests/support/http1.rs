@@ -50,6 +50,34 @@ impl Http1Client {
         }
     }
 
+    /// The body of the answer whose head was read, chunk by chunk, to its last one.
+    pub(crate) async fn chunks(&mut self) -> Vec<String> {
+        let mut chunks = Vec::new();
+        loop {
+            let length = self.line().await;
+            let length = usize::from_str_radix(&length, 16).expect("a chunk tells its length");
+            while self.buffer.len() < length {
+                assert!(self.more().await, "ended within a chunk");
+            }
+            let chunk: Vec<u8> = self.buffer.drain(..length).collect();
+            assert_eq!(self.line().await, "", "behind a chunk");
+            if length == 0 {
+                return chunks;
+            }
+            chunks.push(String::from_utf8(chunk).expect("a chunk is text"));
+        }
+    }
+
+    async fn line(&mut self) -> String {
+        loop {
+            if let Some(end) = self.buffer.windows(2).position(|window| window == b"\r\n") {
+                let line: Vec<u8> = self.buffer.drain(..end + 2).collect();
+                return String::from_utf8_lossy(&line[..end]).into_owned();
+            }
+            assert!(self.more().await, "ended within a line");
+        }
+    }
+
     /// Reads until this text has come.
     pub(crate) async fn until(&mut self, text: &str) {
         while !String::from_utf8_lossy(&self.buffer).contains(text) {
