@@ -1,4 +1,4 @@
-//! Makes the client and the server of a service for the tests of tonic. Without a `.proto`, because that would
+//! Makes the clients and the servers of two services for the tests of tonic. Without a `.proto`, because that would
 //! need a `protoc` on every machine.
 
 use tonic_build::manual::{Builder, Method, Service};
@@ -18,6 +18,14 @@ fn main() {
         .method(method("buy", "Buy").build())
         .method(method("track", "Track").server_streaming().build())
         .build();
-    Builder::new().compile(&[orders]);
+    let market = Service::builder()
+        .name("Market")
+        .package("shop")
+        .method(method("one", "One").build())
+        .method(method("many_up", "ManyUp").client_streaming().build())
+        .method(method("many_down", "ManyDown").server_streaming().build())
+        .method(method("many_both", "ManyBoth").client_streaming().server_streaming().build())
+        .build();
+    Builder::new().compile(&[orders, market]);
     println!("cargo:rerun-if-changed=build.rs");
 }

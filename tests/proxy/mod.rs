@@ -7,6 +7,8 @@ mod faults;
 mod fields;
 mod gateway;
 mod grpc;
+mod grpc_dialects;
+mod grpc_kinds;
 mod leaving;
 mod process;
 mod smuggling;
