@@ -9,6 +9,7 @@ mod gateway;
 mod grpc;
 mod grpc_dialects;
 mod grpc_kinds;
+mod grpc_web;
 mod leaving;
 mod process;
 mod smuggling;
