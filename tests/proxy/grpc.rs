@@ -74,7 +74,9 @@ async fn call(proxy: &Proxy, method: &str, timeout: Option<&str>) -> Reply {
         request = request.header("grpc-timeout", timeout);
     }
     let mut client = H2Client::connect(proxy.address).await;
-    let trailers = HeaderMap::from_iter([("x-checksum".parse().unwrap(), "42".parse().unwrap())]);
+    let trailers = [("x-checksum", "42"), ("x-trace-bin", "AAH+/w"), ("x-trace-bin", "AAE=")];
+    let trailers = trailers.into_iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+    let trailers = HeaderMap::from_iter(trailers);
     client.post(request.body(()).unwrap(), Bytes::from_static(MESSAGE.as_bytes()), Some(trailers)).await
 }
 
@@ -90,6 +92,7 @@ async fn a_call_passes_with_its_trailers_and_less_time() {
     assert_eq!((reply.status, reply.data.as_slice()), (200, MESSAGE.as_bytes()));
     let End::Trailers(trailers) = reply.end else { panic!("{:?}", reply.end) };
     assert_eq!(trailers["x-checksum"], "42");
+    assert_eq!(trailers.get_all("x-trace-bin").iter().collect::<Vec<_>>(), ["AAH+/w", "AAE="]);
     let head = orders.head().await;
     for dialect in [Dialect::GrpcTimeout, Dialect::XRequestTimeout] {
         let left = timeout(&head, dialect);

@@ -2,9 +2,9 @@
 //!
 //! Covers the two places where [`Exceeded`] can stand: the chain of the inner service's error, and the
 //! extensions of a response without a body, as [`enforce`](crate::enforce) and handlers leave it. Either
-//! becomes a problem document (or the trailers of gRPC) with a `Deadline-Exceeded` field. Does not touch any
-//! other error, nor a response that is finished (one with a body, or with that field already), nor anything of a
-//! request whose policy only observes.
+//! becomes a problem document, or what gRPC, gRPC-Web and Connect have instead, with a `Deadline-Exceeded` field.
+//! Does not touch any other error, nor a response that is finished (one with a body, or with that field already),
+//! nor anything of a request whose policy only observes.
 //!
 //! # Kinds of errors
 //!
