@@ -91,6 +91,14 @@ async fn the_admin_listener_tells_how_it_is_and_what_it_was_told() {
         "policy": {"name": "default", "timeout": "300ms", "cap": "2000ms"},
     });
     assert_eq!(config.json(), expected);
+    let mut client = Http1Client::connect(proxy.address).await;
+    client.get("/", "host: another.example\r\n").await;
+    assert_eq!(client.answer().await.0.status(), 400);
+    let metrics = curl(&[&admin("/metrics")]).await;
+    assert!(metrics.field("content-type").starts_with("text/plain; version=0.0.4"));
+    for told in ["# HELP deadline_proxy_refusals_total ", "deadline_proxy_refusals_total{reason=\"framing\"} 1\n"] {
+        assert!(metrics.text().contains(told), "{}", metrics.text());
+    }
     assert_eq!(curl(&[&admin("/nothing")]).await.status, 404);
     assert_eq!(curl(&["-X", "POST", &admin("/healthz")]).await.status, 405);
     // The traffic listener serves none of it.
