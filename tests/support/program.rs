@@ -76,6 +76,14 @@ impl Program {
         address.unwrap_or_else(|| panic!("no address: {line}"))
     }
 
+    /// How much memory it holds, in bytes.
+    pub(crate) fn resident(&self) -> u64 {
+        let id = self.child.id().expect("the program runs");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("Linux tells of its processes");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+        line.and_then(|kilobytes| kilobytes.trim().parse::<u64>().ok()).expect("it is told in kB") * 1_024
+    }
+
     /// Sends it SIGTERM.
     pub(crate) async fn terminate(&self) {
         let id = self.child.id().expect("the program runs");
