@@ -30,11 +30,13 @@ where
 {
     type Output = Result<Response<AnswerBody<B>>, E>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project() {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.as_mut().project() {
             Projection::Inner(inner) => {
-                let response = ready!(inner.poll(cx))?;
-                Poll::Ready(Ok(response.map(AnswerBody::Inner)))
+                let outcome = ready!(inner.poll(cx));
+                // Nothing of it is left, though who asked still holds this.
+                self.set(Self::Answer(None));
+                Poll::Ready(outcome.map(|response| response.map(AnswerBody::Inner)))
             }
             Projection::Answer(answer) => {
                 let answer = answer.take().map(|answer| Ok(answer.map(AnswerBody::from)));

@@ -24,6 +24,7 @@ mod heads;
 mod held;
 mod in_flight;
 mod refuse;
+mod rested;
 mod settings;
 mod slots;
 mod tally;
@@ -40,3 +41,31 @@ pub use self::refuse::refuse;
 pub use self::settings::{Rate, Settings};
 pub use self::slots::{ConnectionSlots, Entry, Slot};
 pub use self::tally::{Tally, TallyBody, TallyFuture, TallyLayer};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use deadline_testkit::{Contract, ScriptedBody, Step};
+    use http::Request;
+    use std::time::Duration;
+    use tokio::io::empty;
+    use tower::Layer;
+    use tower_deadline::Answers;
+
+    fn request() -> Request<ScriptedBody> {
+        Request::new(ScriptedBody::new([Step::Data("a")]))
+    }
+
+    #[tokio::test]
+    async fn every_layer_keeps_to_the_contract_of_tower() {
+        let in_flight = InFlightLayer::new(Some(100), Answers::new());
+        Contract::of(|inner| in_flight.layer(inner), request).assert_all();
+        let body_rate = BodyRateLayer::new(Some(Rate::default()), Answers::new());
+        Contract::of(|inner| body_rate.layer(inner), request).assert_all();
+        let head_count = HeadCountLayer::new(100, Answers::new());
+        Contract::of(|inner| head_count.layer(inner), request).assert_all();
+        let (_, heads) = Heads::on(empty(), Duration::from_secs(1));
+        Contract::of(|inner| heads.layer(inner), request).assert_all();
+        Contract::of(|inner| TallyLayer::new().layer(inner), request).assert_all();
+    }
+}

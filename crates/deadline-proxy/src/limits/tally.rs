@@ -15,6 +15,7 @@ use pin_project::pin_project;
 use tower::{Layer, Service};
 
 use super::Held;
+use super::rested::Rested;
 use crate::count::{self, Requests};
 
 /// Layer of [`Tally`]. See the module.
@@ -73,7 +74,7 @@ where
         let takes_trailers = version >= Version::HTTP_2 || takes_trailers(request.headers());
         self.layer.0.came();
         let open = Open { requests: Arc::clone(&self.layer.0), version, is_answered: false };
-        TallyFuture { inner: self.inner.call(request), open: Some(open), takes_trailers }
+        TallyFuture { inner: Rested::new(self.inner.call(request)), open: Some(open), takes_trailers }
     }
 }
 
@@ -117,7 +118,7 @@ impl Drop for Open {
 #[derive(Debug)]
 pub struct TallyFuture<F> {
     #[pin]
-    inner: F,
+    inner: Rested<F>,
     open: Option<Open>,
     takes_trailers: bool,
 }

@@ -12,6 +12,7 @@ use super::Heads;
 use super::activity::Activity;
 pub use super::activity::Under;
 use crate::limits::Held;
+use crate::limits::rested::Rested;
 
 impl<S> Layer<S> for Heads {
     type Service = HeadsService<S>;
@@ -42,7 +43,7 @@ where
 
     fn call(&mut self, request: Request<RB>) -> Self::Future {
         let (under, is_connect) = (self.activity.enter(), *request.method() == Method::CONNECT);
-        HeadsFuture { inner: self.inner.call(request), under: Some(under), is_connect }
+        HeadsFuture { inner: Rested::new(self.inner.call(request)), under: Some(under), is_connect }
     }
 }
 
@@ -51,7 +52,7 @@ where
 #[derive(Debug)]
 pub struct HeadsFuture<F> {
     #[pin]
-    inner: F,
+    inner: Rested<F>,
     under: Option<Under>,
     is_connect: bool,
 }

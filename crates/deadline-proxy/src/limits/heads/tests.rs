@@ -205,7 +205,9 @@ async fn nothing_is_written_into_an_answer_that_is_half_written() {
     client.write_all(b"G").await.unwrap();
     let mut buffer = [0; 8];
     assert_eq!(stream.read(&mut buffer).await.unwrap(), 1);
+    // Room for a 408, if one were written.
+    client.read_exact(&mut buffer).await.unwrap();
     assert_eq!(stream.read(&mut buffer).await.unwrap(), 0, "late");
     drop(stream);
-    assert_eq!(rest(&mut client).await, "01234567");
+    assert_eq!(rest(&mut client).await, "");
 }
