@@ -1,12 +1,14 @@
 //! Clients that mean harm. Each is answered or its connection ended, others are served meanwhile, and the proxy does
 //! not grow. Those that only a clock ends (a head or a body that trickles) stand beside the limits, on a paused one.
 
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use crate::support::frames::{
-    CALM, CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, PING, REFUSED, RST_STREAM, RawH2,
-    SETTINGS, frame, head,
+    CALM, CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, PING, PREFACE, REFUSED, RST_STREAM,
+    RawH2, SETTINGS, WINDOW_UPDATE, frame, head,
 };
 use crate::support::{Http1Client, MS, Proxy, Upstream, soon};
 
@@ -250,5 +252,18 @@ async fn answers_behind_shut_windows_are_not_fetched() {
         attackers.push(attacker);
     }
     sleep(1_000 * MS).await;
+    scene.assert_stands().await;
+}
+
+/// The same with windows as wide as can be, and a socket that is not read.
+#[tokio::test]
+async fn answers_that_are_not_read_are_fetched_no_further_than_a_buffer() {
+    let scene = Scene::start().await;
+    let mut attacker = TcpStream::connect(scene.proxy.address).await.unwrap();
+    let wide = frame(SETTINGS, 0, 0, &[0, 4, 0x7f, 0xff, 0xff, 0xff]);
+    let wider = frame(WINDOW_UPDATE, 0, 0, &(0x7fff_ffff_u32 - 0xffff).to_be_bytes());
+    let opened: Vec<u8> = streams(100).flat_map(|stream| get(stream, "/flood")).collect();
+    attacker.write_all(&[PREFACE, &wide, &wider, &opened].concat()).await.unwrap();
+    sleep(2_000 * MS).await;
     scene.assert_stands().await;
 }
