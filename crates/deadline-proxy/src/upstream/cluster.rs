@@ -53,6 +53,14 @@ impl Cluster {
         Arc::new(Self { settings, endpoints: ArcSwap::from_pointee(endpoints) })
     }
 
+    #[cfg(test)]
+    pub(super) fn add(&self, peer: super::tests::Peer) {
+        let mut endpoints = Endpoints::clone(&self.endpoints());
+        let key = Key { place: endpoints.len(), number: endpoints.len() as u64 };
+        endpoints.push(Arc::new(Endpoint::new(key, Address::Scripted(peer), Arc::clone(&endpoints[0].origin))));
+        self.endpoints.store(Arc::new(endpoints));
+    }
+
     /// What it was told.
     #[must_use]
     pub fn settings(&self) -> &Settings {

@@ -94,21 +94,25 @@ impl<B> Pool<B> {
     pub(super) fn checkout(&self, need: Need, tried: &Tried) -> Checkout<'_, B> {
         let endpoints = self.0.cluster.endpoints();
         let mut state = self.state();
+        if state.is_new(&endpoints) {
+            let offers = endpoints.iter().flat_map(|endpoint| state.offer_new(endpoint)).collect();
+            drop(state);
+            self.hand_out(offers);
+            state = self.state();
+        }
         let Some(first) = pick(&endpoints, &mut state.turn, tried) else { return Checkout::Nowhere };
         let mut ride = None;
-        if !state.has_waiters(need) {
-            for endpoint in others(&endpoints, first, tried) {
-                match state.take(endpoint, need) {
-                    None => {}
-                    Some(Taken::Ride) => {
-                        ride = Some(endpoint.key);
-                        break;
-                    }
-                    Some(taken) => {
-                        let number = state.number();
-                        drop(state);
-                        return Checkout::Granted(self.grant(endpoint, taken, number));
-                    }
+        for endpoint in others(&endpoints, first, tried) {
+            match state.take(endpoint, need) {
+                None => {}
+                Some(Taken::Ride) => {
+                    ride = Some(endpoint.key);
+                    break;
+                }
+                Some(taken) => {
+                    let number = state.number();
+                    drop(state);
+                    return Checkout::Granted(self.grant(endpoint, taken, number));
                 }
             }
         }

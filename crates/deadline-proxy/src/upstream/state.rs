@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::cluster::Endpoints;
 use super::connect::Failure;
 use super::endpoint::{Endpoint, Key};
 use super::form::Need;
@@ -30,6 +31,8 @@ pub(super) struct State<B> {
     /// Those of them that wait for somebody else to finish.
     waiting: usize,
     next: u64,
+    /// Which endpoints there were the last time.
+    view: usize,
     /// Where the next round begins.
     pub(super) turn: usize,
     /// Whether somebody looks after idle connections.
@@ -52,7 +55,7 @@ pub(super) type Offer<B> = (oneshot::Sender<Told<B>>, Arc<Endpoint>, Taken<B>);
 impl<B> State<B> {
     pub(super) fn new(bounds: Bounds) -> Self {
         let (hosts, waiters) = (Vec::new(), VecDeque::new());
-        Self { bounds, hosts, waiters, waiting: 0, next: 0, turn: 0, is_swept: false }
+        Self { bounds, hosts, waiters, waiting: 0, next: 0, view: 0, turn: 0, is_swept: false }
     }
 
     /// A number that was not given before.
@@ -83,10 +86,17 @@ impl<B> State<B> {
         self.host_of(endpoint).take(need, &bounds)
     }
 
-    /// Whether somebody waits who came first.
-    #[inline]
-    pub(super) fn has_waiters(&self, need: Need) -> bool {
-        self.waiting > 0 && self.waiters.iter().any(|waiter| waiter.ride.is_none() && waiter.need == need)
+    /// Whether these are endpoints that those who wait do not know of. They need not be told one by one what becomes
+    /// free: whatever does is offered to them first.
+    pub(super) fn is_new(&mut self, endpoints: &Arc<Endpoints>) -> bool {
+        let view = Arc::as_ptr(endpoints) as usize;
+        std::mem::replace(&mut self.view, view) != view && !self.waiters.is_empty()
+    }
+
+    /// What there is at this endpoint, for those who wait.
+    pub(super) fn offer_new(&mut self, endpoint: &Arc<Endpoint>) -> Vec<Offer<B>> {
+        self.host_of(endpoint);
+        self.offer(endpoint.key)
     }
 
     /// Waits at the end of the queue; `None` where it is full.

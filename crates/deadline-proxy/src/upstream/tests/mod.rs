@@ -1,14 +1,17 @@
 //! Peers within the process, on a paused clock: no socket is open, and so no timer fires early.
 
 mod basics;
+mod bounds;
+mod storm;
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -26,7 +29,7 @@ use super::*;
 
 pub(super) type Pool = super::Pool<Full<Bytes>>;
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-type Service = dyn Fn(Request<Incoming>) -> Boxed<Response<Held>> + Send + Sync;
+pub(super) type Service = dyn Fn(Request<Incoming>) -> Boxed<Response<Held>> + Send + Sync;
 
 /// Somebody who can be connected to, without a socket.
 #[derive(Clone)]
@@ -64,9 +67,14 @@ impl Peer {
         F: Future<Output = Response<Held>> + Send + 'static,
     {
         let service: Arc<Service> = Arc::new(move |request| Box::pin(service(request)));
+        Self::limited(service, None)
+    }
+
+    /// One that allows so many streams at once.
+    pub(super) fn limited(service: Arc<Service>, streams: Option<u32>) -> Self {
         Self::scripted(move |_| {
             let service = Arc::clone(&service);
-            async move { Ok(serve(service)) }
+            async move { Ok(serve(service, streams)) }
         })
     }
 
@@ -98,14 +106,15 @@ impl Peer {
     }
 }
 
-fn serve(service: Arc<Service>) -> DuplexStream {
+fn serve(service: Arc<Service>, streams: Option<u32>) -> DuplexStream {
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
     let service = service_fn(move |request| {
         let answer = service(request);
         async move { Ok::<_, Infallible>(answer.await) }
     });
     tokio::spawn(async move {
-        let builder = Builder::new(TokioExecutor::new());
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder.http2().max_concurrent_streams(streams);
         let _ = builder.serve_connection_with_upgrades(TokioIo::new(theirs), service).await;
     });
     ours
@@ -120,6 +129,38 @@ pub(super) struct Held {
 impl Held {
     pub(super) fn full(data: impl Into<Bytes>) -> Self {
         Self { data: Some(data.into()), end: None }
+    }
+}
+
+/// Bodies that were begun and are not ended, the first at the front.
+#[derive(Clone, Default)]
+pub(super) struct Holding(Arc<Mutex<VecDeque<oneshot::Sender<()>>>>);
+
+impl Holding {
+    /// One whose bodies it holds.
+    pub(super) fn peer(&self) -> Peer {
+        Peer::limited(self.service(), None)
+    }
+
+    pub(super) fn service(&self) -> Arc<Service> {
+        let Self(held) = self.clone();
+        Arc::new(move |_| {
+            let (tell, end) = oneshot::channel();
+            held.lock().unwrap().push_back(tell);
+            let body = Held { data: Some(Bytes::from_static(b"held")), end: Some(end) };
+            Box::pin(async move { Response::new(body) })
+        })
+    }
+
+    pub(super) fn begun(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+
+    /// Ends the body that was begun first.
+    pub(super) async fn end_first(&self) {
+        let first = self.0.lock().unwrap().pop_front();
+        drop(first.expect("a body was begun"));
+        settle().await;
     }
 }
 
