@@ -7,6 +7,7 @@ use http::HeaderValue;
 use http::uri::Authority;
 
 use super::endpoint::{Address, Endpoint, Key, Origin};
+use super::tls::{Connectors, server_name};
 use super::{Error, Settings, Target};
 
 pub(super) type Endpoints = Vec<Arc<Endpoint>>;
@@ -15,6 +16,8 @@ pub(super) type Endpoints = Vec<Arc<Endpoint>>;
 #[derive(Debug)]
 pub struct Cluster {
     settings: Settings,
+    /// `None` where no target speaks TLS.
+    tls: Option<Connectors>,
     endpoints: ArcSwap<Endpoints>,
 }
 
@@ -26,11 +29,12 @@ impl Cluster {
     /// The setting or the file that cannot be, and what is expected.
     pub fn new(settings: Settings) -> Result<Arc<Self>, Error> {
         settings.validate()?;
+        let tls = Connectors::new(&settings)?;
         let mut endpoints = Vec::new();
         for target in &settings.targets {
             let origin = Arc::new(origin(&settings, target)?);
-            if target.is_tls() || (target.literal().is_none() && !matches!(target, Target::Unix(_))) {
-                let expected = "http://IP[:PORT] or unix:/PATH is expected: names and TLS are not supported yet";
+            if matches!(target, Target::Host { .. }) && target.literal().is_none() {
+                let expected = "http[s]://IP[:PORT] or unix:/PATH is expected: names are not supported yet";
                 return Err(Error::invalid(&settings, "targets", expected));
             }
             if let Some(address) = address(target) {
@@ -38,7 +42,7 @@ impl Cluster {
                 endpoints.push(Arc::new(Endpoint::new(key, address, origin)));
             }
         }
-        Ok(Arc::new(Self { settings, endpoints: ArcSwap::from_pointee(endpoints) }))
+        Ok(Arc::new(Self { settings, tls, endpoints: ArcSwap::from_pointee(endpoints) }))
     }
 
     #[cfg(test)]
@@ -50,7 +54,7 @@ impl Cluster {
             Arc::new(Endpoint::new(key, Address::Scripted(peer), Arc::clone(&origin)))
         };
         let endpoints: Endpoints = peers.into_iter().enumerate().map(endpoint).collect();
-        Arc::new(Self { settings, endpoints: ArcSwap::from_pointee(endpoints) })
+        Arc::new(Self { settings, tls: None, endpoints: ArcSwap::from_pointee(endpoints) })
     }
 
     #[cfg(test)]
@@ -65,6 +69,10 @@ impl Cluster {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    pub(super) fn tls(&self) -> Option<&Connectors> {
+        self.tls.as_ref()
     }
 
     pub(super) fn endpoints(&self) -> Guard<Arc<Endpoints>> {
@@ -84,5 +92,12 @@ fn origin(settings: &Settings, target: &Target) -> Result<Origin, Error> {
     let text = target.authority();
     let authority: Authority = text.parse().map_err(|_| invalid())?;
     let host = HeaderValue::try_from(text).map_err(|_| invalid())?;
-    Ok(Origin { authority, host, tls: None })
+    let tls = match target {
+        Target::Host { tls: true, host, .. } => Some(server_name(&settings.tls, host).ok_or_else(|| {
+            let expected = "a name that a certificate can be for is expected";
+            Error::invalid(settings, if settings.tls.name.is_some() { "tls.name" } else { "targets" }, expected)
+        })?),
+        _ => None,
+    };
+    Ok(Origin { authority, host, tls })
 }

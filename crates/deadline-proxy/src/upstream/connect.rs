@@ -1,6 +1,7 @@
 //! Making a connection: within the request that needs it, and so gone with it.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,6 +13,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout};
 
 use super::SendError;
+use super::cluster::Cluster;
 use super::endpoint::{Address, Endpoint, Name};
 use super::form::Need;
 use super::host::Multiplexed;
@@ -32,7 +34,14 @@ pub(super) struct Failure {
 #[derive(Clone, Debug)]
 enum Why {
     Refused(Arc<io::Error>),
+    Tls(Arc<io::Error>),
     Late(Duration),
+}
+
+impl From<io::Error> for Why {
+    fn from(error: io::Error) -> Self {
+        Self::Refused(Arc::new(error))
+    }
 }
 
 impl Failure {
@@ -45,6 +54,7 @@ impl Failure {
         let endpoint: Name = self.endpoint.name.clone();
         match self.why {
             Why::Refused(source) => SendError::Connect { endpoint, source: own(source) },
+            Why::Tls(source) => SendError::Tls { endpoint, source: own(source) },
             Why::Late(limit) => SendError::ConnectTimeout { endpoint, limit },
         }
     }
@@ -56,15 +66,15 @@ fn own(error: Arc<io::Error>) -> io::Error {
 }
 
 /// Makes the connection for which there is a place.
-pub(super) async fn connect<B: Sent>(pool: &Pool<B>, mut slot: Slot<B>, need: Need) -> Result<Lease<B>, Failure> {
+pub(super) async fn connect<B: Sent>(pool: &Pool<B>, slot: Slot<B>, need: Need) -> Result<Lease<B>, Failure> {
     let limit = pool.cluster().settings().connect_limit;
     let endpoint = Arc::clone(&slot.endpoint);
-    let why = match timeout(limit, establish(&mut slot, need)).await {
+    let why = match timeout(limit, establish(pool.cluster(), &slot.endpoint, need)).await {
         Ok(Ok(established)) => {
             pool.sweep();
             return Ok(Lease::fresh(pool.clone(), established.enter(pool, slot)));
         }
-        Ok(Err(error)) => Why::Refused(Arc::new(error)),
+        Ok(Err(why)) => why,
         Err(_) => Why::Late(limit),
     };
     let failure = Failure { endpoint, why };
@@ -79,29 +89,43 @@ enum Established<B: Sent> {
     Http2(http2::SendRequest<B>, http2::Connection<TokioIo<Io>, B, TokioExecutor>),
 }
 
-async fn establish<B: Sent>(slot: &mut Slot<B>, need: Need) -> io::Result<Established<B>> {
-    let endpoint = &slot.endpoint;
-    let io = dial(&endpoint.address).await?;
-    let is_http2 = need.at(endpoint) == Need::Http2;
-    let io = TokioIo::new(io);
+async fn establish<B: Sent>(cluster: &Cluster, endpoint: &Endpoint, need: Need) -> Result<Established<B>, Why> {
+    let (io, is_http2) = match (cluster.tls(), &endpoint.origin.tls, &endpoint.address) {
+        (Some(tls), Some(name), Address::Tcp(address)) => {
+            let stream = dial_tcp(address).await?;
+            let (stream, is_http2) =
+                tls.connect(name, stream, need).await.map_err(|error| Why::Tls(Arc::new(error)))?;
+            if need == Need::Either {
+                endpoint.chose_http2(is_http2);
+            }
+            (Io::Tls(stream), is_http2)
+        }
+        _ => (dial(&endpoint.address).await?, need == Need::Http2),
+    };
+    handshake(TokioIo::new(io), is_http2).await.map_err(|error| Why::from(io::Error::other(error)))
+}
+
+async fn handshake<B: Sent>(io: TokioIo<Io>, is_http2: bool) -> hyper::Result<Established<B>> {
     if is_http2 {
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder.timer(TokioTimer::new()).keep_alive_interval(PING_EVERY);
-        let (send, connection) = builder.handshake(io).await.map_err(io::Error::other)?;
+        let (send, connection) = builder.handshake(io).await?;
         return Ok(Established::Http2(send, connection));
     }
-    let (send, connection) = http1::handshake(io).await.map_err(io::Error::other)?;
+    let (send, connection) = http1::handshake(io).await?;
     Ok(Established::Http1(send, connection))
+}
+
+async fn dial_tcp(address: &SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    // Small messages must not wait for one another; a socket that refuses this works all the same.
+    let _: io::Result<()> = stream.set_nodelay(true);
+    Ok(stream)
 }
 
 async fn dial(address: &Address) -> io::Result<Io> {
     Ok(match address {
-        Address::Tcp(address) => {
-            let stream = TcpStream::connect(address).await?;
-            // Small messages must not wait for one another; a socket that refuses this works all the same.
-            let _: io::Result<()> = stream.set_nodelay(true);
-            Io::Tcp(stream)
-        }
+        Address::Tcp(address) => Io::Tcp(dial_tcp(address).await?),
         Address::Unix(path) => Io::Unix(UnixStream::connect(path).await?),
         #[cfg(test)]
         Address::Scripted(peer) => Io::Scripted(peer.dial().await?),
@@ -114,6 +138,10 @@ impl<B: Sent> Established<B> {
         let (endpoint, number) = (Arc::clone(&slot.endpoint), slot.number);
         match self {
             Self::Http1(send, connection) => {
+                if slot.settle() {
+                    // HTTP/2 was expected, and TLS chose otherwise: who waits for it makes a connection of its own.
+                    pool.unjoin(endpoint.key);
+                }
                 let task = tokio::spawn(async move {
                     // R32: what becomes a tunnel is handed over by hyper, and its place is free.
                     // How it ended, whoever was on it has been told.

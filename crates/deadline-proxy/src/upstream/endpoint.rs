@@ -97,4 +97,8 @@ impl Endpoint {
     pub(super) fn speaks_http2(&self) -> bool {
         self.http2.load(Ordering::Relaxed)
     }
+
+    pub(super) fn chose_http2(&self, chosen: bool) {
+        self.http2.store(chosen, Ordering::Relaxed);
+    }
 }

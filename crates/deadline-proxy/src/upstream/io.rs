@@ -1,4 +1,4 @@
-//! The bytes to an endpoint: TCP or a Unix socket.
+//! The bytes to an endpoint: TCP, a Unix socket, or TLS over TCP.
 
 use std::io;
 use std::pin::Pin;
@@ -6,12 +6,15 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::client::TlsStream;
 
 /// A connection. One type for all, so that a pool has one type of connection.
 #[derive(Debug)]
 pub(super) enum Io {
     Tcp(TcpStream),
     Unix(UnixStream),
+    /// Large, and so not within a plain one.
+    Tls(Box<TlsStream<TcpStream>>),
     #[cfg(test)]
     Scripted(tokio::io::DuplexStream),
 }
@@ -26,6 +29,10 @@ macro_rules! inner {
             }
             Io::Unix(inner) => {
                 let $inner = Pin::new(inner);
+                $result
+            }
+            Io::Tls(inner) => {
+                let $inner = Pin::new(&mut **inner);
                 $result
             }
             #[cfg(test)]
@@ -60,6 +67,7 @@ impl AsyncWrite for Io {
         match self {
             Self::Tcp(inner) => inner.is_write_vectored(),
             Self::Unix(inner) => inner.is_write_vectored(),
+            Self::Tls(inner) => inner.is_write_vectored(),
             #[cfg(test)]
             Self::Scripted(inner) => inner.is_write_vectored(),
         }

@@ -24,6 +24,7 @@ mod state;
 mod target;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub use self::body::PooledBody;
 pub use self::cluster::Cluster;

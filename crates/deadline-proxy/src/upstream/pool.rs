@@ -181,6 +181,15 @@ impl<B> Pool<B> {
         });
     }
 
+    /// A connection is there that nobody can share.
+    pub(super) fn unjoin(&self, key: Key) {
+        self.change(key, |state| {
+            if let Some(host) = state.host(key) {
+                host.settle();
+            }
+        });
+    }
+
     /// The peer allows more streams.
     pub(super) fn widened(&self, key: Key) {
         self.change(key, |_| {});

@@ -2,6 +2,7 @@
 
 mod basics;
 mod bounds;
+mod sockets;
 mod storm;
 
 use std::collections::VecDeque;
