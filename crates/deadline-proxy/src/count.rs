@@ -270,3 +270,13 @@ pub(crate) fn tunnel_opened() {
 pub(crate) fn tunnel_ended(reason: &'static str) {
     counter!("deadline_proxy_tunnels_ended_total", "reason" => reason).increment(1);
 }
+
+/// An endpoint of this upstream is left out for a while.
+pub(crate) fn ejected(upstream: &str) {
+    counter!("deadline_proxy_ejections_total", "upstream" => upstream.to_owned()).increment(1);
+}
+
+/// The verdict of the health checks on an endpoint of this upstream changed to this one.
+pub(crate) fn health_changed(upstream: &str, verdict: &'static str) {
+    counter!("deadline_proxy_health_changes_total", "upstream" => upstream.to_owned(), "to" => verdict).increment(1);
+}

@@ -1,14 +1,19 @@
 //! The endpoints of an upstream, shared by all workers.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 use http::HeaderValue;
 use http::uri::Authority;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::endpoint::{Address, Endpoint, Key, Origin};
+use super::health;
+use super::names::{Named, Resolve, System};
 use super::tls::{Connectors, server_name};
-use super::{Error, Settings, Target};
+use super::{Error, SendError, Settings, Target};
+use crate::count;
 
 pub(super) type Endpoints = Vec<Arc<Endpoint>>;
 
@@ -18,57 +23,164 @@ pub struct Cluster {
     settings: Settings,
     /// `None` where no target speaks TLS.
     tls: Option<Connectors>,
+    /// By target.
+    origins: Vec<Arc<Origin>>,
+    /// Targets that are no addresses.
+    names: Vec<Named>,
+    resolver: Box<dyn Resolve>,
     endpoints: ArcSwap<Endpoints>,
+    /// Held while the endpoints change.
+    places: Mutex<Places>,
+}
+
+/// Which places of the pools are taken.
+#[derive(Debug, Default)]
+struct Places {
+    free: Vec<usize>,
+    taken: usize,
+    next: u64,
+}
+
+impl Places {
+    fn key(&mut self) -> Key {
+        let place = self.free.pop().unwrap_or(self.taken);
+        self.taken = self.taken.max(place + 1);
+        self.next += 1;
+        Key { place, number: self.next }
+    }
 }
 
 impl Cluster {
-    /// Reads and verifies what the settings name. Calls nobody.
+    /// Reads and verifies what the settings name. Calls nobody: names are asked for by [`tend`](Self::tend), or by the
+    /// first request.
     ///
     /// # Errors
     ///
     /// The setting or the file that cannot be, and what is expected.
     pub fn new(settings: Settings) -> Result<Arc<Self>, Error> {
+        Self::with(settings, Box::new(System))
+    }
+
+    pub(super) fn with(settings: Settings, resolver: Box<dyn Resolve>) -> Result<Arc<Self>, Error> {
         settings.validate()?;
         let tls = Connectors::new(&settings)?;
-        let mut endpoints = Vec::new();
-        for target in &settings.targets {
-            let origin = Arc::new(origin(&settings, target)?);
-            if matches!(target, Target::Host { .. }) && target.literal().is_none() {
-                let expected = "http[s]://IP[:PORT] or unix:/PATH is expected: names are not supported yet";
-                return Err(Error::invalid(&settings, "targets", expected));
-            }
+        let origins = settings.targets.iter().map(|target| origin(&settings, target).map(Arc::new));
+        let origins = origins.collect::<Result<_, _>>()?;
+        let names = settings.targets.iter().enumerate().filter_map(|(at, target)| named(at, target)).collect();
+        let (endpoints, places) = (ArcSwap::default(), Mutex::default());
+        let cluster = Self { settings, tls, origins, names, resolver, endpoints, places };
+        for (at, target) in cluster.settings.targets.iter().enumerate() {
             if let Some(address) = address(target) {
-                let key = Key { place: endpoints.len(), number: endpoints.len() as u64 };
-                endpoints.push(Arc::new(Endpoint::new(key, address, origin)));
+                cluster.replace(at, vec![address]);
             }
         }
-        Ok(Arc::new(Self { settings, tls, endpoints: ArcSwap::from_pointee(endpoints) }))
-    }
-
-    #[cfg(test)]
-    pub(super) fn scripted(settings: Settings, peers: impl IntoIterator<Item = super::tests::Peer>) -> Arc<Self> {
-        let target = "http://peer.example".parse().unwrap();
-        let origin = Arc::new(origin(&settings, &target).unwrap());
-        let endpoint = |(place, peer)| {
-            let key = Key { place, number: place as u64 };
-            Arc::new(Endpoint::new(key, Address::Scripted(peer), Arc::clone(&origin)))
-        };
-        let endpoints: Endpoints = peers.into_iter().enumerate().map(endpoint).collect();
-        Arc::new(Self { settings, tls: None, endpoints: ArcSwap::from_pointee(endpoints) })
-    }
-
-    #[cfg(test)]
-    pub(super) fn add(&self, peer: super::tests::Peer) {
-        let mut endpoints = Endpoints::clone(&self.endpoints());
-        let key = Key { place: endpoints.len(), number: endpoints.len() as u64 };
-        endpoints.push(Arc::new(Endpoint::new(key, Address::Scripted(peer), Arc::clone(&endpoints[0].origin))));
-        self.endpoints.store(Arc::new(endpoints));
+        Ok(Arc::new(cluster))
     }
 
     /// What it was told.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Keeps it up to date, in the background of one runtime: asks for names again, and endpoints for their health.
+    /// Returns at once where there is nothing to do, and else never. Dropping it leaves everything as it is.
+    pub async fn tend(self: Arc<Self>) {
+        let resolving = async {
+            if !self.names.is_empty() {
+                self.keep_resolving().await;
+            }
+        };
+        let checking = async {
+            if let Some(health) = &self.settings.health {
+                health::check(&self, health).await;
+            }
+        };
+        tokio::join!(resolving, checking);
+    }
+
+    async fn keep_resolving(&self) {
+        let mut ticks = interval(self.settings.resolve_every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            for name in &self.names {
+                if let Err(error) = self.resolve(name).await {
+                    // Whoever answered may be wrong for a while: the addresses that are known go on being called.
+                    let (upstream, host) = (&self.settings.name, &name.host);
+                    tracing::warn!(upstream, host, %error, "name was asked for in vain; its addresses stay as they were");
+                }
+            }
+        }
+    }
+
+    async fn resolve(&self, name: &Named) -> Result<(), Arc<std::io::Error>> {
+        let found = |addresses: &[SocketAddr]| {
+            self.replace(name.target, addresses.iter().copied().map(Address::Tcp).collect());
+        };
+        name.ask(&*self.resolver, self.settings.connect_limit, found).await
+    }
+
+    /// Asks for names until one has an address; for a request that has nowhere to go.
+    pub(super) async fn locate<E>(&self) -> Result<(), SendError<E>> {
+        let mut failed = Err(SendError::NoEndpoint { upstream: self.settings.name.clone() });
+        for name in &self.names {
+            match self.resolve(name).await {
+                Ok(()) => return Ok(()),
+                Err(error) => {
+                    let source = std::io::Error::new(error.kind(), error.to_string());
+                    failed = Err(SendError::Resolve { host: name.host.clone(), source });
+                }
+            }
+        }
+        failed
+    }
+
+    /// These are the addresses of this target now. Endpoints that stay are the same ones, with all that is known of
+    /// them.
+    fn replace(&self, target: usize, mut addresses: Vec<Address>) {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.endpoints.load_full();
+        let mut after = Endpoints::with_capacity(before.len());
+        for endpoint in before.iter() {
+            let place = addresses.iter().position(|address| *address == endpoint.address);
+            if endpoint.target == target && place.is_none() {
+                endpoint.leave();
+                places.free.push(endpoint.key.place);
+                continue;
+            }
+            if endpoint.target == target {
+                addresses.retain(|address| *address != endpoint.address);
+            }
+            after.push(Arc::clone(endpoint));
+        }
+        let is_same = addresses.is_empty() && after.len() == before.len();
+        while let Some(address) = addresses.pop() {
+            addresses.retain(|other| *other != address);
+            let origin = Arc::clone(&self.origins[target]);
+            after.push(Arc::new(Endpoint::new(places.key(), target, address, origin)));
+        }
+        if !is_same {
+            self.endpoints.store(Arc::new(after));
+        }
+    }
+
+    /// An endpoint has failed a request. Enough of that, and it is left out for a while, unless too many are.
+    pub(super) fn failed(&self, endpoint: &Endpoint) {
+        let ejection = &self.settings.ejection;
+        if !endpoint.vitals.failed(ejection) {
+            return;
+        }
+        let _one_at_a_time = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let endpoints = self.endpoints.load();
+        let ejected = endpoints.iter().filter(|endpoint| endpoint.vitals.is_ejected()).count();
+        if endpoint.vitals.is_ejected() || (ejected + 1) as f64 > ejection.max_share * endpoints.len() as f64 {
+            return;
+        }
+        let length = endpoint.vitals.eject(ejection, Instant::now());
+        let upstream = &self.settings.name;
+        count::ejected(upstream);
+        tracing::warn!(upstream, endpoint = %endpoint.name, ?length, "endpoint fails, and is left out");
     }
 
     pub(super) fn tls(&self) -> Option<&Connectors> {
@@ -78,12 +190,41 @@ impl Cluster {
     pub(super) fn endpoints(&self) -> Guard<Arc<Endpoints>> {
         self.endpoints.load()
     }
+
+    #[cfg(test)]
+    pub(super) fn scripted(settings: Settings, peers: impl IntoIterator<Item = super::tests::Peer>) -> Arc<Self> {
+        let settings = Settings { targets: vec!["http://127.0.0.1".parse().unwrap()], ..settings };
+        let mut cluster = Arc::into_inner(Self::with(settings, Box::new(System)).unwrap()).unwrap();
+        let target = "http://peer.example".parse().unwrap();
+        cluster.origins = vec![Arc::new(origin(&cluster.settings, &target).unwrap())];
+        cluster.exchange(peers);
+        Arc::new(cluster)
+    }
+
+    #[cfg(test)]
+    pub(super) fn exchange(&self, peers: impl IntoIterator<Item = super::tests::Peer>) {
+        self.replace(0, peers.into_iter().map(Address::Scripted).collect());
+    }
+
+    #[cfg(test)]
+    pub(super) fn add(&self, peer: super::tests::Peer) {
+        let mut addresses: Vec<_> = self.endpoints().iter().map(|endpoint| endpoint.address.clone()).collect();
+        addresses.push(Address::Scripted(peer));
+        self.replace(0, addresses);
+    }
 }
 
 fn address(target: &Target) -> Option<Address> {
     match target {
         Target::Unix(path) => Some(Address::Unix(path.clone())),
         Target::Host { .. } => target.literal().map(Address::Tcp),
+    }
+}
+
+fn named(at: usize, target: &Target) -> Option<Named> {
+    match target {
+        Target::Host { host, port, .. } if target.literal().is_none() => Some(Named::new(at, host.clone(), *port)),
+        _ => None,
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) struct Failure {
 }
 
 #[derive(Clone, Debug)]
-enum Why {
+pub(super) enum Why {
     Refused(Arc<io::Error>),
     Tls(Arc<io::Error>),
     Late(Duration),
@@ -78,18 +78,24 @@ pub(super) async fn connect<B: Sent>(pool: &Pool<B>, slot: Slot<B>, need: Need) 
         Err(_) => Why::Late(limit),
     };
     let failure = Failure { endpoint, why };
+    pool.cluster().failed(&failure.endpoint);
     pool.fail_riders(failure.endpoint.key, &failure);
     Err(failure)
 }
 
 /// A connection that speaks HTTP, and what drives it.
 #[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
-enum Established<B: Sent> {
+pub(super) enum Established<B: Sent> {
     Http1(http1::SendRequest<B>, http1::Connection<TokioIo<Io>, B>),
     Http2(http2::SendRequest<B>, http2::Connection<TokioIo<Io>, B, TokioExecutor>),
 }
 
-async fn establish<B: Sent>(cluster: &Cluster, endpoint: &Endpoint, need: Need) -> Result<Established<B>, Why> {
+pub(super) async fn establish<B: Sent>(
+    cluster: &Cluster,
+    endpoint: &Endpoint,
+    need: Need,
+) -> Result<Established<B>, Why> {
+    let need = need.at(endpoint);
     let (io, is_http2) = match (cluster.tls(), &endpoint.origin.tls, &endpoint.address) {
         (Some(tls), Some(name), Address::Tcp(address)) => {
             let stream = dial_tcp(address).await?;

@@ -10,6 +10,8 @@ use http::HeaderValue;
 use http::uri::Authority;
 use rustls::pki_types::ServerName;
 
+use super::vitals::Vitals;
+
 /// What an endpoint is called in messages: its address, and its host where that is another.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Name(Arc<str>);
@@ -69,6 +71,9 @@ pub(super) struct Endpoint {
     pub(super) address: Address,
     pub(super) origin: Arc<Origin>,
     pub(super) name: Name,
+    pub(super) vitals: Vitals,
+    /// Which target it belongs to.
+    pub(super) target: usize,
     /// Requests in flight, over all workers, where the balance needs to know.
     pub(super) load: AtomicUsize,
     /// The name that it was found by has it no more.
@@ -78,16 +83,30 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    pub(super) fn new(key: Key, address: Address, origin: Arc<Origin>) -> Self {
+    pub(super) fn new(key: Key, target: usize, address: Address, origin: Arc<Origin>) -> Self {
         let (host, text) = (origin.authority.host(), address.to_string());
         let is_same = matches!(address, Address::Unix(_)) || text.contains(host);
         let name = Name(if is_same { text.into() } else { format!("{text} ({host})").into() });
         let (load, gone, http2) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicBool::new(false));
-        Self { key, address, origin, name, load, gone, http2 }
+        Self { key, address, origin, name, vitals: Vitals::default(), target, load, gone, http2 }
     }
 
     pub(super) fn is_tls(&self) -> bool {
         self.origin.tls.is_some()
+    }
+
+    /// Whether requests should go there.
+    #[inline]
+    pub(super) fn is_well(&self) -> bool {
+        self.vitals.is_well()
+    }
+
+    pub(super) fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn leave(&self) {
+        self.gone.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn is_gone(&self) -> bool {

@@ -14,9 +14,12 @@ mod connect;
 mod endpoint;
 mod error;
 mod form;
+mod health;
 mod host;
 mod io;
 mod lease;
+mod names;
+mod pick;
 mod pool;
 mod send;
 mod settings;
@@ -25,6 +28,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod vitals;
 
 pub use self::body::PooledBody;
 pub use self::cluster::Cluster;

@@ -8,12 +8,13 @@ use std::task::{Context, Poll, ready};
 use tokio::sync::oneshot;
 use tokio::time::sleep_until;
 
-use super::cluster::{Cluster, Endpoints};
+use super::cluster::Cluster;
 use super::connect::Failure;
 use super::endpoint::{Endpoint, Key};
 use super::form::Need;
 use super::host::{Bounds, Multiplexed, Taken};
 use super::lease::{Connection, Http1, Http2, Lease, Slot};
+use super::pick::pick;
 use super::settings::Balance;
 use super::state::{Offer, State, Told, Tried};
 
@@ -100,9 +101,10 @@ impl<B> Pool<B> {
             self.hand_out(offers);
             state = self.state();
         }
-        let Some(first) = pick(&endpoints, &mut state.turn, tried) else { return Checkout::Nowhere };
+        let balance = self.0.cluster.settings().balance;
+        let Some(picked) = pick(&endpoints, balance, &mut state.turn, tried) else { return Checkout::Nowhere };
         let mut ride = None;
-        for endpoint in others(&endpoints, first, tried) {
+        for endpoint in picked.iter() {
             match state.take(endpoint, need) {
                 None => {}
                 Some(Taken::Ride) => {
@@ -237,22 +239,6 @@ async fn sweep<B>(pool: Weak<Shared<B>>) {
     }) {
         sleep_until(next).await;
     }
-}
-
-/// Where the next round begins, among those that were not tried.
-fn pick(endpoints: &Endpoints, turn: &mut usize, tried: &Tried) -> Option<usize> {
-    let count = endpoints.len();
-    *turn = turn.wrapping_add(1);
-    let begin = *turn;
-    (0..count)
-        .map(|at| begin.wrapping_add(at) % count)
-        .find(|at| !tried.contains(&endpoints[*at].key.number))
-}
-
-/// The one that was picked, and then the others.
-fn others<'a>(endpoints: &'a Endpoints, first: usize, tried: &'a Tried) -> impl Iterator<Item = &'a Arc<Endpoint>> {
-    let (before, after) = endpoints.split_at(first);
-    after.iter().chain(before).filter(|endpoint| !tried.contains(&endpoint.key.number))
 }
 
 /// A place in the queue. Dropping it leaves the queue, and gives back what was handed to it.

@@ -1,6 +1,8 @@
 //! From a request to the head of its answer.
 
 use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use tower_deadline::dialect::trail::DEADLINE_EXCEEDED;
 use tower_deadline::{Journey, Stage};
 
 use super::body::PooledBody;
@@ -44,12 +46,13 @@ impl<B: Sent> Pool<B> {
                 other => Box::pin(self.wait(other, request.extensions().get(), &mut attempts)).await?,
             };
             match lease.exchange(request, &mut before).await {
-                Ok(response) => return Ok(answered(response, lease)),
+                Ok(response) => return Ok(self.answered(response, lease)),
                 Err(Broken::Before(error)) => return Err(SendError::Before(error)),
                 Err(Broken::Unsent(unsent, why)) => {
                     request = unsent;
                     // A connection that was kept may be closed at any time, and says nothing of the endpoint.
                     if let Some((endpoint, error)) = lease.fresh_endpoint().zip(why) {
+                        self.cluster().failed(endpoint);
                         attempts.failed(Failure::closed(endpoint, error));
                     }
                 }
@@ -59,10 +62,25 @@ impl<B: Sent> Pool<B> {
     }
 
     fn broken<E>(&self, lease: &Lease<B>, source: hyper::Error) -> SendError<E> {
-        match lease.endpoint() {
-            Some(endpoint) => SendError::Exchange { endpoint: endpoint.name.clone(), source },
-            None => SendError::NoEndpoint { upstream: self.upstream() },
+        let Some(endpoint) = lease.endpoint() else {
+            return SendError::NoEndpoint { upstream: self.upstream() };
+        };
+        // What the body of the request did is not the endpoint's failure.
+        if !source.is_user() {
+            self.cluster().failed(endpoint);
         }
+        SendError::Exchange { endpoint: endpoint.name.clone(), source }
+    }
+
+    fn answered(&self, response: Response<Incoming>, lease: Lease<B>) -> Response<PooledBody<B>> {
+        if let Some(endpoint) = lease.endpoint() {
+            if is_failure(&response) { self.cluster().failed(endpoint) } else { endpoint.vitals.answered() }
+        }
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            lease.forget();
+            return response.map(PooledBody::detached);
+        }
+        response.map(|body| PooledBody::new(body, lease))
     }
 
     fn upstream(&self) -> String {
@@ -86,8 +104,13 @@ impl<B: Sent> Pool<B> {
                 }
                 Checkout::Full => return Err(SendError::Full { upstream: self.upstream() }),
                 Checkout::Nowhere => {
-                    let none = || SendError::NoEndpoint { upstream: self.upstream() };
-                    return Err(attempts.last.take().map_or_else(none, Failure::into_error));
+                    if let Some(last) = attempts.last.take() {
+                        return Err(last.into_error());
+                    }
+                    let _open = enter(Stage::Connect);
+                    self.cluster().locate().await?;
+                    checkout = self.checkout(attempts.need, &attempts.tried);
+                    continue;
                 }
             };
             let made = match told {
@@ -126,10 +149,11 @@ impl Attempts {
     }
 }
 
-fn answered<B: Sent>(response: Response<hyper::body::Incoming>, lease: Lease<B>) -> Response<PooledBody<B>> {
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        lease.forget();
-        return response.map(PooledBody::detached);
+/// R23: a hop that has run out of the time which we gave it has not failed.
+fn is_failure(response: &Response<Incoming>) -> bool {
+    match response.status() {
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE => true,
+        StatusCode::GATEWAY_TIMEOUT => !response.headers().contains_key(&DEADLINE_EXCEEDED),
+        _ => false,
     }
-    response.map(|body| PooledBody::new(body, lease))
 }

@@ -2,6 +2,7 @@
 
 mod basics;
 mod bounds;
+mod endpoints;
 mod sockets;
 mod storm;
 
