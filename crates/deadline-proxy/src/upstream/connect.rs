@@ -79,7 +79,9 @@ pub(super) async fn connect<B: Sent>(pool: &Pool<B>, slot: Slot<B>, need: Need) 
     };
     let failure = Failure { endpoint, why };
     pool.cluster().failed(&failure.endpoint);
-    pool.fail_riders(failure.endpoint.key, &failure);
+    if slot.is_joining() {
+        pool.fail_riders(failure.endpoint.key, &failure);
+    }
     Err(failure)
 }
 

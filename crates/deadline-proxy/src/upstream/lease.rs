@@ -116,9 +116,9 @@ impl<B> Lease<B> {
         lease
     }
 
-    /// The endpoint, if the connection was made for this request: if it closes at once, it will the next time too.
-    pub(super) fn fresh_endpoint(&self) -> Option<&Arc<Endpoint>> {
-        self.endpoint().filter(|_| self.is_fresh)
+    /// Whether the connection was made for this request: if it closes at once, it will the next time too.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.is_fresh
     }
 
     pub(super) fn endpoint(&self) -> Option<&Arc<Endpoint>> {
@@ -223,7 +223,12 @@ impl<B> Slot<B> {
         self.pool.upgrade().map(Pool::from_shared)
     }
 
-    /// Whether others wait to ride on it; they are told but once.
+    /// Whether others wait to ride on it.
+    pub(super) fn is_joining(&self) -> bool {
+        self.is_joining
+    }
+
+    /// The same; they are told but once.
     pub(super) fn settle(&mut self) -> bool {
         std::mem::take(&mut self.is_joining)
     }

@@ -56,7 +56,7 @@ fn is_tried(endpoint: &Endpoint, tried: &Tried) -> bool {
 
 fn in_turn(endpoints: &[Arc<Endpoint>], turn: &mut usize, fits: impl FnMut(&usize) -> bool) -> Option<usize> {
     let count = endpoints.len();
-    let begin = *turn;
+    let begin = *turn % count.max(1);
     let found = (1..=count).map(|step| begin.wrapping_add(step) % count).find(fits)?;
     *turn = found;
     Some(found)

@@ -13,6 +13,9 @@ use super::lease::{Broken, Lease, Sent};
 use super::pool::{Checkout, Grant, Pool};
 use super::state::Tried;
 
+/// How many connections that turn out to be closed one request goes through before it blames the endpoint.
+const STALE_AT_MOST: usize = 32;
+
 impl<B: Sent> Pool<B> {
     /// Sends a request to an endpoint, and returns its answer.
     ///
@@ -50,8 +53,7 @@ impl<B: Sent> Pool<B> {
                 Err(Broken::Before(error)) => return Err(SendError::Before(error)),
                 Err(Broken::Unsent(unsent, why)) => {
                     request = unsent;
-                    // A connection that was kept may be closed at any time, and says nothing of the endpoint.
-                    if let Some((endpoint, error)) = lease.fresh_endpoint().zip(why) {
+                    if let Some((endpoint, error)) = lease.endpoint().zip(why).filter(|_| attempts.blames(&lease)) {
                         self.cluster().failed(endpoint);
                         attempts.failed(Failure::closed(endpoint, error));
                     }
@@ -135,11 +137,19 @@ struct Attempts {
     need: Need,
     tried: Tried,
     last: Option<Failure>,
+    /// Connections that were kept, and closed.
+    stale: usize,
 }
 
 impl Attempts {
     fn new(need: Need) -> Self {
-        Self { need, tried: Tried::new(), last: None }
+        Self { need, tried: Tried::new(), last: None, stale: 0 }
+    }
+
+    /// A connection that was kept may be closed at any time, and says nothing of the endpoint; very many do.
+    fn blames<B>(&mut self, lease: &Lease<B>) -> bool {
+        self.stale += 1;
+        lease.is_fresh() || self.stale > STALE_AT_MOST
     }
 
     /// Each endpoint is tried once.

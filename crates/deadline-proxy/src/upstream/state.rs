@@ -55,7 +55,9 @@ pub(super) type Offer<B> = (oneshot::Sender<Told<B>>, Arc<Endpoint>, Taken<B>);
 impl<B> State<B> {
     pub(super) fn new(bounds: Bounds) -> Self {
         let (hosts, waiters) = (Vec::new(), VecDeque::new());
-        Self { bounds, hosts, waiters, waiting: 0, next: 0, view: 0, turn: 0, is_swept: false }
+        // Workers that began at the same place would all call the same endpoint first.
+        let turn = fastrand::usize(..);
+        Self { bounds, hosts, waiters, waiting: 0, next: 0, view: 0, turn, is_swept: false }
     }
 
     /// A number that was not given before.

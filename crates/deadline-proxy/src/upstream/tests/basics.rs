@@ -166,3 +166,91 @@ fn a_future_can_go_to_another_thread() {
     let pool = pool(&Peer::silent(), |_| {});
     assert_send(send(&pool, get("/")));
 }
+
+/// A peer of HTTP/1.1 that answers one request on each connection, and closes it without a word when it is next used.
+fn closing_when_used_again() -> Peer {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    Peer::scripted(|_| async {
+        let (ours, mut theirs) = tokio::io::duplex(1024);
+        tokio::spawn(async move {
+            let _ = theirs.read(&mut [0; 1024]).await;
+            theirs.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+            let _ = theirs.read(&mut [0; 1024]).await;
+        });
+        Ok(ours)
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_written_is_not_sent_again() {
+    let peer = closing_when_used_again();
+    let pool = pool(&peer, |_| {});
+    assert_eq!(text(send(&pool, get("/")).await.unwrap()).await, "ok");
+    let mut seen = 0;
+    let broken = pool.send(get("/"), |_| {
+        seen += 1;
+        Ok::<_, Infallible>(())
+    });
+    let error = broken.await.unwrap_err();
+    assert!(matches!(error, SendError::Exchange { .. }));
+    assert_eq!(error.to_string(), "scripted (peer.example): broke off before its answer");
+    assert_eq!((seen, peer.dials()), (1, 1));
+    settle().await;
+    assert_eq!(pool.state().counts(), (0, 0, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_closed_unseen_costs_an_attempt_and_no_answer() {
+    // R22: the peer closes between its answer and the next request, and nobody has had the time to see it.
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let (tell, close) = oneshot::channel::<()>();
+    let close = Mutex::new(Some(close));
+    let peer = Peer::scripted(move |_| {
+        let close = close.lock().unwrap().take();
+        async move {
+            let (ours, mut theirs) = tokio::io::duplex(1024);
+            tokio::spawn(async move {
+                let _ = theirs.read(&mut [0; 1024]).await;
+                theirs.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+                // The first is closed when it is told to be, the second not before it is read to its end.
+                match close {
+                    Some(close) => drop(close.await),
+                    None => drop(theirs.read(&mut [0; 1024]).await),
+                }
+            });
+            Ok(ours)
+        }
+    });
+    let pool = pool(&peer, |_| {});
+    assert_eq!(text(send(&pool, get("/")).await.unwrap()).await, "ok");
+    settle().await;
+    drop(tell);
+    let mut seen = 0;
+    let answer = pool.send(get("/"), |_| {
+        seen += 1;
+        Ok::<_, Infallible>(())
+    });
+    assert_eq!(text(answer.await.unwrap()).await, "ok");
+    assert_eq!((seen, peer.dials()), (2, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_whole_before_its_request_frees_the_connection_when_that_is() {
+    use http_body_util::combinators::BoxBody;
+    // Answered at once, whatever the request goes on to say.
+    let peer = Peer::serving(|request| async move {
+        tokio::spawn(request.into_body().collect());
+        Response::new(Held::full("early"))
+    });
+    let cluster = Cluster::scripted(settings(), [peer.clone()]);
+    let pool: super::super::Pool<BoxBody<Bytes, Infallible>> = super::super::Pool::new(cluster, 1);
+    let (tell, end) = oneshot::channel();
+    let body = BoxBody::new(Held { data: Some(Bytes::from_static(b"half")), end: Some(end) });
+    let answer = pool.send(Request::post("/").body(body).unwrap(), |_| Ok::<_, Infallible>(())).await.unwrap();
+    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "early");
+    settle().await;
+    assert_eq!(pool.state().counts(), (1, 0, 0, 0));
+    drop(tell);
+    settle().await;
+    assert_eq!(pool.state().counts(), (1, 1, 0, 0));
+}
