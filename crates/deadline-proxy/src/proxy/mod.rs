@@ -145,7 +145,7 @@ impl Proxy {
 
     /// Tends what the workers share: names, health. Never ends; dropping it stops that.
     pub async fn tend(&self) {
-        std::future::pending::<()>().await; // TEND
+        Arc::clone(&self.cluster).tend().await;
     }
 
     /// Ends what is left of tunnels, cleanly, and waits for that as long as it may take.

@@ -45,12 +45,14 @@ impl Need {
 /// no host is given the endpoint's.
 pub(super) fn http1<B>(request: &mut Request<B>, endpoint: &Endpoint) {
     *request.version_mut() = Version::HTTP_11;
-    if request.uri().authority().is_some() || request.uri().scheme().is_some() {
+    let uri = request.uri();
+    // A target without a path is empty, and would be written so.
+    if uri.authority().is_some() || uri.scheme().is_some() || uri.path().is_empty() {
         let parts = std::mem::take(request.uri_mut()).into_parts();
         if let Some(host) = parts.authority.as_ref().and_then(|authority| HeaderValue::from_str(host(authority)).ok()) {
             request.headers_mut().insert(HOST, host);
         }
-        let path = parts.path_and_query.filter(|path| !path.as_str().is_empty());
+        let path = parts.path_and_query.filter(|path| path.path() != "/" || path.query().is_some());
         let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
         *request.uri_mut() = Uri::from(path);
     }
