@@ -1,8 +1,8 @@
 //! What a machine needs beside a Rust toolchain.
 //!
-//! Covers curl, the client that the tests drive the proxy with (it has to speak HTTP/2), and valgrind, which counts
-//! instructions. Installs them where that needs no question (root on Debian or Ubuntu), and else says which
-//! command does.
+//! Covers curl, the client that the tests drive the proxy with (it has to speak HTTP/2), valgrind, which counts
+//! instructions, and what the suites of others are written in. Installs them where that needs no question (root on
+//! Debian or Ubuntu), and else says which command does.
 
 use std::fs;
 use std::process::Command;
@@ -10,19 +10,32 @@ use std::process::Command;
 use crate::Outcome;
 use crate::step::Step;
 
-/// A program that is installed by the package of its name.
+/// A program, and how it is had.
 pub(crate) struct Tool {
     name: &'static str,
+    /// What Debian calls its package; most others call it the same.
+    package: &'static str,
     /// What it is needed for.
     does: &'static str,
+    /// What it is run with to say its version.
+    asked: &'static str,
     /// Whether what it prints of its version will do.
     will_do: fn(&str) -> bool,
 }
 
-pub(crate) const CURL: Tool = Tool { name: "curl", does: "HTTP/2", will_do: speaks_http2 };
-
+pub(crate) const CURL: Tool = Tool { will_do: speaks_http2, ..tool("curl", "HTTP/2") };
 pub(crate) const VALGRIND: Tool =
-    Tool { name: "valgrind", does: "callgrind", will_do: |version| version.starts_with("valgrind-3") };
+    Tool { will_do: |version| version.starts_with("valgrind-3"), ..tool("valgrind", "callgrind") };
+
+pub(crate) const GO: Tool = Tool { package: "golang-go golang-src", asked: "version", ..tool("go", "its own sources") };
+pub(crate) const HAPROXY: Tool = Tool { asked: "-v", ..tool("haproxy", "keep-alive") };
+pub(crate) const NGINX: Tool = Tool { package: "nginx-light", asked: "-v", ..tool("nginx", "keep-alive") };
+pub(crate) const PYTHON: Tool = tool("python3", "its library");
+
+/// A program that is installed by the package of its name, and of which any version will do.
+const fn tool(name: &'static str, does: &'static str) -> Tool {
+    Tool { name, package: name, does, asked: "--version", will_do: |_| true }
+}
 
 /// What can be done about a missing tool.
 #[derive(Debug, PartialEq)]
@@ -50,8 +63,8 @@ pub(crate) fn prepare(tool: &Tool) -> Outcome {
 
 impl Tool {
     fn check(&self) -> Outcome {
-        let Self { name, does, will_do } = self;
-        match Command::new(name).arg("--version").output() {
+        let Self { name, does, asked, will_do, .. } = self;
+        match Command::new(name).args(asked.split(' ')).output() {
             Ok(output) if will_do(&String::from_utf8_lossy(&output.stdout)) => Ok(()),
             Ok(_) => Err(format!("{name} is there, but this build of it does not speak {does}")),
             Err(error) => Err(format!("{name} is missing ({error})")),
@@ -60,12 +73,12 @@ impl Tool {
 
     /// `os` is the text of `/etc/os-release`, empty where there is none.
     fn remedy(&self, os: &str, root: bool) -> Remedy {
-        let Self { name, does, .. } = self;
+        let Self { package, does, .. } = self;
         let ids = os.lines().filter_map(|line| line.strip_prefix("ID=").or(line.strip_prefix("ID_LIKE=")));
         let ids: Vec<&str> = ids.flat_map(|ids| ids.trim_matches('"').split(' ')).collect();
         let is = |id: &str| ids.contains(&id);
         if is("debian") || is("ubuntu") {
-            let install = format!("apt-get install -y --no-install-recommends {name}");
+            let install = format!("apt-get install -y --no-install-recommends {package}");
             return if root {
                 Remedy::Run(["apt-get update".to_owned(), install])
             } else {
@@ -73,13 +86,13 @@ impl Tool {
             };
         }
         Remedy::Tell(if is("fedora") || is("rhel") {
-            format!("sudo dnf install {name}")
+            format!("sudo dnf install {package}")
         } else if is("alpine") {
-            format!("apk add {name}")
+            format!("apk add {package}")
         } else if is("arch") {
-            format!("sudo pacman -S {name}")
+            format!("sudo pacman -S {package}")
         } else {
-            format!("brew install {name}` or the package manager of this system, for a build of it with `{does}")
+            format!("brew install {package}` or the package manager of this system, for a build of it with `{does}")
         })
     }
 }
@@ -117,18 +130,18 @@ mod tests {
             assert!(command.starts_with("sudo apt-get"));
         }
         for (os, words) in [("ID=fedora", "dnf"), ("ID=alpine", "apk"), ("ID=arch", "pacman"), ("", "brew")] {
-            for tool in [CURL, VALGRIND] {
+            for tool in [CURL, VALGRIND, GO] {
                 let Remedy::Tell(command) = tool.remedy(os, true) else { panic!("runs without asking") };
-                assert!(command.contains(words) && command.contains(tool.name), "{command}");
+                assert!(command.contains(words) && command.contains(tool.package), "{command}");
             }
         }
     }
 
     #[test]
     fn a_tool_that_is_missing_is_named() {
-        let tool = Tool { name: "no-such-program-anywhere", does: "nothing", will_do: |_| true };
+        let tool = tool("no-such-program-anywhere", "nothing");
         assert!(tool.check().is_err_and(|wrong| wrong.starts_with("no-such-program-anywhere is missing")));
-        let useless = Tool { name: "cargo", does: "sing", will_do: |_| false };
+        let useless = Tool { will_do: |_| false, ..super::tool("cargo", "sing") };
         assert!(useless.check().is_err_and(|wrong| wrong.ends_with("does not speak sing")));
     }
 }

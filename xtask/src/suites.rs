@@ -1,0 +1,65 @@
+//! `cargo xtask suites`: real clients, and the suites of others, through the proxy.
+//!
+//! Covers building the proxy, what each suite needs, running its script under a limit of time, and one table of all
+//! checks. What is checked stands in the scripts, `tests/suites/NAME/`. A suite that cannot be had here is named as
+//! skipped; one that is not good fails.
+
+use std::fs;
+
+use crate::Outcome;
+use crate::step::root;
+
+mod go_reverseproxy;
+mod memory;
+mod script;
+mod table;
+
+use self::script::Script;
+use self::table::{Check, Table, Verdict};
+
+/// Something that others have written, or a program of theirs.
+struct Suite {
+    name: &'static str,
+    /// Installs what it needs; where that cannot be had, the reason.
+    prepare: fn() -> Outcome,
+    script: Script,
+}
+
+const SUITES: [Suite; 2] = [go_reverseproxy::SUITE, memory::SUITE];
+
+/// Of all suites.
+pub(crate) fn names() -> Vec<&'static str> {
+    SUITES.iter().map(|suite| suite.name).collect()
+}
+
+/// Those that are named, or all.
+pub(crate) fn run(named: &[&str]) -> Outcome {
+    let asked = |suite: &&Suite| named.is_empty() || named.contains(&suite.name);
+    let mut table = Table::default();
+    for suite in SUITES.iter().filter(asked) {
+        let checks = suite.run()?;
+        print!("\n{}", Table::of(suite.name, &checks));
+        table.add(suite.name, checks);
+    }
+    println!("\n{}", table.totals());
+    table.verdict()
+}
+
+impl Suite {
+    /// An error is one of ours: the proxy does not build.
+    fn run(&self) -> Outcome<Vec<Check>> {
+        println!("\n==> suite {}", self.name);
+        let program = self.script.build()?;
+        Ok(match (self.prepare)() {
+            Ok(()) => self.script.run(&program),
+            Err(why) => vec![Check::new(Verdict::Skipped, "the suite cannot be had here", &why)],
+        })
+    }
+}
+
+/// A folder for what a suite installs and writes.
+fn folder(name: &str) -> Outcome<String> {
+    let folder = format!("target/suites/{name}");
+    fs::create_dir_all(root().join(&folder)).map_err(|error| format!("{folder}: {error}"))?;
+    Ok(folder)
+}
