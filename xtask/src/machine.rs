@@ -31,6 +31,13 @@ pub(crate) const GO: Tool = Tool { package: "golang-go golang-src", asked: "vers
 pub(crate) const HAPROXY: Tool = Tool { asked: "-v", ..tool("haproxy", "keep-alive") };
 pub(crate) const NGINX: Tool = Tool { package: "nginx-light", asked: "-v", ..tool("nginx", "keep-alive") };
 pub(crate) const PYTHON: Tool = tool("python3", "its library");
+/// What makes a folder with packages of Python's own.
+pub(crate) const PYTHON_VENV: Tool = Tool {
+    package: "python3-venv",
+    asked: "-m ensurepip --version",
+    will_do: |version| version.starts_with("pip"),
+    ..tool("python3", "environments")
+};
 
 /// A program that is installed by the package of its name, and of which any version will do.
 const fn tool(name: &'static str, does: &'static str) -> Tool {

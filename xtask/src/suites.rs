@@ -7,9 +7,10 @@
 use std::fs;
 
 use crate::Outcome;
-use crate::step::root;
+use crate::step::{Step, root};
 
 mod go_reverseproxy;
+mod grpcio;
 mod memory;
 mod script;
 mod table;
@@ -25,7 +26,7 @@ struct Suite {
     script: Script,
 }
 
-const SUITES: [Suite; 2] = [go_reverseproxy::SUITE, memory::SUITE];
+const SUITES: [Suite; 3] = [go_reverseproxy::SUITE, grpcio::SUITE, memory::SUITE];
 
 /// Of all suites.
 pub(crate) fn names() -> Vec<&'static str> {
@@ -62,4 +63,12 @@ fn folder(name: &str) -> Outcome<String> {
     let folder = format!("target/suites/{name}");
     fs::create_dir_all(root().join(&folder)).map_err(|error| format!("{folder}: {error}"))?;
     Ok(folder)
+}
+
+/// Packages of Python's own, in a folder of their own.
+fn python_packages(folder: &str, requirements: &str) -> Outcome {
+    if !root().join(folder).join("bin/pip").exists() {
+        Step::new(&format!("python3 -m venv {folder}")).run()?;
+    }
+    Step::new(&format!("{folder}/bin/pip install -q --disable-pip-version-check -r {requirements}")).run()
 }
