@@ -28,8 +28,11 @@ pub(crate) const VALGRIND: Tool =
     Tool { will_do: |version| version.starts_with("valgrind-3"), ..tool("valgrind", "callgrind") };
 
 pub(crate) const GO: Tool = Tool { package: "golang-go golang-src", asked: "version", ..tool("go", "its own sources") };
+pub(crate) const H2LOAD: Tool = Tool { package: "nghttp2-client", ..tool("h2load", "HTTP/2") };
 pub(crate) const HAPROXY: Tool = Tool { asked: "-v", ..tool("haproxy", "keep-alive") };
+pub(crate) const JAVA: Tool = Tool { package: "default-jdk-headless", ..tool("javac", "HttpClient") };
 pub(crate) const NGINX: Tool = Tool { package: "nginx-light", asked: "-v", ..tool("nginx", "keep-alive") };
+pub(crate) const NODE: Tool = Tool { package: "nodejs", ..tool("node", "fetch and http2") };
 pub(crate) const PYTHON: Tool = tool("python3", "its library");
 /// What makes a folder with packages of Python's own.
 pub(crate) const PYTHON_VENV: Tool = Tool {
@@ -137,7 +140,7 @@ mod tests {
             assert!(command.starts_with("sudo apt-get"));
         }
         for (os, words) in [("ID=fedora", "dnf"), ("ID=alpine", "apk"), ("ID=arch", "pacman"), ("", "brew")] {
-            for tool in [CURL, VALGRIND, GO] {
+            for tool in [CURL, VALGRIND, H2LOAD] {
                 let Remedy::Tell(command) = tool.remedy(os, true) else { panic!("runs without asking") };
                 assert!(command.contains(words) && command.contains(tool.package), "{command}");
             }

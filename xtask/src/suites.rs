@@ -9,6 +9,7 @@ use std::fs;
 use crate::Outcome;
 use crate::step::{Step, root};
 
+mod clients;
 mod go_reverseproxy;
 mod grpcio;
 mod memory;
@@ -26,7 +27,7 @@ struct Suite {
     script: Script,
 }
 
-const SUITES: [Suite; 3] = [go_reverseproxy::SUITE, grpcio::SUITE, memory::SUITE];
+const SUITES: [Suite; 4] = [go_reverseproxy::SUITE, grpcio::SUITE, clients::SUITE, memory::SUITE];
 
 /// Of all suites.
 pub(crate) fn names() -> Vec<&'static str> {
