@@ -9,6 +9,7 @@ use std::fs;
 use crate::Outcome;
 use crate::step::{Step, root};
 
+mod autobahn;
 mod clients;
 mod go_reverseproxy;
 mod grpcio;
@@ -27,7 +28,7 @@ struct Suite {
     script: Script,
 }
 
-const SUITES: [Suite; 4] = [go_reverseproxy::SUITE, grpcio::SUITE, clients::SUITE, memory::SUITE];
+const SUITES: [Suite; 5] = [go_reverseproxy::SUITE, autobahn::SUITE, grpcio::SUITE, clients::SUITE, memory::SUITE];
 
 /// Of all suites.
 pub(crate) fn names() -> Vec<&'static str> {
