@@ -10,7 +10,7 @@ use crate::Outcome;
 use crate::step::{Step, root};
 
 /// What every proxy is started with beside its addresses: what a suite asks for and no proxy does by default.
-const MORE: &str = "";
+const MORE: &str = "--upgrade websocket --trust 127.0.0.1";
 
 /// A script that prints a line for each check.
 pub(super) struct Script {

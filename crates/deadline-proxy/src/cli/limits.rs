@@ -12,36 +12,36 @@ use crate::limits::{self, Rate};
 #[command(next_help_heading = "Limits")]
 pub struct LimitArgs {
     /// The most fields of a request head.
-    #[arg(long, value_name = "N", value_parser = count)]
-    pub max_headers: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = count, default_value = "100")]
+    pub max_headers: usize,
 
     /// The most bytes of a request head.
-    #[arg(long, value_name = "N", value_parser = count)]
-    pub max_header_bytes: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = count, default_value = "65536")]
+    pub max_header_bytes: usize,
 
     /// How long a connection may stay without a request.
-    #[arg(long, value_name = "DURATION", value_parser = limit)]
-    pub idle_timeout: Option<Duration>,
+    #[arg(long, value_name = "DURATION", value_parser = limit, default_value = "75s")]
+    pub idle_timeout: Duration,
 
     /// How long a request head may take once it has begun, and a TLS handshake.
-    #[arg(long, value_name = "DURATION", value_parser = limit)]
-    pub head_timeout: Option<Duration>,
+    #[arg(long, value_name = "DURATION", value_parser = limit, default_value = "10s")]
+    pub head_timeout: Duration,
 
     /// How long a client may take nothing of its answer.
-    #[arg(long, value_name = "DURATION", value_parser = limit)]
-    pub write_timeout: Option<Duration>,
+    #[arg(long, value_name = "DURATION", value_parser = limit, default_value = "30s")]
+    pub write_timeout: Duration,
 
     /// The fewest bytes a second of a request body, after a grace; `off` for no floor.
-    #[arg(long, value_name = "N|off", value_parser = rate)]
-    pub min_body_rate: Option<OrOff<u32>>,
+    #[arg(long, value_name = "N|off", value_parser = rate, default_value = "240")]
+    pub min_body_rate: OrOff<u32>,
 
     /// The most connections of clients at a time.
-    #[arg(long, value_name = "N", value_parser = count)]
-    pub max_connections: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = count, default_value = "16384")]
+    pub max_connections: usize,
 
     /// The most requests at a time on one HTTP/2 connection.
-    #[arg(long, value_name = "N", value_parser = streams)]
-    pub max_streams: Option<u32>,
+    #[arg(long, value_name = "N", value_parser = streams, default_value = "128")]
+    pub max_streams: u32,
 
     /// The most requests at a time; the next one is answered with 503.
     #[arg(long, value_name = "N", value_parser = count)]
@@ -53,27 +53,19 @@ pub struct LimitArgs {
 }
 
 impl LimitArgs {
-    /// What a client may take; what was not given has its default.
+    /// What a client may take.
     #[must_use]
     pub fn settings(&self) -> limits::Settings {
-        let base = limits::Settings::default();
         limits::Settings {
-            head_count: self.max_headers.unwrap_or(base.head_count),
-            head_bytes: self.max_header_bytes.unwrap_or(base.head_bytes),
-            head_limit: self.idle_timeout.unwrap_or(base.head_limit),
-            started_head_limit: self.head_timeout.unwrap_or(base.started_head_limit),
-            body_rate: self.body_rate(base.body_rate),
-            connections: self.max_connections.unwrap_or(base.connections),
-            streams: self.max_streams.unwrap_or(base.streams),
+            head_count: self.max_headers,
+            head_bytes: self.max_header_bytes,
+            head_limit: self.idle_timeout,
+            started_head_limit: self.head_timeout,
+            body_rate: self.min_body_rate.0.map(|bytes| Rate { bytes, ..Rate::default() }),
+            connections: self.max_connections,
+            streams: self.max_streams,
             in_flight: self.max_in_flight,
-            write_stall: self.write_timeout.unwrap_or(base.write_stall),
-        }
-    }
-
-    fn body_rate(&self, base: Option<Rate>) -> Option<Rate> {
-        match self.min_body_rate {
-            Some(OrOff(bytes)) => bytes.map(|bytes| Rate { bytes, ..Rate::default() }),
-            None => base,
+            write_stall: self.write_timeout,
         }
     }
 }

@@ -132,6 +132,7 @@ impl RunArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upstream;
     use clap::CommandFactory;
 
     fn settings(arguments: &str) -> Result<Settings, String> {
@@ -160,6 +161,18 @@ mod tests {
             ["127.0.0.1:8080"]
         );
         assert_eq!(settings.proxy.hop, "proxy");
+    }
+
+    /// They stand in the help, and where they are explained.
+    #[test]
+    fn defaults_are_those_of_the_parts() {
+        let told = settings("--upstream http://a --health-path /healthz").unwrap();
+        let mut upstream = upstream::Settings::new(["http://a".parse().unwrap()]);
+        upstream.health = Some(upstream::HealthCheck::default());
+        assert_eq!(format!("{:?}", told.proxy.upstream), format!("{upstream:?}"));
+        assert_eq!(told.limits, crate::limits::Settings::default());
+        assert_eq!(told.proxy.forwarding, crate::forward::Settings::default());
+        assert_eq!(format!("{:?}", told.proxy.tunnel), format!("{:?}", proxy::tunnel::Settings::default()));
     }
 
     #[test]

@@ -19,8 +19,8 @@ pub struct TunnelArgs {
     pub upgrade: Vec<String>,
 
     /// How long a tunnel lasts in which no byte goes either way.
-    #[arg(long, value_name = "DURATION", value_parser = limit, requires = "upgrade")]
-    pub tunnel_idle: Option<Duration>,
+    #[arg(long, value_name = "DURATION", value_parser = limit, requires = "upgrade", default_value = "5m")]
+    pub tunnel_idle: Duration,
 
     /// How long a tunnel lasts at most. [default: no limit]
     #[arg(long, value_name = "DURATION", value_parser = limit, requires = "upgrade")]
@@ -34,12 +34,10 @@ impl TunnelArgs {
     ///
     /// A protocol that cannot be switched to.
     pub fn settings(&self) -> Result<tunnel::Settings, Error> {
-        let base = tunnel::Settings::default();
         let upgrades = match self.upgrade.as_slice() {
             [] => UpgradePolicy::Strip,
             protocols => UpgradePolicy::allow(protocols).map_err(Error::Upgrade)?,
         };
-        let idle_limit = self.tunnel_idle.unwrap_or(base.idle_limit);
-        Ok(tunnel::Settings { upgrades, idle_limit, lifetime_limit: self.tunnel_lifetime })
+        Ok(tunnel::Settings { upgrades, idle_limit: self.tunnel_idle, lifetime_limit: self.tunnel_lifetime })
     }
 }

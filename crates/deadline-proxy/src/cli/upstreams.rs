@@ -42,44 +42,44 @@ pub struct UpstreamArgs {
     pub upstream_name: Option<String>,
 
     /// The most connections to each address, shared out among the workers.
-    #[arg(long, value_name = "N", value_parser = count)]
-    pub upstream_connections: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = count, default_value = "1024")]
+    pub upstream_connections: usize,
 
     /// The most requests at a time on one HTTP/2 connection; the upstream may allow less.
-    #[arg(long, value_name = "N", value_parser = count)]
-    pub upstream_streams: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = count, default_value = "100")]
+    pub upstream_streams: usize,
 
-    /// The most requests that wait for a connection in each worker; the next one is answered with 503.
-    #[arg(long, value_name = "N", value_parser = count)]
-    pub upstream_waiting: Option<usize>,
+    /// The most requests that wait for a connection, shared out among the workers; the next one is answered with 503.
+    #[arg(long, value_name = "N", value_parser = count, default_value = "1024")]
+    pub upstream_waiting: usize,
 
     /// How long an idle connection is kept: less than the upstream keeps it.
-    #[arg(long, value_name = "DURATION", value_parser = limit)]
-    pub upstream_idle: Option<Duration>,
+    #[arg(long, value_name = "DURATION", value_parser = limit, default_value = "4s")]
+    pub upstream_idle: Duration,
 
     /// The most that making a connection may take, TLS included.
-    #[arg(long, value_name = "DURATION", value_parser = limit)]
-    pub connect_timeout: Option<Duration>,
+    #[arg(long, value_name = "DURATION", value_parser = limit, default_value = "5s")]
+    pub connect_timeout: Duration,
 
     /// How often names are looked up again.
-    #[arg(long, value_name = "DURATION", value_parser = limit)]
-    pub resolve_every: Option<Duration>,
+    #[arg(long, value_name = "DURATION", value_parser = limit, default_value = "30s")]
+    pub resolve_every: Duration,
 
     /// So many failures in a row eject an address for a while; `off` for never.
-    #[arg(long, value_name = "N|off", value_parser = failures)]
-    pub eject_after: Option<OrOff<u32>>,
+    #[arg(long, value_name = "N|off", value_parser = failures, default_value = "5")]
+    pub eject_after: OrOff<u32>,
 
     /// Ask each address for this path, and use only those that answer with 2xx.
     #[arg(long, value_name = "PATH")]
     pub health_path: Option<String>,
 
     /// How often to ask.
-    #[arg(long, value_name = "DURATION", value_parser = limit, requires = "health_path")]
-    pub health_every: Option<Duration>,
+    #[arg(long, value_name = "DURATION", value_parser = limit, requires = "health_path", default_value = "5s")]
+    pub health_every: Duration,
 }
 
 impl UpstreamArgs {
-    /// What the way out is told; what was not given has its default.
+    /// What the way out is told.
     #[must_use]
     pub fn settings(&self) -> upstream::Settings {
         let base = upstream::Settings::new(self.upstream.iter().cloned());
@@ -87,12 +87,12 @@ impl UpstreamArgs {
             http: self.upstream_http.into(),
             balance: self.balance.into(),
             tls: self.tls(),
-            connections: self.upstream_connections.unwrap_or(base.connections),
-            streams: self.upstream_streams.unwrap_or(base.streams),
-            waiting: self.upstream_waiting.unwrap_or(base.waiting),
-            idle_limit: self.upstream_idle.unwrap_or(base.idle_limit),
-            connect_limit: self.connect_timeout.unwrap_or(base.connect_limit),
-            resolve_every: self.resolve_every.unwrap_or(base.resolve_every),
+            connections: self.upstream_connections,
+            streams: self.upstream_streams,
+            waiting: self.upstream_waiting,
+            idle_limit: self.upstream_idle,
+            connect_limit: self.connect_timeout,
+            resolve_every: self.resolve_every,
             ejection: self.ejection(base.ejection),
             health: self.health(),
             ..base
@@ -105,15 +105,13 @@ impl UpstreamArgs {
     }
 
     fn ejection(&self, base: Ejection) -> Ejection {
-        match self.eject_after {
-            Some(OrOff(failures)) => Ejection { failures: failures.unwrap_or(0), ..base },
-            None => base,
-        }
+        let OrOff(failures) = self.eject_after;
+        Ejection { failures: failures.unwrap_or(0), ..base }
     }
 
     fn health(&self) -> Option<HealthCheck> {
         let (base, path) = (HealthCheck::default(), self.health_path.clone()?);
-        Some(HealthCheck { path, every: self.health_every.unwrap_or(base.every), ..base })
+        Some(HealthCheck { path, every: self.health_every, ..base })
     }
 }
 
