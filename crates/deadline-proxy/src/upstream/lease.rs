@@ -127,8 +127,16 @@ impl<B> Lease<B> {
 
     /// A tunnel has taken the connection over: it never comes back.
     pub(super) fn forget(mut self) {
-        self.is_dirty = false;
-        drop(self.connection.take());
+        drop(self.take());
+    }
+
+    /// The connection, which the endpoint counts no more.
+    fn take(&mut self) -> Option<Connection<B>> {
+        let connection = self.connection.take()?;
+        if std::mem::take(&mut self.is_counted) {
+            connection.endpoint().load.fetch_sub(1, Ordering::Relaxed);
+        }
+        Some(connection)
     }
 }
 
@@ -171,10 +179,7 @@ impl<B: Body + Send + 'static> Lease<B> {
 
 impl<B> Drop for Lease<B> {
     fn drop(&mut self) {
-        let Some(connection) = self.connection.take() else { return };
-        if self.is_counted {
-            connection.endpoint().load.fetch_sub(1, Ordering::Relaxed);
-        }
+        let Some(connection) = self.take() else { return };
         match connection {
             Connection::Http1(one) if self.is_dirty => one.abort(),
             Connection::Http1(one) if one.is_closed() => {}

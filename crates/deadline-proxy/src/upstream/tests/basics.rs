@@ -144,7 +144,9 @@ async fn a_101_takes_the_connection_out_of_the_pool() {
         let switch = Response::builder().status(101).header("connection", "upgrade").header("upgrade", "websocket");
         switch.body(Held::full("")).unwrap()
     });
-    let pool = pool(&peer, |settings| settings.http = Protocol::Http2);
+    let pool = pool(&peer, |settings| {
+        (settings.http, settings.balance) = (Protocol::Http2, Balance::LeastLoaded);
+    });
     let mut request = get("/");
     request.headers_mut().insert("connection", "upgrade".parse().unwrap());
     request.headers_mut().insert("upgrade", "websocket".parse().unwrap());
@@ -154,6 +156,7 @@ async fn a_101_takes_the_connection_out_of_the_pool() {
     drop(response);
     settle().await;
     assert_eq!(pool.state().counts(), (0, 0, 0, 0));
+    assert_eq!(pool.cluster().endpoints()[0].load(), 0);
     io.write_all(b"ping").await.unwrap();
     let mut read = [0; 4];
     io.read_exact(&mut read).await.unwrap();
