@@ -7,6 +7,7 @@ mod error;
 pub mod framing;
 mod gateway;
 mod stall;
+mod trailers;
 pub mod tunnel;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub use self::error::Error;
 use self::framing::FramingLayer;
 use self::gateway::GatewayLayer;
 use self::stall::StallLayer;
+use self::trailers::TrailersBody;
 use self::tunnel::{TunnelLayer, Tunnels};
 use crate::forward::{self, ForwardLayer, UntrustedLayer, stamp};
 use crate::limits::{BodyRateLayer, HeadCountLayer, InFlightLayer, Limits, TallyLayer};
@@ -130,6 +132,9 @@ impl Proxy {
             .layer(self.tunnel.clone())
             // What concerns the client's connection does not reach the upstream, and the other way round.
             .layer(self.hop_by_hop.clone())
+            // Nor do their trailers say what a message may only say before its body.
+            .map_request(|request: Request<_>| request.map(TrailersBody::new))
+            .map_response(|response: Response<_>| response.map(TrailersBody::new))
             // Tells the upstream who asked, and by which hops.
             .layer(self.forward.clone())
             // An upstream that cannot be reached is a 502; what is no request for it is refused.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::header::{
     AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRANSFER_ENCODING, UPGRADE,
+    TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -70,6 +70,29 @@ pub(super) fn strip(headers: &mut HeaderMap) -> Result<(), Nominated> {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
     Ok(())
+}
+
+/// Removes from trailers what may not stand there: what concerns one connection only, and what a message depends on
+/// (R30, R31; RFC 9110 §6.5.1). What is left may pass, whatever the version of HTTP on either side.
+///
+/// ```
+/// use http::HeaderMap;
+/// use tower_deadline::hop_by_hop::strip_trailers;
+///
+/// let mut trailers = HeaderMap::new();
+/// trailers.insert("x-checksum", "42".parse()?);
+/// trailers.insert("content-length", "5".parse()?);
+/// strip_trailers(&mut trailers);
+/// assert_eq!(trailers.len(), 1);
+/// # Ok::<(), http::header::InvalidHeaderValue>(())
+/// ```
+pub fn strip_trailers(trailers: &mut HeaderMap) {
+    let is_misplaced =
+        |name: &HeaderName| *name == TRAILER || place(name).is_some() || is_protected(name.as_str().as_bytes());
+    let misplaced: Vec<_> = trailers.keys().filter(|name| is_misplaced(name)).cloned().collect();
+    for name in misplaced {
+        trailers.remove(name);
+    }
 }
 
 fn place(name: &HeaderName) -> Option<usize> {
@@ -190,6 +213,16 @@ mod tests {
         for harmless in ["close", "x-forwarded", "x-request-timeout", "hosts"] {
             assert!(stripped(&[("connection", harmless)]).is_ok(), "{harmless}");
         }
+    }
+
+    #[test]
+    fn trailers_have_none_of_what_a_message_or_a_connection_depends_on() {
+        let mut trailers = headers(&[("x-a", "1"), ("x-a", "2"), ("trailer", "x-b"), ("x-forwarded-for", "10.0.0.1")]);
+        for name in ALWAYS.into_iter().chain(PROTECTED) {
+            trailers.append(name, HeaderValue::from_static("1"));
+        }
+        strip_trailers(&mut trailers);
+        assert_eq!(trailers, headers(&[("x-a", "1"), ("x-a", "2")]));
     }
 
     #[test]

@@ -6,6 +6,8 @@
 //! that the message depends on is refused (R31). Does not write `Connection: TE` beside a `TE` that it keeps, which
 //! an HTTP/1.1 connection wants: the version of what leaves is not known here.
 //!
+//! Does not look into bodies: whoever serves and reads their trailers calls [`strip_trailers`].
+//!
 //! A request to upgrade is stripped of the wish or refused, unless the protocol is allowed (R32): then exactly that wish
 //! leaves, and a 101 passes only if it agrees to it. Does not carry tunnels: whoever serves joins the two connections.
 //!
@@ -69,5 +71,6 @@ mod service;
 mod tests;
 mod upgrade;
 
+pub use self::fields::strip_trailers;
 pub use self::service::{HopByHop, HopByHopFuture, HopByHopLayer};
 pub use self::upgrade::{Protocol, ProtocolError, UpgradePolicy};
