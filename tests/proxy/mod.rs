@@ -6,6 +6,7 @@ mod connections;
 mod expiry;
 mod faults;
 mod fields;
+mod framing;
 mod gateway;
 mod grpc;
 mod grpc_dialects;

@@ -76,7 +76,10 @@ impl<B> Connection<B> {
     }
 
     /// Puts the request into the form of this connection.
-    pub(super) fn address(&self, request: &mut Request<B>) {
+    pub(super) fn address(&self, request: &mut Request<B>)
+    where
+        B: Body,
+    {
         match self {
             Self::Http1(one) => form::http1(request, &one.endpoint),
             Self::Http2(one) => form::http2(request, &one.endpoint),
