@@ -15,7 +15,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project::pin_project;
 use tokio::time::{sleep_until, timeout};
 use tower::{Layer, Service};
-use tower_deadline::{BodyError, Deadline, Journey};
+use tower_deadline::{BodyError, Deadline, Journey, Stage, StageGuard};
 
 use crate::serve::Hangup;
 
@@ -96,12 +96,30 @@ where
 }
 
 /// A body that somebody else can take the inner one out of.
-pub(super) struct StallBody<B>(Arc<Mutex<Option<B>>>);
+pub(super) struct StallBody<B>(Arc<Mutex<Kept<B>>>);
+
+/// What there is of a body.
+enum Kept<B> {
+    Whole(B),
+    /// The stage that was open stays so: whoever owns the request tells of it, now or later.
+    LetGo {
+        _open: Option<StageGuard>,
+    },
+}
+
+impl<B> Kept<B> {
+    fn whole(&self) -> Option<&B> {
+        match self {
+            Self::Whole(inner) => Some(inner),
+            Self::LetGo { .. } => None,
+        }
+    }
+}
 
 impl<B: Body + Send + 'static> StallBody<B> {
     fn new(inner: B, journey: Option<Journey>, hangup: Option<Stalled>) -> Self {
         let is_open = !inner.is_end_stream();
-        let body = Self(Arc::new(Mutex::new(Some(inner))));
+        let body = Self(Arc::new(Mutex::new(Kept::Whole(inner))));
         let watched = journey.and_then(|journey| Some((journey.enforced()?.1, journey.clone())));
         if let Some((deadline, journey)) = watched.filter(|_| is_open) {
             tokio::spawn(watch(deadline, journey, Arc::clone(&body.0), hangup));
@@ -112,7 +130,7 @@ impl<B: Body + Send + 'static> StallBody<B> {
 
 /// Ends with the journey, or at the deadline with the body, and later with the connection. Does nothing where the
 /// deadline has ceased to count (R18).
-async fn watch<B>(deadline: Deadline, journey: Journey, body: Arc<Mutex<Option<B>>>, hangup: Option<Stalled>) {
+async fn watch<B>(deadline: Deadline, journey: Journey, body: Arc<Mutex<Kept<B>>>, hangup: Option<Stalled>) {
     tokio::select! {
         () = journey.ended() => return,
         () = sleep_until(deadline.instant().into()) => {}
@@ -120,7 +138,9 @@ async fn watch<B>(deadline: Deadline, journey: Journey, body: Arc<Mutex<Option<B
     if journey.is_released() {
         return;
     }
-    let inner = lock(&body).take();
+    let stage = Some(journey.stage()).filter(|stage| *stage != Stage::Handler);
+    let let_go = Kept::LetGo { _open: stage.map(|stage| journey.enter(stage)) };
+    let inner = std::mem::replace(&mut *lock(&body), let_go);
     // Dropped without the lock.
     drop(inner);
     // A window that stays shut is no write that stalls: nothing but this ends the stream.
@@ -130,7 +150,7 @@ async fn watch<B>(deadline: Deadline, journey: Journey, body: Arc<Mutex<Option<B
     }
 }
 
-fn lock<B>(body: &Mutex<Option<B>>) -> MutexGuard<'_, Option<B>> {
+fn lock<B>(body: &Mutex<Kept<B>>) -> MutexGuard<'_, Kept<B>> {
     body.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -142,28 +162,34 @@ where
     type Error = BodyError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        match lock(&self.0).as_mut() {
-            Some(inner) => Pin::new(inner).poll_frame(cx),
-            // Taken out at the deadline, which the enforcing body outside sees first: it does not poll again.
-            None => Poll::Pending,
+        match &mut *lock(&self.0) {
+            Kept::Whole(inner) => Pin::new(inner).poll_frame(cx),
+            // Let go of at the deadline, which the enforcing body outside sees first: it does not poll again.
+            Kept::LetGo { .. } => Poll::Pending,
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        lock(&self.0).as_ref().is_some_and(Body::is_end_stream)
+        lock(&self.0).whole().is_some_and(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        lock(&self.0).as_ref().map_or_else(SizeHint::default, Body::size_hint)
+        lock(&self.0).whole().map_or_else(SizeHint::default, Body::size_hint)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
+    use deadline_testkit::{ScriptedBody, Step};
+    use futures_util::FutureExt;
+    use http_body_util::{BodyExt, Empty};
+    use std::convert::Infallible;
     use tokio::task::yield_now;
     use tokio::time::advance;
-    use tower_deadline::{Policy, now};
+    use tower::{ServiceBuilder, ServiceExt};
+    use tower_deadline::{DeadlineLayer, Exceeded, Policy, PropagateLayer, now};
 
     const BUDGET: Duration = Duration::from_millis(300);
     const WRITE_STALL_LIMIT: Duration = Duration::from_secs(30);
@@ -171,13 +197,13 @@ mod tests {
     /// A watcher of a body, and what it watches with.
     struct Watched {
         journey: Journey,
-        body: Arc<Mutex<Option<u8>>>,
+        body: Arc<Mutex<Kept<u8>>>,
         hangup: Hangup,
     }
 
     async fn watched() -> Watched {
         let (journey, hangup) = (Journey::new(Arc::new(Policy::new()), true), Hangup::default());
-        let body = Arc::new(Mutex::new(Some(7)));
+        let body = Arc::new(Mutex::new(Kept::Whole(7)));
         let deadline = Deadline::after(now(), BUDGET);
         let stalled = Stalled { hangup: hangup.clone(), limit: WRITE_STALL_LIMIT };
         tokio::spawn(watch(deadline, journey.clone(), Arc::clone(&body), Some(stalled)));
@@ -194,7 +220,7 @@ mod tests {
 
     impl Watched {
         fn has_body(&self) -> bool {
-            lock(&self.body).is_some()
+            lock(&self.body).whole().is_some()
         }
 
         async fn is_hung_up(&self) -> bool {
@@ -234,5 +260,40 @@ mod tests {
         later(BUDGET).await;
         later(2 * WRITE_STALL_LIMIT).await;
         assert!(watched.has_body() && !watched.is_hung_up().await);
+    }
+
+    /// The body of an upstream that stops after its first word, within a deadline.
+    async fn stopped() -> impl Body<Data = Bytes, Error = BodyError> + Unpin {
+        let service = ServiceBuilder::new()
+            .layer(DeadlineLayer::new(Policy::new()))
+            .layer(StallLayer::new(WRITE_STALL_LIMIT))
+            .layer(PropagateLayer::new())
+            .service_fn(async |_: Request<_>| {
+                Ok::<_, Infallible>(Response::new(ScriptedBody::new([Step::Data("a"), Step::Stall])))
+            });
+        let mut request = Request::new(Empty::<Bytes>::new());
+        request.extensions_mut().insert(Deadline::after(now(), BUDGET));
+        let mut body = service.oneshot(request).await.unwrap().into_body();
+        assert!(body.frame().await.unwrap().is_ok());
+        assert!(body.frame().now_or_never().is_none(), "it has stopped");
+        body
+    }
+
+    /// The watcher and whoever owns the request are woken at the same instant, in whatever order.
+    #[tokio::test(start_paused = true)]
+    async fn the_stage_that_was_open_at_the_deadline_is_told_whoever_looks_first() {
+        for watcher_first in [true, false] {
+            let mut body = stopped().await;
+            yield_now().await;
+            // The clock moves at the first poll; who waits for it runs after that.
+            let mut advancing = Box::pin(advance(BUDGET));
+            assert!(advancing.as_mut().now_or_never().is_none());
+            if watcher_first {
+                later(Duration::ZERO).await;
+            }
+            let error = body.frame().now_or_never().flatten().unwrap().unwrap_err();
+            let stage = Exceeded::find(&error).map(Exceeded::stage);
+            assert_eq!(stage, Some(Stage::Upstream), "watcher first: {watcher_first}");
+        }
     }
 }
