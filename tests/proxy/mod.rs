@@ -15,6 +15,7 @@ mod grpc_web;
 mod leaving;
 mod process;
 mod smuggling;
+mod stages;
 mod streams;
 mod tie;
 mod tunnels;

@@ -78,10 +78,31 @@ impl Program {
 
     /// How much memory it holds, in bytes.
     pub(crate) fn resident(&self) -> u64 {
+        self.status("VmRSS") * 1_024
+    }
+
+    /// How many threads it has.
+    pub(crate) fn threads(&self) -> u64 {
+        self.status("Threads")
+    }
+
+    /// How many files and sockets it has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        let open = std::fs::read_dir(self.proc("fd")).expect("Linux tells of its processes");
+        open.count()
+    }
+
+    /// A number that Linux tells of it.
+    fn status(&self, name: &str) -> u64 {
+        let status = std::fs::read_to_string(self.proc("status")).expect("Linux tells of its processes");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        number.unwrap_or_else(|| panic!("no {name}: {status}"))
+    }
+
+    fn proc(&self, what: &str) -> String {
         let id = self.child.id().expect("the program runs");
-        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("Linux tells of its processes");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
-        line.and_then(|kilobytes| kilobytes.trim().parse::<u64>().ok()).expect("it is told in kB") * 1_024
+        format!("/proc/{id}/{what}")
     }
 
     /// Sends it SIGTERM.

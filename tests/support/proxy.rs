@@ -18,8 +18,12 @@ impl Proxy {
 
     /// Stands in front of `upstream`, with more arguments.
     pub(crate) async fn with(upstream: SocketAddr, arguments: &[&str]) -> Self {
-        let upstream = format!("http://{upstream}");
-        let always = ["run", "--upstream", &upstream, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+        Self::in_front_of(&format!("http://{upstream}"), arguments).await
+    }
+
+    /// Stands in front of an upstream of this URL, with more arguments.
+    pub(crate) async fn in_front_of(upstream: &str, arguments: &[&str]) -> Self {
+        let always = ["run", "--upstream", upstream, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
         let mut program = Program::start("deadline-proxy", always.iter().chain(arguments));
         let (address, admin) = (program.address().await, program.address().await);
         Self { program, address, admin }
