@@ -55,7 +55,8 @@ async fn serve_until_told(settings: &Settings) -> Result<(), Error> {
     let ways_in = WaysIn::open(settings).await?;
     ways_in.announce(settings);
 
-    let terms = Terms::new(limits, Answers::new().hop(&settings.proxy.hop)).drain_limit(settings.drain_limit);
+    let answers = Answers::new().hop(&settings.proxy.hop);
+    let terms = Terms::new(limits, answers).signed_by(proxy.receives().clone()).drain_limit(settings.drain_limit);
     let (stop, stopped) = watch::channel(false);
     let (mut workers, count) = (Workers::default(), settings.workers.get());
     for certificates in ways_in.certificates() {

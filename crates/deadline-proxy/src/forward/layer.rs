@@ -1,21 +1,21 @@
-//! The layer and its service.
+//! The layer that writes a request for the next hop.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use pin_project::pin_project;
 use tower::{Layer, Service};
 use tower_deadline::dialect::Call;
 use tower_deadline::{AnswerBody, Answers};
 
 use super::fields::Arrival;
+use super::receive::Received;
 use super::stamp::Wanted;
-use super::trust::believes;
 use super::via::{NoToken, Via};
-use super::{Settings, request_id};
+use super::{Fields, Settings, request_id};
 use crate::count::{self, Refusal};
 
 /// Applies [`Forward`]; see the [module](super).
@@ -24,7 +24,8 @@ pub struct ForwardLayer(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    settings: Settings,
+    fields: Fields,
+    has_stamps: bool,
     via: Via,
     answers: Answers,
 }
@@ -35,26 +36,26 @@ impl ForwardLayer {
     /// # Errors
     ///
     /// [`NoToken`] where the name cannot stand in `Via`.
-    pub fn new(settings: Settings, hop: &str, answers: Answers) -> Result<Self, NoToken> {
+    pub fn new(settings: &Settings, hop: &str, answers: Answers) -> Result<Self, NoToken> {
         let via = Via::new(settings.via.as_deref().unwrap_or(hop))?;
-        Ok(Self(Arc::new(Shared { settings, via, answers })))
+        Ok(Self(Arc::new(Shared { fields: settings.fields, has_stamps: settings.request_start, via, answers })))
     }
 }
 
 impl Shared {
-    /// Writes the fields of a request, and returns its id.
-    fn write<B>(&self, request: &mut Request<B>) -> Option<HeaderValue> {
-        let settings = &self.settings;
-        let believed = believes(&settings.trust, request.extensions().get());
+    /// Writes the fields of a request, as was decided when it came.
+    fn write<B>(&self, request: &mut Request<B>) {
+        let Received { believed, version, id } = Received::take(request);
         let arrival = Arrival::of(request, believed);
-        arrival.tell(request.headers_mut(), settings.fields);
-        let version = request.version();
+        arrival.tell(request.headers_mut(), self.fields);
         self.via.append(request.headers_mut(), version);
-        if settings.request_start {
+        if self.has_stamps {
             let wanted = Wanted::of(request, believed);
             request.extensions_mut().insert(wanted);
         }
-        settings.request_id.then(|| request_id::identify(request.headers_mut(), believed))
+        if let Some(id) = id {
+            request_id::write(request.headers_mut(), id);
+        }
     }
 
     /// The answer to a request that runs in a circle.
@@ -75,7 +76,7 @@ impl<S> Layer<S> for ForwardLayer {
     }
 }
 
-/// Writes the forwarding fields of requests and responses; see the [module](super).
+/// Writes the forwarding fields of requests; see the [module](super).
 #[derive(Clone, Debug)]
 pub struct Forward<S> {
     inner: S,
@@ -95,26 +96,18 @@ where
     }
 
     fn call(&mut self, mut request: Request<RB>) -> Self::Future {
-        let shared = Arc::clone(&self.shared);
-        let refusal = shared.refusal(&request);
-        let id = shared.write(&mut request);
-        let state = match refusal {
-            Some(answer) => State::Refused(Some(answer)),
-            None => State::Sent(self.inner.call(request)),
-        };
-        ForwardFuture { state, id, shared }
+        if let Some(answer) = self.shared.refusal(&request) {
+            return ForwardFuture(State::Refused(Some(answer)));
+        }
+        self.shared.write(&mut request);
+        ForwardFuture(State::Sent(self.inner.call(request)))
     }
 }
 
 /// The response of [`Forward`]. Dropping it cancels the inner service's.
 #[pin_project]
 #[derive(Debug)]
-pub struct ForwardFuture<F> {
-    #[pin]
-    state: State<F>,
-    id: Option<HeaderValue>,
-    shared: Arc<Shared>,
-}
+pub struct ForwardFuture<F>(#[pin] State<F>);
 
 #[pin_project(project = StateProjection)]
 #[derive(Debug)]
@@ -131,145 +124,93 @@ where
     type Output = Result<Response<AnswerBody<B>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let mut response = match this.state.project() {
+        match self.project().0.project() {
             StateProjection::Sent(inner) => {
-                let mut response = ready!(inner.poll(cx))?.map(AnswerBody::Inner);
-                let version = response.version();
-                this.shared.via.append(response.headers_mut(), version);
-                response
+                Poll::Ready(ready!(inner.poll(cx)).map(|response| response.map(AnswerBody::Inner)))
             }
-            StateProjection::Refused(answer) => match answer.take() {
-                Some(answer) => answer.map(AnswerBody::from),
-                None => return Poll::Pending,
-            },
-        };
-        if let Some(id) = this.id.take() {
-            request_id::write(response.headers_mut(), id);
+            StateProjection::Refused(answer) => {
+                let answer = answer.take().map(|answer| Ok(answer.map(AnswerBody::from)));
+                answer.map_or(Poll::Pending, Poll::Ready)
+            }
         }
-        Poll::Ready(Ok(response))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::Client;
-    use crate::forward::{Fields, StampLayer, stamp};
-    use http::header::VIA;
+    use crate::forward::tests::{STRANGER, TRUSTED, lines, request, settings};
+    use crate::forward::{ReceiveLayer, stamp};
     use http::{HeaderMap, Version};
     use http_body_util::Empty;
     use std::convert::Infallible;
-    use tower::{ServiceBuilder, ServiceExt, service_fn};
-    use tower_deadline::{HopByHopLayer, PropagateLayer};
-
-    const TRUSTED: &str = "10.0.0.1:4711";
-    const STRANGER: &str = "192.0.2.1:4711";
-
-    fn settings() -> Settings {
-        Settings { trust: "10.0.0.0/8".parse().unwrap(), request_start: true, ..Settings::default() }
-    }
-
-    fn request(peer: &str, fields: &[(&str, &str)]) -> Request<()> {
-        let request = Request::get("/").version(Version::HTTP_2).header("host", "shop.example");
-        let request = fields.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-        let mut request = request.body(()).unwrap();
-        let peer = peer.parse().ok();
-        request.extensions_mut().insert(Client { peer, address: peer, tls: true, ..Client::default() });
-        request
-    }
+    use tower::{ServiceExt, service_fn};
 
     /// What the upstream sees, if it sees anything, and what the client gets.
-    async fn exchange(settings: Settings, request: Request<()>) -> (Option<HeaderMap>, Response<()>) {
+    async fn exchange(settings: &Settings, request: Request<()>) -> (Option<HeaderMap>, StatusCode) {
         let (tell, mut seen) = tokio::sync::mpsc::unbounded_channel();
-        let layer = ForwardLayer::new(settings, "edge", Answers::new().hop("edge")).unwrap();
-        let service = layer.layer(service_fn(async |mut request: Request<()>| {
+        let forward = ForwardLayer::new(settings, "edge", Answers::new().hop("edge")).unwrap();
+        let service = forward.layer(service_fn(async |mut request: Request<()>| {
             stamp(&mut request);
             tell.send(request.headers().clone()).unwrap();
-            let response = Response::builder().header("x-request-id", "theirs").header(VIA, "1.0 fred");
-            Ok::<_, Infallible>(response.body(Empty::<Bytes>::new()).unwrap())
+            Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
         }));
-        let response = service.oneshot(request).await.unwrap().map(drop);
-        (seen.try_recv().ok(), response)
-    }
-
-    fn lines(headers: &HeaderMap, name: &str) -> Vec<String> {
-        headers.get_all(name).iter().map(|value| value.to_str().unwrap().to_owned()).collect()
+        let receive = ReceiveLayer::new(settings, "edge").unwrap();
+        let response = receive.layer(service).oneshot(request).await.unwrap();
+        (seen.try_recv().ok(), response.status())
     }
 
     #[tokio::test]
-    async fn both_directions_tell_by_which_hop_they_came() {
-        let (seen, response) = exchange(settings(), request(STRANGER, &[("via", "1.1 a")])).await;
+    async fn a_request_tells_by_which_hop_it_came() {
+        let (seen, _) = exchange(&settings(), request(STRANGER, &[("via", "1.1 a")])).await;
         assert_eq!(lines(&seen.unwrap(), "via"), ["1.1 a", "2 edge"]);
-        assert_eq!(lines(response.headers(), "via"), ["1.0 fred", "1.1 edge"]);
         let named = Settings { via: Some("front".to_owned()), ..settings() };
-        assert_eq!(lines(&exchange(named, request(STRANGER, &[])).await.0.unwrap(), "via"), ["2 front"]);
+        assert_eq!(lines(&exchange(&named, request(STRANGER, &[])).await.0.unwrap(), "via"), ["2 front"]);
     }
 
     #[tokio::test]
     async fn a_loop_is_answered_and_not_passed_on() {
         let circle = |count: usize| vec!["2 edge"; count].join(", ");
-        let (seen, _) = exchange(settings(), request(TRUSTED, &[("via", &circle(10))])).await;
+        let (seen, _) = exchange(&settings(), request(TRUSTED, &[("via", &circle(10))])).await;
         assert!(seen.is_some());
-        let (seen, response) =
-            exchange(settings(), request(TRUSTED, &[("via", &circle(11)), ("x-request-id", "a")])).await;
+        let (seen, status) = exchange(&settings(), request(TRUSTED, &[("via", &circle(11))])).await;
         assert!(seen.is_none());
-        assert_eq!(response.status(), StatusCode::LOOP_DETECTED);
-        assert_eq!(lines(response.headers(), "x-request-id"), ["a"]);
+        assert_eq!(status, StatusCode::LOOP_DETECTED);
     }
 
     #[tokio::test]
-    async fn request_and_response_have_the_same_id() {
+    async fn the_id_that_was_decided_on_is_written() {
         for (peer, is_kept) in [(TRUSTED, true), (STRANGER, false)] {
-            let (seen, response) = exchange(settings(), request(peer, &[("x-request-id", "a")])).await;
+            let (seen, _) = exchange(&settings(), request(peer, &[("x-request-id", "a")])).await;
             let id = lines(&seen.unwrap(), "x-request-id");
-            assert_eq!(lines(response.headers(), "x-request-id"), id);
-            assert_eq!(id == ["a"], is_kept, "{peer}: {id:?}");
+            assert_eq!((id.len(), id == ["a"]), (1, is_kept), "{peer}: {id:?}");
         }
         let off = Settings { request_id: false, ..settings() };
-        let (seen, response) = exchange(off, request(STRANGER, &[("x-request-id", "a")])).await;
+        let (seen, _) = exchange(&off, request(STRANGER, &[("x-request-id", "a")])).await;
         assert_eq!(lines(&seen.unwrap(), "x-request-id"), ["a"]);
-        assert_eq!(lines(response.headers(), "x-request-id"), ["theirs"]);
     }
 
     #[tokio::test]
     async fn who_asked_is_told_by_trust() {
         let said = [("x-forwarded-for", "203.0.113.9"), ("x-request-start", "t=1700000000")];
         for (peer, asked, is_kept) in [(TRUSTED, "203.0.113.9, 10.0.0.1", true), (STRANGER, "192.0.2.1", false)] {
-            let seen = exchange(settings(), request(peer, &said)).await.0.unwrap();
+            let seen = exchange(&settings(), request(peer, &said)).await.0.unwrap();
             assert_eq!(lines(&seen, "x-forwarded-for"), [asked]);
             assert_eq!(lines(&seen, "x-forwarded-proto"), ["https"]);
             assert_eq!(lines(&seen, "x-request-start") == ["t=1700000000"], is_kept, "{peer}");
         }
         let quiet = Settings { fields: Fields::Off, request_start: false, ..settings() };
-        let seen = exchange(quiet, request(STRANGER, &said[..1])).await.0.unwrap();
+        let seen = exchange(&quiet, request(STRANGER, &said[..1])).await.0.unwrap();
         assert!(lines(&seen, "x-forwarded-for").is_empty() && lines(&seen, "x-request-start").is_empty());
     }
 
-    /// R9: deadline fields are written fresh, and the stamp after them; no `Connection` removes what is written here.
-    #[tokio::test(start_paused = true)]
-    async fn in_their_places_the_layers_leave_what_they_wrote() {
-        let forward = ForwardLayer::new(settings(), "edge", Answers::new()).unwrap();
-        let service = ServiceBuilder::new()
-            .layer(HopByHopLayer::default())
-            .layer(forward)
-            .layer(PropagateLayer::new())
-            .layer(StampLayer)
-            .service_fn(async |request: Request<Empty<Bytes>>| {
-                let names = ["via", "x-forwarded-for", "x-request-id", "x-request-start"];
-                assert_eq!(names.map(|name| lines(request.headers(), name).len()), [1; 4]);
-                Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
-            });
-        let nominated = [("connection", "via, x-request-id, x-request-start"), ("x-request-start", "t=1700000000")];
-        let request = request(TRUSTED, &nominated).map(|()| Empty::new());
-        assert!(service.oneshot(request).await.unwrap().status().is_success());
-    }
-
-    #[test]
-    fn a_hop_without_a_name_for_via_needs_another() {
-        let error =
-            |settings, hop| ForwardLayer::new(settings, hop, Answers::new()).err().map(|error| error.to_string());
-        assert!(error(settings(), "my edge").is_some_and(|error| error.starts_with("via: \"my edge\": a token")));
-        assert_eq!(error(Settings { via: Some("edge".to_owned()), ..settings() }, "my edge"), None);
+    #[tokio::test]
+    async fn where_nothing_was_decided_nobody_is_believed() {
+        let mut request = request(TRUSTED, &[("x-forwarded-for", "203.0.113.9"), ("x-request-id", "a")]);
+        ForwardLayer::new(&settings(), "edge", Answers::new()).unwrap().0.write(&mut request);
+        assert_eq!(lines(request.headers(), "x-forwarded-for"), ["10.0.0.1"]);
+        assert_eq!(lines(request.headers(), "x-request-id"), ["a"]);
+        assert_eq!(lines(request.headers(), "via"), ["2 edge"]);
+        assert_eq!(request.version(), Version::HTTP_2);
     }
 }

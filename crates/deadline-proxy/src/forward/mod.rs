@@ -14,8 +14,9 @@
 //!
 //! # Where they stand
 //!
-//! [`UntrustedLayer`] outside of [`DeadlineLayer`](tower_deadline::DeadlineLayer), so that a stranger's
-//! `X-Request-Start` does not count as queue time (R8). [`ForwardLayer`] inside of
+//! [`ReceiveLayer`] outside of everything. There it is decided once who is believed, and what a request is called; a
+//! stranger's `X-Request-Start` does not count as queue time (R8); and every answer is signed, with the id of its
+//! request and with `Via`, also one that is made on the way: a 504, a 400, a 502. [`ForwardLayer`] inside of
 //! [`HopByHopLayer`](tower_deadline::HopByHopLayer), so that no `Connection` removes what was written here, and outside
 //! of whatever rewrites the target, from which it takes the host. [`StampLayer`] inside of
 //! [`PropagateLayer`](tower_deadline::PropagateLayer), which leaves no `X-Request-Start` behind (R9).
@@ -23,12 +24,12 @@
 //! # Example
 //!
 //! ```
-//! use deadline_proxy::forward::{Fields, ForwardLayer, Settings, UntrustedLayer};
+//! use deadline_proxy::forward::{Fields, ForwardLayer, ReceiveLayer, Settings};
 //! use tower_deadline::Answers;
 //!
 //! let settings = Settings { trust: "10.0.0.0/8".parse()?, fields: Fields::Both, ..Settings::default() };
-//! let outside = UntrustedLayer::new(settings.trust.clone());
-//! let inside = ForwardLayer::new(settings, "edge", Answers::new().hop("edge"))?;
+//! let outside = ReceiveLayer::new(&settings, "edge")?;
+//! let inside = ForwardLayer::new(&settings, "edge", Answers::new().hop("edge"))?;
 //! # let _ = (outside, inside);
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
@@ -36,16 +37,19 @@
 mod fields;
 mod layer;
 mod node;
+mod receive;
 mod request_id;
 mod stamp;
+#[cfg(test)]
+mod tests;
 mod trust;
 mod via;
 
 use crate::peers::Peers;
 
 pub use self::layer::{Forward, ForwardFuture, ForwardLayer};
+pub use self::receive::{Receive, ReceiveFuture, ReceiveLayer};
 pub use self::stamp::{Stamp, StampLayer, stamp};
-pub use self::trust::{Untrusted, UntrustedLayer};
 pub use self::via::NoToken;
 
 /// What is said, and who is believed.

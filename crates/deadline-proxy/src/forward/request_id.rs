@@ -8,14 +8,12 @@ const MAX_BYTES: usize = 128;
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The one id of a request: the believed one if it can be used, else a new one, in the place of whatever stood there.
-pub(super) fn identify(headers: &mut HeaderMap, believed: bool) -> HeaderValue {
-    let id = usable(headers).filter(|_| believed).cloned().unwrap_or_else(new);
-    write(headers, id.clone());
-    id
+/// The one id of a request: the believed one if it can be used, else a new one.
+pub(super) fn of(headers: &HeaderMap, believed: bool) -> HeaderValue {
+    usable(headers).filter(|_| believed).cloned().unwrap_or_else(new)
 }
 
-/// Writes the id, to a request or a response.
+/// Writes the id, to a request or a response, in the place of whatever stood there.
 pub(super) fn write(headers: &mut HeaderMap, id: HeaderValue) {
     headers.insert(&X_REQUEST_ID, id);
 }
@@ -45,7 +43,8 @@ mod tests {
             .iter()
             .map(|value| (X_REQUEST_ID.clone(), HeaderValue::from_bytes(value.as_bytes()).unwrap()));
         let mut headers: HeaderMap = values.collect();
-        let id = identify(&mut headers, believed);
+        let id = of(&headers, believed);
+        write(&mut headers, id.clone());
         assert_eq!(headers.get_all(&X_REQUEST_ID).iter().collect::<Vec<_>>(), [&id]);
         id.to_str().unwrap().to_owned()
     }

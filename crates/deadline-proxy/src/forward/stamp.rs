@@ -8,12 +8,13 @@
 use std::task::{Context, Poll};
 use std::time::SystemTime;
 
-use http::{HeaderMap, HeaderValue, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use tower::{Layer, Service};
 use tower_deadline::Deadline;
 use tower_deadline::dialect::request_start;
 
-use super::trust::X_REQUEST_START;
+/// The name of the stamp of a front.
+pub(super) static X_REQUEST_START: HeaderName = HeaderName::from_static(request_start::NAME);
 
 /// In the extensions of a request that is to be stamped.
 #[derive(Clone, Debug)]

@@ -1,16 +1,7 @@
-//! Who is believed, and the layer that takes from strangers what would count before anything else is looked at.
-
-use std::task::{Context, Poll};
-
-use http::{HeaderName, Request};
-use tower::{Layer, Service};
-use tower_deadline::dialect::request_start;
+//! Who is believed.
 
 use crate::client::Client;
 use crate::peers::Peers;
-
-/// The name of the stamp of a front.
-pub(super) static X_REQUEST_START: HeaderName = HeaderName::from_static(request_start::NAME);
 
 /// Whether the one who made the request is believed. Where it is not known who that is, it is not.
 pub(super) fn believes(trust: &Peers, client: Option<&Client>) -> bool {
@@ -21,61 +12,9 @@ pub(super) fn believes(trust: &Peers, client: Option<&Client>) -> bool {
     })
 }
 
-/// Applies [`Untrusted`]; see the [module](super).
-#[derive(Clone, Debug)]
-pub struct UntrustedLayer {
-    trust: Peers,
-}
-
-impl UntrustedLayer {
-    /// Believes these.
-    #[must_use]
-    pub fn new(trust: Peers) -> Self {
-        Self { trust }
-    }
-}
-
-impl<S> Layer<S> for UntrustedLayer {
-    type Service = Untrusted<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Untrusted { inner, layer: self.clone() }
-    }
-}
-
-/// Removes `X-Request-Start` from whoever is not believed (R8); see the [module](super).
-#[derive(Clone, Debug)]
-pub struct Untrusted<S> {
-    inner: S,
-    layer: UntrustedLayer,
-}
-
-impl<S, RB> Service<Request<RB>> for Untrusted<S>
-where
-    S: Service<Request<RB>>,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, mut request: Request<RB>) -> Self::Future {
-        // R8
-        if !believes(&self.layer.trust, request.extensions().get()) {
-            request.headers_mut().remove(&X_REQUEST_START);
-        }
-        self.inner.call(request)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::convert::Infallible;
-    use tower::{ServiceExt, service_fn};
 
     fn client(peer: Option<&str>, address: Option<&str>) -> Client {
         let parse = |address: &str| address.parse().unwrap();
@@ -102,19 +41,5 @@ mod tests {
         }
         assert!(!believes(&trust, None));
         assert!(!believes(&Peers::default(), Some(&client(None, None))));
-    }
-
-    // R8
-    #[tokio::test]
-    async fn a_strangers_stamp_is_no_queue_time() {
-        for (address, kept) in [("10.0.0.1:9", true), ("192.0.2.1:9", false)] {
-            let layer = UntrustedLayer::new("10.0.0.0/8".parse().unwrap());
-            let service = layer.layer(service_fn(async |request: Request<()>| {
-                Ok::<_, Infallible>(request.headers().contains_key(&X_REQUEST_START))
-            }));
-            let mut request = Request::get("/").header(&X_REQUEST_START, "t=1700000000").body(()).unwrap();
-            request.extensions_mut().insert(client(Some(address), Some(address)));
-            assert_eq!(service.oneshot(request).await, Ok(kept), "{address}");
-        }
     }
 }

@@ -37,7 +37,7 @@ pub use self::head_count::{HeadCount, HeadCountLayer};
 pub use self::heads::{HeadStream, Heads, HeadsFuture, HeadsService, Under};
 pub use self::held::Held;
 pub use self::in_flight::{InFlight, InFlightFuture, InFlightLayer};
-pub use self::refuse::refuse;
+pub use self::refuse::{no_room, refuse};
 pub use self::settings::{Rate, Settings};
 pub use self::slots::{ConnectionSlots, Entry, Slot};
 pub use self::tally::{Tally, TallyBody, TallyFuture, TallyLayer};

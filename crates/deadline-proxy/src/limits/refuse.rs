@@ -28,19 +28,20 @@ use super::{ExtendedConnect, Limits};
 /// How long it may take to be told. What is told fits into one packet, and those who wait for it are few.
 const REFUSAL_LIMIT: Duration = Duration::from_secs(5);
 
-/// Answers the first request that the connection has that there is no room, and closes it; after five seconds without
-/// any. Dropping the future closes it at once.
-pub async fn refuse<I>(io: I, limits: &Limits, answers: &Answers)
+/// Answers the first request that the connection has in this way, and closes it; after five seconds without any.
+/// Dropping the future closes it at once.
+pub async fn refuse<I, F>(io: I, limits: &Limits, answer: F)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    F: Fn(Request<Incoming>) -> Response<Bytes>,
 {
     let mut builder = Builder::new(TokioExecutor::new());
     limits.configure(&mut builder, ExtendedConnect::Off);
     builder.http1().keep_alive(false);
-    let (answers, told) = (answers.clone(), Arc::new(Notify::new()));
+    let told = Arc::new(Notify::new());
     let tell = Arc::clone(&told);
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        let answer = answer(&answers, Call::of(request.headers()));
+        let answer = answer(request).map(Full::new);
         tell.notify_one();
         async { Ok::<_, Infallible>(answer) }
     });
@@ -58,10 +59,12 @@ where
     let _ = timeout(REFUSAL_LIMIT, exchange).await;
 }
 
-fn answer(answers: &Answers, call: Call) -> Response<Full<Bytes>> {
+/// The answer to a request on a connection for which there is no room.
+#[must_use]
+pub fn no_room(answers: &Answers, call: Call) -> Response<Bytes> {
     let mut answer = answers.failure(StatusCode::SERVICE_UNAVAILABLE, "there is no room for another connection", call);
     answer.headers_mut().insert(RETRY_AFTER, COME_BACK);
-    answer.map(Full::new)
+    answer
 }
 
 #[cfg(test)]
@@ -73,7 +76,8 @@ mod tests {
 
     fn refused() -> (tokio::io::DuplexStream, tokio::task::JoinHandle<()>) {
         let (client, server) = duplex(64 * 1024);
-        let refusing = async move { refuse(server, &Limits::default(), &Answers::new().hop("edge")).await };
+        let answer = |request: Request<Incoming>| no_room(&Answers::new().hop("edge"), Call::of(request.headers()));
+        let refusing = async move { refuse(server, &Limits::default(), answer).await };
         (client, tokio::spawn(refusing))
     }
 

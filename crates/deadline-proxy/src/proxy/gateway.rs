@@ -125,13 +125,7 @@ where
             }
         };
         Poll::Ready(match ready!(inner.poll(cx)) {
-            Ok(mut response) => {
-                // RFC 9110 §6.2: the version is the sender's own, and chunks are what tells a whole body from half of one.
-                if response.version() < Version::HTTP_11 {
-                    *response.version_mut() = Version::HTTP_11;
-                }
-                Ok(response.map(AnswerBody::Inner))
-            }
+            Ok(response) => Ok(response.map(AnswerBody::Inner)),
             // A request body that ran out of time comes back as the client's failure; it is a deadline all the same.
             Err(PropagateError::Inner(error)) if Exceeded::find(&*error).is_none() => {
                 Ok(failed(this.answers, &*error, *this.call).map(AnswerBody::from))

@@ -27,7 +27,7 @@ use self::gateway::GatewayLayer;
 use self::stall::StallLayer;
 use self::trailers::TrailersBody;
 use self::tunnel::{TunnelLayer, Tunnels};
-use crate::forward::{self, ForwardLayer, UntrustedLayer, stamp};
+use crate::forward::{self, ForwardLayer, ReceiveLayer, stamp};
 use crate::limits::{BodyRateLayer, HeadCountLayer, InFlightLayer, Limits, TallyLayer};
 use crate::upstream::{self, Cluster, Pool};
 
@@ -66,7 +66,7 @@ pub struct Proxy {
     hop_by_hop: HopByHopLayer,
     tally: TallyLayer,
     in_flight: InFlightLayer,
-    untrusted: UntrustedLayer,
+    receive: ReceiveLayer,
     forward: ForwardLayer,
     limits: Limits,
     answers: Answers,
@@ -90,8 +90,8 @@ impl Proxy {
             tunnels,
             hop_by_hop: HopByHopLayer::new(upgrades).answers(answers.clone()),
             tally: TallyLayer::new(),
-            untrusted: UntrustedLayer::new(settings.forwarding.trust.clone()),
-            forward: ForwardLayer::new(settings.forwarding.clone(), &settings.hop, answers.clone())?,
+            receive: ReceiveLayer::new(&settings.forwarding, &settings.hop)?,
+            forward: ForwardLayer::new(&settings.forwarding, &settings.hop, answers.clone())?,
             in_flight: InFlightLayer::new(limits.settings().in_flight, answers.clone()),
             limits: limits.clone(),
             answers,
@@ -115,8 +115,8 @@ impl Proxy {
         ServiceBuilder::new()
             // Counts every answer, also those that are made here.
             .layer(self.tally.clone())
-            // What a stranger says of queue time does not count (R8).
-            .layer(self.untrusted.clone())
+            // Gives a request its id, and every answer too. What a stranger says of queue time does not count (R8).
+            .layer(self.receive.clone())
             // Reads the deadline fields before anything strips them (R9), and answers for whatever stops inside.
             .layer(DeadlineLayer::new(self.policy.clone()).dialects(self.dialects.clone()).answers(answers.clone()))
             // A head of HTTP/2 has as many fields as one of HTTP/1.1, where hyper counts them.
@@ -146,6 +146,12 @@ impl Proxy {
                 let (pool, fresh) = (pool.clone(), fresh.clone());
                 async move { pool.send(request, |request| write(&fresh, request)).await }
             }))
+    }
+
+    /// What gives answers that are made before a request gets this far the same fields.
+    #[must_use]
+    pub fn receives(&self) -> &ReceiveLayer {
+        &self.receive
     }
 
     /// Tends what the workers share: names, health. Never ends; dropping it stops that.

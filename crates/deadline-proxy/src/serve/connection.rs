@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -19,10 +20,11 @@ use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
 use tower::{Layer, Service, ServiceExt};
 use tower_deadline::BoxError;
+use tower_deadline::dialect::Call;
 
 use super::Terms;
 use crate::client::Client;
-use crate::limits::{Entry, Heads, refuse};
+use crate::limits::{Entry, Heads, no_room, refuse};
 
 /// In the extensions of each request: closes its connection.
 #[derive(Clone, Debug, Default)]
@@ -61,7 +63,7 @@ pub(super) async fn converse<I, S, B>(
     // Who does not get as far as HTTP has nothing to be told.
     let Ok(Ok((stream, client))) = timeout(limits.started_head_limit, established).await else { return };
     if matches!(entry, Entry::Refused(_)) {
-        return refuse(stream, &terms.limits, &terms.answers).await;
+        return refuse(stream, &terms.limits, |request| no_room_for(request, client, terms)).await;
     }
     let (asked, hangup) = (Arc::new(AtomicBool::new(false)), Hangup::default());
     let (has_asked, hung_up) = (Arc::clone(&asked), hangup.clone());
@@ -80,6 +82,16 @@ pub(super) async fn converse<I, S, B>(
         ended = &mut connection => ended.map_or_else(drop, drop),
         () = silence(&has_asked, limits.head_limit) => {}
         () = hung_up.requested() => {}
+    }
+}
+
+/// The answer to a request on a connection that is one too many.
+fn no_room_for(mut request: Request<Incoming>, client: Client, terms: &Terms) -> Response<Bytes> {
+    let answer = no_room(&terms.answers, Call::of(request.headers()));
+    request.extensions_mut().insert(client);
+    match &terms.receive {
+        Some(receive) => receive.answer(request, answer),
+        None => answer,
     }
 }
 
@@ -124,7 +136,7 @@ mod tests {
         let (start, graceful, terms) = (Instant::now(), GracefulShutdown::new(), Terms::default());
         let never = pending::<io::Result<(tokio::io::DuplexStream, Client)>>();
         let service = tower::service_fn(|_: Request<Incoming>| async {
-            Ok::<_, BoxError>(Response::new(http_body_util::Empty::<bytes::Bytes>::new()))
+            Ok::<_, BoxError>(Response::new(http_body_util::Empty::<Bytes>::new()))
         });
         converse(never, &terms, service, graceful.watcher()).await;
         assert_eq!(start.elapsed(), terms.limits.settings().started_head_limit);

@@ -23,6 +23,7 @@ use tower_deadline::{Answers, BoxError};
 pub use self::accept::Accept;
 pub(crate) use self::connection::Hangup;
 use self::connection::converse;
+use crate::forward::ReceiveLayer;
 use crate::limits::{ConnectionSlots, ExtendedConnect, Limits};
 
 /// How long to wait when the process has no more file descriptors.
@@ -40,6 +41,7 @@ pub struct Terms {
     limits: Limits,
     slots: ConnectionSlots,
     answers: Answers,
+    receive: Option<ReceiveLayer>,
     drain_limit: Duration,
     builder: Arc<Builder<TokioExecutor>>,
 }
@@ -52,7 +54,14 @@ impl Terms {
         // Whether a route carries the protocol is found out when one is asked for.
         limits.configure(&mut builder, ExtendedConnect::Offered);
         let slots = ConnectionSlots::new(limits.settings().connections);
-        Self { limits, slots, answers, drain_limit: DRAIN_LIMIT, builder: Arc::new(builder) }
+        Self { limits, slots, answers, receive: None, drain_limit: DRAIN_LIMIT, builder: Arc::new(builder) }
+    }
+
+    /// What is told to connections that are one too many is signed like every other answer.
+    #[must_use]
+    pub fn signed_by(mut self, receive: ReceiveLayer) -> Self {
+        self.receive = Some(receive);
+        self
     }
 
     /// A drain waits this long for what is under way.

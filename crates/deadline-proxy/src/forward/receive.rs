@@ -1,0 +1,232 @@
+//! The outermost layer: what is decided of a request when it comes, and what every answer carries.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use http::{HeaderMap, HeaderValue, Request, Response, Version};
+use pin_project::pin_project;
+use tower::{Layer, Service};
+
+use super::stamp::X_REQUEST_START;
+use super::trust::believes;
+use super::via::{NoToken, Via};
+use super::{Settings, request_id};
+use crate::peers::Peers;
+
+/// What was decided of a request when it came. Stands in its extensions, where no field of it can change that.
+#[derive(Clone, Debug)]
+pub(super) struct Received {
+    /// Whether what it says of those before it is believed.
+    pub(super) believed: bool,
+    /// In which it came, whatever becomes of it within.
+    pub(super) version: Version,
+    /// `None` where ids are left alone.
+    pub(super) id: Option<HeaderValue>,
+}
+
+impl Received {
+    /// Takes it out of a request. Where there was no [`ReceiveLayer`], nobody is believed, and ids are left alone.
+    pub(super) fn take<B>(request: &mut Request<B>) -> Self {
+        let version = request.version();
+        let received = request.extensions_mut().remove();
+        received.unwrap_or(Self { believed: false, version, id: None })
+    }
+}
+
+/// Applies [`Receive`]; see the [module](super).
+#[derive(Clone, Debug)]
+pub struct ReceiveLayer(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    trust: Peers,
+    via: Via,
+    has_ids: bool,
+}
+
+impl ReceiveLayer {
+    /// Believes whom the settings name, and signs answers in the name of this hop where they have no other.
+    ///
+    /// # Errors
+    ///
+    /// [`NoToken`] where the name cannot stand in `Via`.
+    pub fn new(settings: &Settings, hop: &str) -> Result<Self, NoToken> {
+        let via = Via::new(settings.via.as_deref().unwrap_or(hop))?;
+        Ok(Self(Arc::new(Shared { trust: settings.trust.clone(), via, has_ids: settings.request_id })))
+    }
+
+    /// Decides, and takes from a stranger what would count as queue time (R8).
+    fn receive<B>(&self, request: &mut Request<B>) -> Received {
+        let believed = believes(&self.0.trust, request.extensions().get());
+        let version = request.version();
+        if !believed {
+            request.headers_mut().remove(&X_REQUEST_START);
+        }
+        let id = self.0.has_ids.then(|| request_id::of(request.headers(), believed));
+        Received { believed, version, id }
+    }
+
+    /// Says by which hop an answer leaves, and which request it is for.
+    fn sign<B>(&self, response: &mut Response<B>, id: Option<HeaderValue>) {
+        let version = response.version();
+        let headers: &mut HeaderMap = response.headers_mut();
+        self.0.via.append(headers, version);
+        if let Some(id) = id {
+            request_id::write(headers, id);
+        }
+        // RFC 9110 §6.2: the version is the sender's own, and chunks are what tells a whole body from half of one.
+        if version < Version::HTTP_11 {
+            *response.version_mut() = Version::HTTP_11;
+        }
+    }
+
+    /// Signs the answer to a request that goes no further than this.
+    pub(crate) fn answer<RB, B>(&self, mut request: Request<RB>, mut answer: Response<B>) -> Response<B> {
+        let received = self.receive(&mut request);
+        self.sign(&mut answer, received.id);
+        answer
+    }
+}
+
+impl<S> Layer<S> for ReceiveLayer {
+    type Service = Receive<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Receive { inner, layer: self.clone() }
+    }
+}
+
+/// Decides who is believed and what a request is called, and signs every answer; see the [module](super).
+#[derive(Clone, Debug)]
+pub struct Receive<S> {
+    inner: S,
+    layer: ReceiveLayer,
+}
+
+impl<S, RB, B> Service<Request<RB>> for Receive<S>
+where
+    S: Service<Request<RB>, Response = Response<B>>,
+{
+    type Response = Response<B>;
+    type Error = S::Error;
+    type Future = ReceiveFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<RB>) -> Self::Future {
+        let received = self.layer.receive(&mut request);
+        let id = received.id.clone();
+        request.extensions_mut().insert(received);
+        ReceiveFuture { inner: self.inner.call(request), id, layer: self.layer.clone() }
+    }
+}
+
+/// The response of [`Receive`]. Dropping it cancels the inner service's.
+#[pin_project]
+#[derive(Debug)]
+pub struct ReceiveFuture<F> {
+    #[pin]
+    inner: F,
+    id: Option<HeaderValue>,
+    layer: ReceiveLayer,
+}
+
+impl<F, B, E> Future for ReceiveFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut response = ready!(this.inner.poll(cx))?;
+        this.layer.sign(&mut response, this.id.take());
+        Poll::Ready(Ok(response))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forward::tests::{STRANGER, TRUSTED, lines, request, settings};
+    use http::header::VIA;
+    use std::convert::Infallible;
+    use tower::{ServiceExt, service_fn};
+
+    /// What stands inside sees of a request, and what leaves of an answer that nobody inside has signed.
+    async fn exchange(settings: &Settings, request: Request<()>, version: Version) -> (Request<()>, Response<()>) {
+        let (tell, mut seen) = tokio::sync::mpsc::unbounded_channel();
+        let service = ReceiveLayer::new(settings, "edge").unwrap().layer(service_fn(async |request: Request<()>| {
+            tell.send(request).unwrap();
+            let answer = Response::builder().version(version).header("x-request-id", "theirs");
+            Ok::<_, Infallible>(answer.header(VIA, "1.0 fred").body(()).unwrap())
+        }));
+        let response = service.oneshot(request).await.unwrap();
+        (seen.recv().await.unwrap(), response)
+    }
+
+    #[tokio::test]
+    async fn every_answer_tells_its_request_and_its_hop() {
+        for (peer, is_kept) in [(TRUSTED, true), (STRANGER, false)] {
+            let asked = request(peer, &[("x-request-id", "a")]);
+            let (mut seen, response) = exchange(&settings(), asked, Version::HTTP_11).await;
+            let received = Received::take(&mut seen);
+            assert_eq!((received.believed, received.version), (is_kept, Version::HTTP_2));
+            let id = lines(response.headers(), "x-request-id");
+            assert_eq!(id, [received.id.unwrap().to_str().unwrap()]);
+            assert_eq!(id == ["a"], is_kept, "{peer}: {id:?}");
+            assert_eq!(lines(response.headers(), "via"), ["1.0 fred", "1.1 edge"]);
+        }
+    }
+
+    #[tokio::test]
+    async fn ids_are_left_alone_where_that_is_wanted() {
+        let off = Settings { request_id: false, via: Some("front".to_owned()), ..settings() };
+        let (mut seen, response) = exchange(&off, request(STRANGER, &[("x-request-id", "a")]), Version::HTTP_11).await;
+        assert_eq!(lines(seen.headers(), "x-request-id"), ["a"]);
+        assert!(Received::take(&mut seen).id.is_none());
+        assert_eq!(lines(response.headers(), "x-request-id"), ["theirs"]);
+        assert_eq!(lines(response.headers(), "via"), ["1.0 fred", "1.1 front"]);
+    }
+
+    #[tokio::test]
+    async fn via_tells_the_version_that_was_received_and_the_answer_has_our_own() {
+        for (received, told, own) in [
+            (Version::HTTP_10, "1.0 edge", Version::HTTP_11),
+            (Version::HTTP_11, "1.1 edge", Version::HTTP_11),
+            (Version::HTTP_2, "2 edge", Version::HTTP_2),
+        ] {
+            let (_, response) = exchange(&settings(), request(STRANGER, &[]), received).await;
+            assert_eq!(lines(response.headers(), "via"), ["1.0 fred", told]);
+            assert_eq!(response.version(), own);
+        }
+    }
+
+    // R8
+    #[tokio::test]
+    async fn a_strangers_stamp_is_no_queue_time() {
+        for (peer, kept) in [(TRUSTED, true), (STRANGER, false)] {
+            let asked = request(peer, &[("x-request-start", "t=1700000000")]);
+            let (seen, _) = exchange(&settings(), asked, Version::HTTP_11).await;
+            assert_eq!(seen.headers().contains_key(&X_REQUEST_START), kept, "{peer}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_made_here_is_signed() {
+        let layer = ReceiveLayer::new(&settings(), "edge").unwrap();
+        let answer = layer.answer(request(TRUSTED, &[("x-request-id", "a")]), Response::new(()));
+        assert_eq!(lines(answer.headers(), "x-request-id"), ["a"]);
+        assert_eq!(lines(answer.headers(), "via"), ["1.1 edge"]);
+    }
+
+    #[test]
+    fn a_hop_without_a_name_for_via_needs_another() {
+        let error = |settings, hop| ReceiveLayer::new(&settings, hop).err().map(|error| error.to_string());
+        assert!(error(settings(), "my edge").is_some_and(|error| error.starts_with("via: \"my edge\": a token")));
+        assert_eq!(error(Settings { via: Some("edge".to_owned()), ..settings() }, "my edge"), None);
+    }
+}
