@@ -75,8 +75,18 @@ fn listens(_: &SockRef<'_>) -> bool {
 pub(super) struct Shared {
     pub(super) proxy_protocol: Option<Peers>,
     pub(super) certificates: Option<Arc<Certificates>>,
-    /// Goes with the last copy.
-    _file: Option<SocketFile>,
+    pub(super) origin: Origin,
+}
+
+/// Who has opened a listener, and can shut it.
+#[derive(Debug)]
+pub(super) enum Origin {
+    /// We have: a port.
+    Port,
+    /// We have: a Unix socket. Its file goes with the last copy.
+    File(SocketFile),
+    /// Somebody else has, and somebody else may go on with it.
+    Inherited,
 }
 
 /// A listener that was opened: from here on connections wait for it.
@@ -96,15 +106,15 @@ impl Bound {
     pub fn bind(settings: &Settings, copies: usize, inherited: &mut Inherited) -> Result<Self, Error> {
         let certificates = settings.tls.as_ref().map(Certificates::load).transpose()?.map(Arc::new);
         let failed = |source| Error::Listen { address: settings.address.clone(), source };
-        let (first, file) = match &settings.address {
-            Address::Tcp(address) => (open_first(*address, copies).map_err(failed)?, None),
+        let (first, origin) = match &settings.address {
+            Address::Tcp(address) => (open_first(*address, copies).map_err(failed)?, Origin::Port),
             Address::Unix(path) => {
                 let (listener, file) = unix::open(path)?;
-                (Opened::Unix(listener), Some(file))
+                (Opened::Unix(listener), Origin::File(file))
             }
-            named @ (Address::Named(_) | Address::Indexed(_)) => (inherited.claim(named)?, None),
+            named @ (Address::Named(_) | Address::Indexed(_)) => (inherited.claim(named)?, Origin::Inherited),
         };
-        let shared = Shared { proxy_protocol: settings.proxy_protocol.clone(), certificates, _file: file };
+        let shared = Shared { proxy_protocol: settings.proxy_protocol.clone(), certificates, origin };
         let address = first.address().map_err(failed)?;
         let sockets = multiply(first, &settings.address, copies).map_err(failed)?;
         Ok(Self { sockets, address, shared: Arc::new(shared) })

@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rustls::ServerConfig;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio_rustls::TlsAcceptor;
 
 use super::bound::{Opened, Shared};
+use super::close;
 use super::proxy_header::{self, HeaderError, Proxied};
 use super::stream::{Replay, Stream, Transport};
 use super::tls::{HTTP1, HTTP2};
@@ -37,7 +38,7 @@ pub struct Listener {
 }
 
 #[derive(Debug)]
-enum Accepting {
+pub(super) enum Accepting {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
@@ -57,16 +58,20 @@ impl Listener {
     ///
     /// Where one connection failed, or none can be had right now; the listener goes on.
     pub async fn accept(&self) -> io::Result<Raw> {
-        let (transport, peer) = match &self.accepting {
+        Ok(match &self.accepting {
             Accepting::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                // Small answers must not wait for one another; a socket that refuses this is served all the same.
-                let _ = stream.set_nodelay(true);
-                (Transport::Tcp(stream), Some(canonical(peer)))
+                Raw::tcp(stream, peer, &self.shared)
             }
-            Accepting::Unix(listener) => (Transport::Unix(listener.accept().await?.0), None),
-        };
-        Ok(Raw { transport, peer, shared: Arc::clone(&self.shared) })
+            Accepting::Unix(listener) => Raw::unix(listener.accept().await?.0, &self.shared),
+        })
+    }
+
+    /// Lets nobody in any more, and returns who has connected already: the system would reset them with the socket.
+    /// To be called within a runtime.
+    #[must_use]
+    pub fn close(self) -> Vec<Raw> {
+        close::close(self.accepting, &self.shared)
     }
 }
 
@@ -84,6 +89,16 @@ pub struct Raw {
 }
 
 impl Raw {
+    pub(super) fn tcp(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>) -> Self {
+        // Small answers must not wait for one another; a socket that refuses this is served all the same.
+        let _ = stream.set_nodelay(true);
+        Self { transport: Transport::Tcp(stream), peer: Some(canonical(peer)), shared: Arc::clone(shared) }
+    }
+
+    pub(super) fn unix(stream: UnixStream, shared: &Arc<Shared>) -> Self {
+        Self { transport: Transport::Unix(stream), peer: None, shared: Arc::clone(shared) }
+    }
+
     /// Who is directly connected; `None` on a Unix socket.
     #[must_use]
     pub fn peer(&self) -> Option<SocketAddr> {

@@ -1,8 +1,8 @@
 //! Where connections come in, up to the first byte of HTTP.
 //!
 //! Covers addresses (TCP, Unix sockets, inherited sockets), one socket for each worker, the PROXY header of peers that
-//! are trusted, and TLS with certificates that can be renewed while it serves. Knows no HTTP, no limit and no drain:
-//! those are of whoever accepts. A connection goes through it so:
+//! are trusted, TLS with certificates that can be renewed while it serves, and an end at which nobody who has connected is
+//! lost. Knows no HTTP and no limit: those are of whoever accepts. A connection goes through it so:
 //!
 //! ```text
 //! Settings ─ Bound::bind ─▶ Socket × workers ─ listen ─▶ Listener ─ accept ─▶ Raw ─ establish ─▶ Stream, Client, Alpn
@@ -29,6 +29,7 @@
 
 mod address;
 mod bound;
+mod close;
 mod error;
 mod inherited;
 mod listener;
@@ -42,6 +43,7 @@ mod tests;
 
 pub use address::Address;
 pub use bound::{Bound, Socket};
+pub(crate) use close::waiting;
 pub use error::Error;
 pub use inherited::Inherited;
 pub use listener::{Alpn, EstablishError, Listener, Raw};

@@ -14,7 +14,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use super::bound::BACKLOG;
 use super::{Address, Error};
 
-/// Removes the file when it is dropped, if it is still the one that we made.
+/// Removes the file at the latest when it is dropped, if it is still the one that we made.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
@@ -36,12 +36,19 @@ impl From<&Metadata> for Mark {
     }
 }
 
-impl Drop for SocketFile {
-    fn drop(&mut self) {
+impl SocketFile {
+    /// From here on nobody finds the socket; who has connected stays so.
+    pub(super) fn remove(&self) {
         if fs::symlink_metadata(&self.path).is_ok_and(|file| Mark::from(&file) == self.mark) {
             // Whoever starts next replaces it.
             let _ = fs::remove_file(&self.path);
         }
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        self.remove();
     }
 }
 

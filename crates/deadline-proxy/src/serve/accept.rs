@@ -2,13 +2,14 @@
 
 use std::future::{Ready, ready};
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::client::Client;
-use crate::listen::{Listener, Raw, Stream};
+use crate::listen::{Listener, Raw, Stream, waiting};
 
 /// A listener, as far as serving needs to know it.
 pub trait Accept {
@@ -24,6 +25,9 @@ pub trait Accept {
     ///
     /// One connection failed, or none can be had right now; the listener goes on.
     fn accept(&self) -> impl Future<Output = io::Result<Self::Establish>> + Send;
+
+    /// Lets nobody in any more, and returns who has connected already.
+    fn close(self) -> Vec<Self::Establish>;
 }
 
 impl Accept for TcpListener {
@@ -32,12 +36,19 @@ impl Accept for TcpListener {
 
     async fn accept(&self) -> io::Result<Self::Establish> {
         let (stream, peer) = Self::accept(self).await?;
-        // Small answers must not wait for one another; a socket that refuses this is served all the same.
-        let _: io::Result<()> = stream.set_nodelay(true);
-        let local = stream.local_addr().ok();
-        let client = Client { peer: Some(peer), address: Some(peer), local, tls: false };
-        Ok(ready(Ok((stream, client))))
+        Ok(ready(Ok(plain(stream, peer))))
     }
+
+    fn close(self) -> Vec<Self::Establish> {
+        waiting(self).into_iter().map(|(stream, peer)| ready(Ok(plain(stream, peer)))).collect()
+    }
+}
+
+fn plain(stream: TcpStream, peer: SocketAddr) -> (TcpStream, Client) {
+    // Small answers must not wait for one another; a socket that refuses this is served all the same.
+    let _: io::Result<()> = stream.set_nodelay(true);
+    let local = stream.local_addr().ok();
+    (stream, Client { peer: Some(peer), address: Some(peer), local, tls: false })
 }
 
 impl Accept for Listener {
@@ -46,6 +57,10 @@ impl Accept for Listener {
 
     async fn accept(&self) -> io::Result<Self::Establish> {
         Ok(Box::pin(establish(Self::accept(self).await?)))
+    }
+
+    fn close(self) -> Vec<Self::Establish> {
+        Self::close(self).into_iter().map(|raw| Box::pin(establish(raw)) as Self::Establish).collect()
     }
 }
 

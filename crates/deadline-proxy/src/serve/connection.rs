@@ -1,10 +1,8 @@
 //! One connection, from the first byte to the last.
 
-use std::future::pending;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,17 +10,18 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use hyper_util::server::graceful::Watcher;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_io_timeout::TimeoutStream;
+use tokio_util::sync::CancellationToken;
 use tower::{Layer, Service, ServiceExt};
 use tower_deadline::BoxError;
 use tower_deadline::dialect::Call;
 
 use super::Terms;
+use super::asked::Asked;
 use crate::client::Client;
 use crate::limits::{Entry, Heads, no_room, refuse};
 
@@ -47,7 +46,7 @@ pub(super) async fn converse<I, S, B>(
     established: impl Future<Output = io::Result<(I, Client)>>,
     terms: &Terms,
     service: S,
-    watcher: Watcher,
+    draining: CancellationToken,
 ) where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
@@ -65,22 +64,28 @@ pub(super) async fn converse<I, S, B>(
     if matches!(entry, Entry::Refused(_)) {
         return refuse(stream, &terms.limits, |request| no_room_for(request, client, terms)).await;
     }
-    let (asked, hangup) = (Arc::new(AtomicBool::new(false)), Hangup::default());
-    let (has_asked, hung_up) = (Arc::clone(&asked), hangup.clone());
+    let (asked, hangup) = (Asked::not_yet(), Hangup::default());
+    let (now_asked, hung_up) = (asked.clone(), hangup.clone());
     let service = service.map_request(move |mut request: Request<Incoming>| {
-        asked.store(true, Ordering::Relaxed);
+        now_asked.note();
         request.extensions_mut().insert(hangup.clone());
         request.extensions_mut().insert(client);
         request
     });
     let (stream, heads) = Heads::on(stalling(stream, limits.write_stall), limits.started_head_limit);
     let (io, service) = (TokioIo::new(stream), TowerToHyperService::new(heads.layer(service)));
-    let connection = terms.builder.serve_connection_with_upgrades(io, service).into_owned();
-    let mut connection = pin!(watcher.watch(connection));
-    tokio::select! {
+    let mut connection = pin!(terms.builder.serve_connection_with_upgrades(io, service).into_owned());
+    let conversation = async {
         // What ends a connection with an error, the client has seen; there is nobody else to tell.
-        ended = &mut connection => ended.map_or_else(drop, drop),
-        () = silence(&has_asked, limits.head_limit) => {}
+        tokio::select! {
+            _ = &mut connection => return,
+            () = asked.drained(draining) => connection.as_mut().graceful_shutdown(),
+        }
+        let _ = connection.await;
+    };
+    tokio::select! {
+        () = conversation => {}
+        () = asked.silence(limits.head_limit) => {}
         () = hung_up.requested() => {}
     }
 }
@@ -95,15 +100,6 @@ fn no_room_for(mut request: Request<Incoming>, client: Client, terms: &Terms) ->
     }
 }
 
-/// Ends where no request has come within the limit. hyper's own counts only once it has seen which version the
-/// client speaks, and not at all for HTTP/2.
-async fn silence(asked: &AtomicBool, limit: Duration) {
-    sleep(limit).await;
-    if asked.load(Ordering::Relaxed) {
-        pending::<()>().await;
-    }
-}
-
 /// A client that takes nothing for too long has stalled (R13b).
 fn stalling<I: AsyncRead + AsyncWrite>(stream: I, limit: Duration) -> Pin<Box<TimeoutStream<I>>> {
     let mut stream = TimeoutStream::new(stream);
@@ -114,32 +110,17 @@ fn stalling<I: AsyncRead + AsyncWrite>(stream: I, limit: Duration) -> Pin<Box<Ti
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hyper_util::server::graceful::GracefulShutdown;
+    use std::future::pending;
     use tokio::time::Instant;
-
-    const LIMIT: Duration = Duration::from_secs(75);
-
-    #[tokio::test(start_paused = true)]
-    async fn a_connection_that_asks_for_nothing_is_given_up_at_the_limit() {
-        let start = Instant::now();
-        silence(&AtomicBool::new(false), LIMIT).await;
-        assert_eq!(start.elapsed(), LIMIT);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn one_that_has_asked_is_left_to_the_other_limits() {
-        assert!(timeout(2 * LIMIT, silence(&AtomicBool::new(true), LIMIT)).await.is_err());
-    }
 
     #[tokio::test(start_paused = true)]
     async fn a_handshake_that_does_not_end_is_given_up_at_the_limit() {
-        let (start, graceful, terms) = (Instant::now(), GracefulShutdown::new(), Terms::default());
+        let (start, terms) = (Instant::now(), Terms::default());
         let never = pending::<io::Result<(tokio::io::DuplexStream, Client)>>();
         let service = tower::service_fn(|_: Request<Incoming>| async {
             Ok::<_, BoxError>(Response::new(http_body_util::Empty::<Bytes>::new()))
         });
-        converse(never, &terms, service, graceful.watcher()).await;
+        converse(never, &terms, service, CancellationToken::new()).await;
         assert_eq!(start.elapsed(), terms.limits.settings().started_head_limit);
-        assert!(timeout(Duration::ZERO, graceful.shutdown()).await.is_ok(), "nothing is left to drain");
     }
 }

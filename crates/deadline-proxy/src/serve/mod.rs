@@ -4,6 +4,7 @@
 //! request head has arrived, and the drain. Does not know what is served.
 
 mod accept;
+mod asked;
 mod connection;
 
 use std::pin::pin;
@@ -15,8 +16,9 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::Service;
 use tower_deadline::{Answers, BoxError};
 
@@ -31,9 +33,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long a drain waits for what is under way, where nobody says.
 const DRAIN_LIMIT: Duration = Duration::from_secs(30);
-
-/// As many as can have connected and not be accepted yet.
-const BACKLOG: usize = 4_096;
 
 /// What the connections of a process are served under. A clone counts with its origin.
 #[derive(Clone, Debug)]
@@ -88,11 +87,11 @@ where
     S::Future: Send,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    let (graceful, drain_limit) = (GracefulShutdown::new(), terms.drain_limit);
-    let watched = &graceful;
+    let (connections, draining, drain_limit) = (TaskTracker::new(), CancellationToken::new(), terms.drain_limit);
+    let (tracked, told) = (connections.clone(), draining.clone());
     let open = move |establish| {
-        let (terms, service, watcher) = (terms.clone(), service.clone(), watched.watcher());
-        tokio::spawn(async move { converse(establish, &terms, service, watcher).await });
+        let (terms, service, draining) = (terms.clone(), service.clone(), told.clone());
+        tracked.spawn(async move { converse(establish, &terms, service, draining).await });
     };
     let mut stop = pin!(stop);
     loop {
@@ -107,11 +106,9 @@ where
         }
     }
     // Who has connected by now would be reset with the listener, and is served instead.
-    for _ in 0..BACKLOG {
-        let Ok(Ok(establish)) = timeout(Duration::ZERO, listener.accept()).await else { break };
-        open(establish);
-    }
-    drop(listener);
+    listener.close().into_iter().for_each(open);
+    draining.cancel();
+    connections.close();
     // Too late is no reason to stay: what is left is dropped with the runtime.
-    let _ = timeout(drain_limit, graceful.shutdown()).await;
+    let _ = timeout(drain_limit, connections.wait()).await;
 }
