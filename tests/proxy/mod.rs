@@ -13,6 +13,7 @@ mod grpc_dialects;
 mod grpc_kinds;
 mod grpc_web;
 mod leaving;
+mod listeners;
 mod process;
 mod smuggling;
 mod stages;

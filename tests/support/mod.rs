@@ -6,6 +6,7 @@ use tokio::time::{Instant, sleep};
 
 mod curl;
 pub(crate) mod frames;
+mod folder;
 mod h2c;
 mod head;
 mod http1;
@@ -16,10 +17,11 @@ mod server;
 mod upstream;
 
 pub(crate) use self::curl::{Answer, curl};
+pub(crate) use self::folder::Folder;
 pub(crate) use self::h2c::{End, H2Client, Reply};
 pub(crate) use self::head::{Head, timeout};
 pub(crate) use self::http1::Http1Client;
-pub(crate) use self::program::{Finished, Program};
+pub(crate) use self::program::{Finished, Program, binary};
 pub(crate) use self::proxy::Proxy;
 pub(crate) use self::server::{AnyBody, Server, body, scripted};
 pub(crate) use self::upstream::{Exchange, Upstream};

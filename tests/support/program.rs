@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::{MS, soon};
 
 /// The file of a program, beside the test.
-fn binary(name: &str) -> PathBuf {
+pub(crate) fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test is a file");
     let profile = test.parent().and_then(Path::parent).expect("a test lies in target/PROFILE/deps");
     let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
@@ -41,7 +41,13 @@ pub(crate) struct Finished {
 impl Program {
     pub(crate) fn start(name: &str, arguments: impl IntoIterator<Item: AsRef<OsStr>>) -> Self {
         let mut command = Command::new(binary(name));
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(arguments).stdin(Stdio::null());
+        Self::launch(name, command)
+    }
+
+    /// Starts a command that becomes this program.
+    pub(crate) fn launch(name: &str, mut command: Command) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program can be run");
         let stdout = child.stdout.take().expect("stdout is piped");
         let mut stderr = child.stderr.take().expect("stderr is piped");

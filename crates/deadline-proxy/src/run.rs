@@ -27,8 +27,8 @@ use crate::serve::{Terms, serve};
 use crate::settings::Settings;
 use crate::worker::Workers;
 
-/// How often the files of certificates are looked at.
-const CERTIFICATE_CHECK: Duration = Duration::from_secs(5);
+/// How often the files of certificates are looked at. They are few and small, and whoever has replaced them is waiting.
+const CERTIFICATE_CHECK: Duration = Duration::from_secs(1);
 
 /// How long tunnels may take to end, once all else has.
 const TUNNEL_CLOSE: Duration = Duration::from_secs(5);
@@ -42,7 +42,10 @@ pub fn run(args: &RunArgs) -> Result<(), Error> {
     let settings = args.settings()?;
     log::install();
     let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::Worker)?;
-    runtime.block_on(serve_until_told(&settings))
+    let ended = runtime.block_on(serve_until_told(&settings));
+    // A look-up of a name that hangs would hold the stop up for as long as it does.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn serve_until_told(settings: &Settings) -> Result<(), Error> {

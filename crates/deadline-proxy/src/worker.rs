@@ -46,6 +46,8 @@ impl Workers {
             // Dropped with the thread, whatever ends it.
             let _end: oneshot::Sender<()> = end;
             runtime.block_on(work);
+            // A look-up of a name that hangs would hold the stop up for as long as it does.
+            runtime.shutdown_background();
         })?;
         self.threads.push(Worker { thread, ended });
         Ok(())
