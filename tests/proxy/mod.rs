@@ -7,6 +7,7 @@ mod expiry;
 mod faults;
 mod fields;
 mod framing;
+mod forwarding;
 mod gateway;
 mod grpc;
 mod grpc_dialects;
