@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 mod curl;
-pub(crate) mod frames;
 mod folder;
+pub(crate) mod frames;
 mod h2c;
 mod head;
 mod http1;
