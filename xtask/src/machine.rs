@@ -31,6 +31,7 @@ pub(crate) const GO: Tool = Tool { package: "golang-go golang-src", asked: "vers
 pub(crate) const H2LOAD: Tool = Tool { package: "nghttp2-client", ..tool("h2load", "HTTP/2") };
 pub(crate) const HAPROXY: Tool = Tool { asked: "-v", ..tool("haproxy", "keep-alive") };
 pub(crate) const JAVA: Tool = Tool { package: "default-jdk-headless", ..tool("javac", "HttpClient") };
+pub(crate) const NGHTTPX: Tool = Tool { package: "nghttp2-proxy", ..tool("nghttpx", "HTTP/2") };
 pub(crate) const NGINX: Tool = Tool { package: "nginx-light", asked: "-v", ..tool("nginx", "keep-alive") };
 pub(crate) const NODE: Tool = Tool { package: "nodejs", ..tool("node", "fetch and http2") };
 pub(crate) const PYTHON: Tool = tool("python3", "its library");

@@ -14,6 +14,7 @@ mod clients;
 mod go_reverseproxy;
 mod grpcio;
 mod memory;
+mod peers;
 mod script;
 mod table;
 
@@ -28,7 +29,8 @@ struct Suite {
     script: Script,
 }
 
-const SUITES: [Suite; 5] = [go_reverseproxy::SUITE, autobahn::SUITE, grpcio::SUITE, clients::SUITE, memory::SUITE];
+const SUITES: [Suite; 6] =
+    [go_reverseproxy::SUITE, autobahn::SUITE, grpcio::SUITE, clients::SUITE, memory::SUITE, peers::SUITE];
 
 /// Of all suites.
 pub(crate) fn names() -> Vec<&'static str> {

@@ -1,0 +1,133 @@
+"""The programs of the table, and how each is told where it listens and where its upstream is.
+
+They have their defaults, but for what a row cannot do without: a tunnel, HTTP/2 without TLS, HTTP/1.1 to the upstream.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from typing import NamedTuple
+
+NGINX = """
+daemon off;
+pid {folder}/nginx.pid;
+error_log /dev/null;
+events {{ }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    scgi_temp_path {folder}/scgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    upstream target {{ server {upstream}; keepalive 8; }}
+    server {{
+        listen {listen};
+        listen {http2} http2;
+        proxy_http_version 1.1;
+        location / {{
+            proxy_pass http://target;
+            proxy_set_header Connection "";
+        }}
+        location /tunnel/ {{
+            proxy_pass http://target;
+            proxy_set_header Connection upgrade;
+            proxy_set_header Upgrade $http_upgrade;
+        }}
+    }}
+}}
+"""
+
+HAPROXY = """
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 30s
+    timeout server 30s
+    timeout tunnel 30s
+listen all
+    bind {listen}
+    bind {http2} proto h2
+    server target {upstream}
+"""
+
+CADDY = """
+{{
+    admin off
+    auto_https off
+    servers {http2} {{
+        protocols h1 h2 h2c
+    }}
+}}
+http://:{port}, http://:{port2} {{
+    bind 127.0.0.1
+    reverse_proxy {upstream}
+}}
+"""
+
+TRAEFIK = """
+http:
+  routers:
+    all:
+      rule: PathPrefix(`/`)
+      service: target
+  services:
+    target:
+      loadBalancer:
+        servers:
+          - url: http://{upstream}
+"""
+
+NGHTTPX = "--frontend={host},{port};no-tls --backend={host},{upstream_port} --workers=1"
+
+
+class Peer(NamedTuple):
+    name: str
+    # A command line, with words of its own for what the configuration has too, and for where that is: {file}.
+    command: str
+    asked: str = ""
+    configuration: str = ""
+    environment: dict = {}
+
+    def program(self):
+        return shutil.which(self.command.split()[0])
+
+    def version(self):
+        """As it says itself."""
+        if not self.asked:
+            return ""
+        said = subprocess.run([self.program(), self.asked], capture_output=True, text=True, timeout=20)
+        found = re.search(r"\d+\.\d+(\.\d+)?", said.stdout + said.stderr)
+        return f" {found[0]}" if found else ""
+
+    def has_another_port(self):
+        """For HTTP/2 without TLS."""
+        told = self.command + self.configuration
+        return "{http2}" in told or "{port2}" in told
+
+    def words(self, values):
+        words = [word.format(**values) for word in self.command.split()]
+        return [self.program(), *words[1:]]
+
+
+PEERS = [
+    Peer("nginx", "nginx -p {folder} -c {file}", "-v", NGINX),
+    Peer("HAProxy", "haproxy -q -db -f {file}", "-v", HAPROXY),
+    Peer("Caddy", "caddy run --adapter caddyfile --config {file}", "version", CADDY, {"GODEBUG": "http2xconnect=1"}),
+    Peer(
+        "Traefik",
+        "traefik --global.checknewversion=false --global.sendanonymoususage=false --log.level=FATAL"
+        " --entrypoints.web.address={listen} --entrypoints.two.address={http2} --providers.file.filename={file}",
+        "version",
+        TRAEFIK,
+    ),
+    Peer("nghttpx", f"nghttpx --conf=/dev/null --log-level=FATAL {NGHTTPX}", "--version"),
+]
+
+
+def named_outside():
+    """PEERS_MORE: `name=command`, and more of them after semicolons."""
+    for each in filter(None, map(str.strip, os.environ.get("PEERS_MORE", "").split(";"))):
+        name, _, command = each.partition("=")
+        yield Peer(name, command)
