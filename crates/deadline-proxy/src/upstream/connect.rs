@@ -1,7 +1,6 @@
 //! Making a connection: within the request that needs it, and so gone with it.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,11 +8,11 @@ use std::time::Duration;
 
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout};
 
 use super::SendError;
 use super::cluster::Cluster;
+use super::dial::{dial, dial_tcp};
 use super::endpoint::{Address, Endpoint, Name};
 use super::form::Need;
 use super::host::Multiplexed;
@@ -21,8 +20,15 @@ use super::io::Io;
 use super::lease::{Connection, Http1, Http2, Lease, Sent, Slot};
 use super::pool::Pool;
 
-/// A peer that is gone answers no ping.
-const PING_EVERY: Duration = Duration::from_secs(30);
+/// A peer that is stuck answers no ping. Servers of gRPC end a connection that is asked more often than every five
+/// minutes (its proposal A8); one whose machine is gone is found out sooner, by the system.
+const PING_EVERY: Duration = Duration::from_secs(310);
+
+/// How much of one answer of HTTP/2 is held while its client does not read.
+const STREAM_WINDOW: u32 = 256 * 1024;
+
+/// The most that a window can be (RFC 9113 §6.9.1).
+const WINDOW_AT_MOST: u32 = (1 << 31) - 1;
 
 /// Why there is no connection. Told to everybody who waited for it.
 #[derive(Clone, Debug)]
@@ -110,13 +116,22 @@ pub(super) async fn establish<B: Sent>(
         }
         _ => (dial(&endpoint.address).await?, need == Need::Http2),
     };
-    handshake(TokioIo::new(io), is_http2).await.map_err(|error| Why::from(io::Error::other(error)))
+    let streams = cluster.settings().streams;
+    handshake(TokioIo::new(io), is_http2.then_some(streams))
+        .await
+        .map_err(|error| Why::from(io::Error::other(error)))
 }
 
-async fn handshake<B: Sent>(io: TokioIo<Io>, is_http2: bool) -> hyper::Result<Established<B>> {
-    if is_http2 {
+/// HTTP/2 with room for so many streams, or else HTTP/1.1.
+async fn handshake<B: Sent>(io: TokioIo<Io>, http2: Option<usize>) -> hyper::Result<Established<B>> {
+    if let Some(streams) = http2 {
+        let (stream, connection) = windows(streams);
         let mut builder = http2::Builder::new(TokioExecutor::new());
-        builder.timer(TokioTimer::new()).keep_alive_interval(PING_EVERY);
+        builder
+            .timer(TokioTimer::new())
+            .keep_alive_interval(PING_EVERY)
+            .initial_stream_window_size(stream)
+            .initial_connection_window_size(connection);
         let (send, connection) = builder.handshake(io).await?;
         return Ok(Established::Http2(send, connection));
     }
@@ -124,20 +139,12 @@ async fn handshake<B: Sent>(io: TokioIo<Io>, is_http2: bool) -> hyper::Result<Es
     Ok(Established::Http1(send, connection))
 }
 
-async fn dial_tcp(address: &SocketAddr) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect(address).await?;
-    // Small messages must not wait for one another; a socket that refuses this works all the same.
-    let _: io::Result<()> = stream.set_nodelay(true);
-    Ok(stream)
-}
-
-async fn dial(address: &Address) -> io::Result<Io> {
-    Ok(match address {
-        Address::Tcp(address) => Io::Tcp(dial_tcp(address).await?),
-        Address::Unix(path) => Io::Unix(UnixStream::connect(path).await?),
-        #[cfg(test)]
-        Address::Scripted(peer) => Io::Scripted(peer.dial().await?),
-    })
+/// The windows of a stream and of its connection: that of the connection has room for all streams, so that those whose
+/// clients do not read take none of the others'.
+fn windows(streams: usize) -> (u32, u32) {
+    let streams = u32::try_from(streams).unwrap_or(u32::MAX).max(1);
+    let stream = STREAM_WINDOW.min(WINDOW_AT_MOST / streams).max(1);
+    (stream, stream.saturating_mul(streams).min(WINDOW_AT_MOST))
 }
 
 impl<B: Sent> Established<B> {
@@ -190,4 +197,19 @@ async fn drive<B: Sent>(
         ended.map(drop)
     })
     .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_of_a_connection_has_room_for_all_its_streams() {
+        assert_eq!(windows(100), (STREAM_WINDOW, 100 * STREAM_WINDOW));
+        assert_eq!(windows(1), (STREAM_WINDOW, STREAM_WINDOW));
+        for streams in [8_191, 8_192, 100_000, usize::MAX] {
+            let (stream, connection) = windows(streams);
+            assert!(stream >= 1 && (stream..=WINDOW_AT_MOST).contains(&connection), "{streams}");
+        }
+    }
 }

@@ -11,6 +11,7 @@
 mod body;
 mod cluster;
 mod connect;
+mod dial;
 mod endpoint;
 mod error;
 mod form;

@@ -3,6 +3,7 @@
 mod basics;
 mod bounds;
 mod endpoints;
+mod http2;
 mod sockets;
 mod storm;
 
