@@ -169,8 +169,50 @@ impl Proxy {
 
 fn write<B>(fresh: &PropagateLayer, request: &mut Request<B>) -> Result<(), PropagateError> {
     let mut headers: HeaderMap = std::mem::take(request.headers_mut());
+    // What was written before the wait is not what a caller asked for, less the reserve another time.
+    Dialects::default().strip(&mut headers);
     let written = fresh.write(&mut headers, request.extensions());
     *request.headers_mut() = headers;
     stamp(request);
     written.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::SystemTime;
+    use tower::ServiceExt;
+    use tower_deadline::{BoxError, Deadline, Journey, now};
+
+    /// What is left of a second for an upstream, where a tenth is reserved, after so long a wait for a connection.
+    async fn told(kind: &str, wait: Duration) -> Duration {
+        let fresh = PropagateLayer::new();
+        let service = ServiceBuilder::new().layer(fresh.clone()).service_fn(|mut request: Request<()>| {
+            let fresh = fresh.clone();
+            async move {
+                tokio::time::sleep(wait).await;
+                write(&fresh, &mut request)?;
+                let asked = Dialects::default().read(request.headers(), SystemTime::UNIX_EPOCH);
+                let mut answer = Response::new(http_body_util::Empty::<bytes::Bytes>::new());
+                answer.extensions_mut().insert(asked.strictest().map(|(left, _)| left));
+                Ok::<_, BoxError>(answer)
+            }
+        });
+        let journey = Journey::new(Arc::new(Policy::new().reserve(Duration::from_millis(100))), true);
+        let deadline = Deadline::after(now(), Duration::from_secs(1));
+        let request = Request::get("/").header("content-type", kind).extension(journey).extension(deadline);
+        let answer = service.oneshot(request.body(()).unwrap()).await.unwrap();
+        answer.extensions().get::<Option<Duration>>().copied().flatten().unwrap()
+    }
+
+    // R2, R21
+    #[tokio::test(start_paused = true)]
+    async fn what_is_left_is_written_at_the_last_moment_less_the_reserve_once() {
+        for kind in ["text/plain", "application/grpc"] {
+            for wait in [0, 50, 300] {
+                let (told, left) = (told(kind, Duration::from_millis(wait)).await, Duration::from_millis(900 - wait));
+                assert!(told <= left && told > left - Duration::from_millis(2), "{kind}, {wait}: {told:?}");
+            }
+        }
+    }
 }
