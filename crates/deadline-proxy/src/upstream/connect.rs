@@ -13,16 +13,20 @@ use tokio::time::{Instant, timeout};
 use super::SendError;
 use super::cluster::Cluster;
 use super::dial::{dial, dial_tcp};
-use super::endpoint::{Address, Endpoint, Name};
+use super::endpoint::{Address, Endpoint, Name, Spoken};
 use super::form::Need;
 use super::host::Multiplexed;
 use super::io::Io;
 use super::lease::{Connection, Http1, Http2, Lease, Sent, Slot};
+use super::outgoing::Outgoing;
 use super::pool::Pool;
 
 /// A peer that is stuck answers no ping. Servers of gRPC end a connection that is asked more often than every five
 /// minutes (its proposal A8); one whose machine is gone is found out sooner, by the system.
 const PING_EVERY: Duration = Duration::from_secs(310);
+
+/// Longer than it takes to connect to any endpoint that is well, unless a packet is lost.
+const TOO_LONG: Duration = Duration::from_secs(1);
 
 /// How much of one answer of HTTP/2 is held while its client does not read.
 const STREAM_WINDOW: u32 = 256 * 1024;
@@ -42,6 +46,53 @@ pub(super) enum Why {
     Refused(Arc<io::Error>),
     Tls(Arc<io::Error>),
     Late(Duration),
+}
+
+impl Why {
+    /// Whether it is the endpoint's failure: not where this machine has nothing left to connect with, nor where it
+    /// speaks, but not the version that one request asks for.
+    fn is_of(&self, endpoint: &Endpoint, need: Need) -> bool {
+        match self {
+            Self::Refused(error) => !is_ours(error),
+            Self::Tls(_) => need != Need::Http2 || endpoint.should_speak(Spoken::Http2),
+            Self::Late(_) => true,
+        }
+    }
+}
+
+/// Whether it is this machine that lacks something: memory, ports, descriptors.
+fn is_ours(error: &io::Error) -> bool {
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::OutOfMemory)
+        || matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
+}
+
+/// A connection that is being made. Whoever has waited for it this long and leaves has found the endpoint wanting: it
+/// would never be left out where every deadline is sooner than the limit of connecting.
+struct Trying<'a> {
+    cluster: &'a Cluster,
+    endpoint: &'a Endpoint,
+    /// `None` once it has ended.
+    since: Option<Instant>,
+}
+
+impl<'a> Trying<'a> {
+    fn new(cluster: &'a Cluster, endpoint: &'a Endpoint) -> Self {
+        Self { cluster, endpoint, since: Some(Instant::now()) }
+    }
+
+    fn end(mut self) {
+        self.since = None;
+    }
+}
+
+impl Drop for Trying<'_> {
+    fn drop(&mut self) {
+        if self.since.is_some_and(|since| since.elapsed() >= TOO_LONG) {
+            self.cluster.failed(self.endpoint);
+        }
+    }
 }
 
 impl From<io::Error> for Why {
@@ -75,7 +126,10 @@ fn own(error: Arc<io::Error>) -> io::Error {
 pub(super) async fn connect<B: Sent>(pool: &Pool<B>, slot: Slot<B>, need: Need) -> Result<Lease<B>, Failure> {
     let limit = pool.cluster().settings().connect_limit;
     let endpoint = Arc::clone(&slot.endpoint);
-    let why = match timeout(limit, establish(pool.cluster(), &slot.endpoint, need)).await {
+    let trying = Trying::new(pool.cluster(), &endpoint);
+    let made = timeout(limit, establish(pool.cluster(), &slot.endpoint, need)).await;
+    trying.end();
+    let why = match made {
         Ok(Ok(established)) => {
             pool.sweep();
             return Ok(Lease::fresh(pool.clone(), established.enter(pool, slot)));
@@ -84,7 +138,9 @@ pub(super) async fn connect<B: Sent>(pool: &Pool<B>, slot: Slot<B>, need: Need) 
         Err(_) => Why::Late(limit),
     };
     let failure = Failure { endpoint, why };
-    pool.cluster().failed(&failure.endpoint);
+    if failure.why.is_of(&failure.endpoint, need) {
+        pool.cluster().failed(&failure.endpoint);
+    }
     if slot.is_joining() {
         pool.fail_riders(failure.endpoint.key, &failure);
     }
@@ -94,8 +150,8 @@ pub(super) async fn connect<B: Sent>(pool: &Pool<B>, slot: Slot<B>, need: Need) 
 /// A connection that speaks HTTP, and what drives it.
 #[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub(super) enum Established<B: Sent> {
-    Http1(http1::SendRequest<B>, http1::Connection<TokioIo<Io>, B>),
-    Http2(http2::SendRequest<B>, http2::Connection<TokioIo<Io>, B, TokioExecutor>),
+    Http1(http1::SendRequest<Outgoing<B>>, http1::Connection<TokioIo<Io>, Outgoing<B>>),
+    Http2(http2::SendRequest<Outgoing<B>>, http2::Connection<TokioIo<Io>, Outgoing<B>, TokioExecutor>),
 }
 
 pub(super) async fn establish<B: Sent>(
@@ -181,7 +237,7 @@ impl<B: Sent> Established<B> {
 
 /// Drives a connection of HTTP/2, and tells who waits when the peer allows more streams.
 async fn drive<B: Sent>(
-    connection: http2::Connection<TokioIo<Io>, B, TokioExecutor>,
+    connection: http2::Connection<TokioIo<Io>, Outgoing<B>, TokioExecutor>,
     slot: Slot<B>,
     allowed: Arc<AtomicUsize>,
 ) {

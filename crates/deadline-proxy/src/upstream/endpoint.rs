@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
 use http::HeaderValue;
 use http::uri::Authority;
@@ -80,6 +80,15 @@ pub(super) struct Endpoint {
     gone: AtomicBool,
     /// Whether TLS with it chose HTTP/2 the last time.
     http2: AtomicBool,
+    /// The versions in which it has ever answered.
+    spoken: AtomicU8,
+}
+
+/// A version of HTTP in which an endpoint can answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spoken {
+    Http1 = 1,
+    Http2 = 2,
 }
 
 impl Endpoint {
@@ -88,7 +97,8 @@ impl Endpoint {
         let is_same = matches!(address, Address::Unix(_)) || text.contains(host);
         let name = Name(if is_same { text.into() } else { format!("{text} ({host})").into() });
         let (load, gone, http2) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicBool::new(false));
-        Self { key, address, origin, name, vitals: Vitals::default(), target, load, gone, http2 }
+        let (vitals, spoken) = (Vitals::default(), AtomicU8::new(0));
+        Self { key, address, origin, name, vitals, target, load, gone, http2, spoken }
     }
 
     pub(super) fn is_tls(&self) -> bool {
@@ -111,6 +121,23 @@ impl Endpoint {
 
     pub(super) fn is_gone(&self) -> bool {
         self.gone.load(Ordering::Relaxed)
+    }
+
+    /// It has answered in this version.
+    #[inline]
+    pub(super) fn answered(&self, version: Spoken) {
+        self.vitals.answered();
+        // As a rule it has before, and a store would take the line from the other workers.
+        if self.spoken.load(Ordering::Relaxed) & version as u8 == 0 {
+            self.spoken.fetch_or(version as u8, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether one that does not answer in this version has failed. The version is for the client to choose: one that
+    /// asks a server of HTTP/1.1 for gRPC, or one of gRPC for a page, must not have it left out for all others.
+    pub(super) fn should_speak(&self, version: Spoken) -> bool {
+        let spoken = self.spoken.load(Ordering::Relaxed);
+        spoken == 0 || spoken & version as u8 != 0
     }
 
     pub(super) fn speaks_http2(&self) -> bool {

@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use super::endpoint::Name;
+use super::outgoing::BodyFault;
 use super::settings::Settings;
 
 /// Why there is no upstream of these settings.
@@ -90,6 +91,8 @@ pub enum SendError<E> {
     },
     /// It was not sent, because of whoever looked at it at the last moment.
     Before(E),
+    /// It was sent in part, and then its body failed.
+    Body(BodyFault),
     /// It was sent, at least in part, and there is no answer.
     Exchange {
         /// To which endpoint.
@@ -127,6 +130,7 @@ impl<E> fmt::Display for SendError<E> {
             }
             Self::Tls { endpoint, .. } => write!(f, "{endpoint}: TLS failed"),
             Self::Before(_) => f.write_str("the request was not sent"),
+            Self::Body(_) => f.write_str("the request was not sent as a whole"),
             Self::Exchange { endpoint, .. } => write!(f, "{endpoint}: broke off before its answer"),
         }
     }
@@ -138,6 +142,7 @@ impl<E: std::error::Error + 'static> std::error::Error for SendError<E> {
             Self::Full { .. } | Self::NoEndpoint { .. } | Self::ConnectTimeout { .. } => None,
             Self::Resolve { source, .. } | Self::Connect { source, .. } | Self::Tls { source, .. } => Some(source),
             Self::Before(error) => Some(error),
+            Self::Body(fault) => Some(fault),
             Self::Exchange { source, .. } => Some(source),
         }
     }

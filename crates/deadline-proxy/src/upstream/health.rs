@@ -17,6 +17,7 @@ use super::cluster::Cluster;
 use super::connect::{Established, establish};
 use super::endpoint::Endpoint;
 use super::form::{self, Need};
+use super::outgoing::Outgoing;
 use super::settings::{HealthCheck, Protocol};
 use crate::count;
 
@@ -89,12 +90,12 @@ async fn status(cluster: &Cluster, endpoint: &Endpoint, path: &str) -> Option<St
         Established::Http1(mut send, connection) => {
             tokio::spawn(connection);
             form::http1(&mut request, endpoint);
-            send.send_request(request).await
+            send.send_request(request.map(|body| Outgoing::new(body).0)).await
         }
         Established::Http2(mut send, connection) => {
             tokio::spawn(connection);
             form::http2(&mut request, endpoint);
-            send.send_request(request).await
+            send.send_request(request.map(|body| Outgoing::new(body).0)).await
         }
     };
     response.ok().map(|response| response.status())

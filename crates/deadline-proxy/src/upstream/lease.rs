@@ -14,8 +14,9 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tower_deadline::BoxError;
 
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, Spoken};
 use super::form;
+use super::outgoing::{BodyFault, Fault, Outgoing};
 use super::pool::{Pool, Shared};
 
 /// How long a connection may go on sending a request whose answer is whole.
@@ -24,7 +25,7 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(30);
 /// A connection of HTTP/1.1, which is somebody's alone.
 #[derive(Debug)]
 pub(super) struct Http1<B> {
-    pub(super) send: http1::SendRequest<B>,
+    pub(super) send: http1::SendRequest<Outgoing<B>>,
     pub(super) task: AbortHandle,
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) number: u64,
@@ -44,7 +45,7 @@ impl<B> Http1<B> {
 /// A share of a connection of HTTP/2.
 #[derive(Debug)]
 pub(super) struct Http2<B> {
-    pub(super) send: http2::SendRequest<B>,
+    pub(super) send: http2::SendRequest<Outgoing<B>>,
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) number: u64,
 }
@@ -72,6 +73,13 @@ impl<B> Connection<B> {
         match self {
             Self::Http1(one) => &one.endpoint,
             Self::Http2(one) => &one.endpoint,
+        }
+    }
+
+    fn version(&self) -> Spoken {
+        match self {
+            Self::Http1(_) => Spoken::Http1,
+            Self::Http2(_) => Spoken::Http2,
         }
     }
 
@@ -128,6 +136,11 @@ impl<B> Lease<B> {
         self.connection.as_ref().map(Connection::endpoint)
     }
 
+    /// Whose it is, and which version is spoken on it.
+    pub(super) fn peer(&self) -> Option<(&Arc<Endpoint>, Spoken)> {
+        self.connection.as_ref().map(|connection| (connection.endpoint(), connection.version()))
+    }
+
     /// A tunnel has taken the connection over: it never comes back.
     pub(super) fn forget(mut self) {
         drop(self.take());
@@ -143,7 +156,7 @@ impl<B> Lease<B> {
     }
 }
 
-impl<B: Body + Send + 'static> Lease<B> {
+impl<B: Sent> Lease<B> {
     /// Sends the request, after `before` has seen it. Dropping the future cancels it, and closes a connection of
     /// HTTP/1.1.
     pub(super) async fn exchange<E>(
@@ -155,11 +168,14 @@ impl<B: Body + Send + 'static> Lease<B> {
         connection.address(&mut request);
         before(&mut request).map_err(Broken::Before)?;
         self.is_dirty = true;
+        let (head, body) = request.into_parts();
+        let (body, fault) = Outgoing::new(body);
+        let request = Request::from_parts(head, body);
         match connection {
             Connection::Http1(one) => one.send.try_send_request(request).await,
             Connection::Http2(one) => one.send.try_send_request(request).await,
         }
-        .map_err(Broken::of)
+        .map_err(|error| Broken::of(error, &fault))
     }
 
     /// The answer is whole: the connection can be had again.
@@ -200,13 +216,16 @@ pub(super) enum Broken<B, E> {
     /// Nothing of it was written, and it comes back; why, where the connection had a say.
     Unsent(Request<B>, Option<hyper::Error>),
     Sent(hyper::Error),
+    /// What the client sent of it broke off: no endpoint is to blame.
+    Body(BodyFault),
 }
 
-impl<B, E> Broken<B, E> {
-    fn of(mut error: TrySendError<Request<B>>) -> Self {
-        match error.take_message() {
-            Some(request) => Self::Unsent(request, Some(error.into_error())),
-            None => Self::Sent(error.into_error()),
+impl<B: Body, E> Broken<B, E> {
+    fn of(mut error: TrySendError<Request<Outgoing<B>>>, fault: &Fault) -> Self {
+        match (error.take_message(), fault.found()) {
+            (Some(request), _) => Self::Unsent(request.map(Outgoing::into_inner), Some(error.into_error())),
+            (None, Some(fault)) => Self::Body(fault),
+            (None, None) => Self::Sent(error.into_error()),
         }
     }
 }

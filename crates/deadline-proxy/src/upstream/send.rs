@@ -54,10 +54,11 @@ impl<B: Sent> Pool<B> {
                 Err(Broken::Unsent(unsent, why)) => {
                     request = unsent;
                     if let Some((endpoint, error)) = lease.endpoint().zip(why).filter(|_| attempts.blames(&lease)) {
-                        self.cluster().failed(endpoint);
+                        self.blame(&lease);
                         attempts.failed(Failure::closed(endpoint, error));
                     }
                 }
+                Err(Broken::Body(fault)) => return Err(SendError::Body(fault)),
                 Err(Broken::Sent(source)) => return Err(self.broken(&lease, source)),
             }
         }
@@ -67,16 +68,22 @@ impl<B: Sent> Pool<B> {
         let Some(endpoint) = lease.endpoint() else {
             return SendError::NoEndpoint { upstream: self.upstream() };
         };
-        // What the body of the request did is not the endpoint's failure.
         if !source.is_user() {
-            self.cluster().failed(endpoint);
+            self.blame(lease);
         }
         SendError::Exchange { endpoint: endpoint.name.clone(), source }
     }
 
+    /// The connection broke off, and the endpoint is to blame, unless it does not speak what the client has chosen.
+    fn blame(&self, lease: &Lease<B>) {
+        if let Some((endpoint, _)) = lease.peer().filter(|(endpoint, version)| endpoint.should_speak(*version)) {
+            self.cluster().failed(endpoint);
+        }
+    }
+
     fn answered(&self, response: Response<Incoming>, lease: Lease<B>) -> Response<PooledBody<B>> {
-        if let Some(endpoint) = lease.endpoint() {
-            if is_failure(&response) { self.cluster().failed(endpoint) } else { endpoint.vitals.answered() }
+        if let Some((endpoint, version)) = lease.peer() {
+            if is_failure(&response) { self.cluster().failed(endpoint) } else { endpoint.answered(version) }
         }
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             lease.forget();

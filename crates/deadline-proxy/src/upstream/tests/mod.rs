@@ -1,6 +1,7 @@
 //! Peers within the process, on a paused clock: no socket is open, and so no timer fires early.
 
 mod basics;
+mod blame;
 mod bounds;
 mod endpoints;
 mod http2;

@@ -1,0 +1,90 @@
+//! The body of a request, which tells how it failed.
+//!
+//! hyper tells it for HTTP/1.1 alone: over HTTP/2 all that comes back of a body that failed is the reset of its stream,
+//! as if the endpoint had broken off.
+
+use std::error::Error;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+
+use http_body::{Body, Frame, SizeHint};
+use tower_deadline::BoxError;
+
+/// Why a body failed, once it has.
+#[derive(Debug, Default)]
+pub(super) struct Fault(Option<Arc<OnceLock<BodyFault>>>);
+
+impl Fault {
+    /// For this body; one without frames needs none.
+    fn of(body: &impl Body) -> Self {
+        Self((!body.is_end_stream()).then(Arc::default))
+    }
+
+    pub(super) fn found(&self) -> Option<BodyFault> {
+        self.0.as_ref()?.get().cloned()
+    }
+}
+
+/// The error of a request body, for whoever sent it and for whoever asked to.
+#[derive(Clone, Debug)]
+pub struct BodyFault(Arc<dyn Error + Send + Sync>);
+
+impl fmt::Display for BodyFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the request body failed")
+    }
+}
+
+impl Error for BodyFault {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
+    }
+}
+
+/// A request body that is passed on exactly (R14).
+#[derive(Debug)]
+pub(super) struct Outgoing<B> {
+    inner: B,
+    fault: Fault,
+}
+
+impl<B: Body> Outgoing<B> {
+    pub(super) fn new(inner: B) -> (Self, Fault) {
+        let fault = Fault::of(&inner);
+        let told = Fault(fault.0.clone());
+        (Self { inner, fault }, told)
+    }
+
+    pub(super) fn into_inner(self) -> B {
+        self.inner
+    }
+}
+
+impl<B> Body for Outgoing<B>
+where
+    B: Body<Error: Into<BoxError>> + Unpin,
+{
+    type Data = B::Data;
+    type Error = BodyFault;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, BodyFault>>> {
+        Pin::new(&mut self.inner).poll_frame(cx).map_err(|error| {
+            let fault = BodyFault(error.into().into());
+            if let Some(told) = &self.fault.0 {
+                // Only the first is why the request failed.
+                let _ = told.set(fault.clone());
+            }
+            fault
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
