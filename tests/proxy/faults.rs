@@ -1,10 +1,11 @@
 //! Upstreams that fail.
 
 use http::Request;
+use http_body_util::BodyExt;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::support::{End, H2Client, Http1Client, Proxy, Upstream, curl};
+use crate::support::{End, H2Client, Http1Client, Proxy, Server, Upstream, curl};
 
 fn bad_gateway(detail: &str) -> serde_json::Value {
     json!({"type": "about:blank", "title": "Bad Gateway", "status": 502, "detail": detail, "hop": "proxy"})
@@ -82,14 +83,23 @@ async fn a_short_body_keeps_its_length_and_its_client_sees_the_connection_end() 
     assert_eq!(client.rest().await, "0123456789");
 }
 
-/// Whoever is on call for the upstream is not the one to wake.
+/// Whoever is on call for the upstream is not the one to wake, nor told of it.
 #[tokio::test]
 async fn a_request_body_that_is_malformed_is_the_clients_fault() {
-    let upstream = Upstream::start().await;
-    let proxy = Proxy::to(upstream.address).await;
-    let mut client = Http1Client::connect(proxy.address).await;
-    client
-        .send("POST /never HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n")
-        .await;
-    assert_eq!(client.head().await.status(), 400);
+    for version in ["1.1", "2"] {
+        let upstream = Server::answering(|request| async move {
+            let _ = request.into_body().collect().await;
+            std::future::pending().await
+        });
+        let proxy = Proxy::with(upstream.await.address, &["--upstream-http", version]).await;
+        for _ in 0..10 {
+            let mut client = Http1Client::connect(proxy.address).await;
+            client
+                .send("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n")
+                .await;
+            assert_eq!(client.head().await.status(), 400, "{version}");
+        }
+        proxy.program.terminate().await;
+        assert_eq!(proxy.program.finish().await.stderr, "", "{version}");
+    }
 }

@@ -137,7 +137,12 @@ where
 
 fn failed(answers: &Answers, error: &(dyn Error + 'static), call: Call) -> Response<Bytes> {
     let (status, detail) = blame(error);
-    tracing::warn!(status = status.as_u16(), "{}", told(error));
+    // What a client does wrong, any client can do without end, and an operator can do nothing about.
+    if status.is_client_error() {
+        tracing::debug!(status = status.as_u16(), "{}", told(error));
+    } else {
+        tracing::warn!(status = status.as_u16(), "{}", told(error));
+    }
     let mut answer = answers.failure(status, detail, call);
     if status == StatusCode::SERVICE_UNAVAILABLE {
         count::refused(Refusal::PoolFull);
