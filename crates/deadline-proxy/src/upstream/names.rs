@@ -19,10 +19,13 @@ use tokio::time::timeout;
 /// What is told of a name.
 pub(super) type Found = io::Result<Vec<SocketAddr>>;
 
+/// A name that is being asked for.
+pub(super) type Question = Pin<Box<dyn Future<Output = Found> + Send>>;
+
 /// Who knows the addresses of names.
 pub(super) trait Resolve: fmt::Debug + Send + Sync {
     /// The addresses that a name has just now.
-    fn resolve(&self, host: &str, port: u16) -> Pin<Box<dyn Future<Output = Found> + Send>>;
+    fn resolve(&self, host: &str, port: u16) -> Question;
 }
 
 /// The system's resolver: what `/etc/hosts` and `/etc/resolv.conf` say.
@@ -30,14 +33,13 @@ pub(super) trait Resolve: fmt::Debug + Send + Sync {
 pub(super) struct System;
 
 impl Resolve for System {
-    fn resolve(&self, host: &str, port: u16) -> Pin<Box<dyn Future<Output = Found> + Send>> {
+    fn resolve(&self, host: &str, port: u16) -> Question {
         let host = host.to_owned();
         Box::pin(async move { Ok(lookup_host((host, port)).await?.collect()) })
     }
 }
 
 /// One name, which is asked for by one at a time.
-#[derive(Debug)]
 pub(super) struct Named {
     /// Which target it belongs to.
     pub(super) target: usize,
@@ -45,18 +47,37 @@ pub(super) struct Named {
     pub(super) port: u16,
     /// How often it was asked for.
     asked: AtomicU64,
+    state: Mutex<Asking>,
+}
+
+#[derive(Default)]
+struct Asking {
+    /// The question that whoever asked has left, or that took too long. The system cannot be told to stop, and each
+    /// question keeps one of its threads: so the next who asks waits for this one, and puts no other.
+    open: Option<Question>,
     /// Why the last time was in vain.
-    failed: Mutex<Option<Arc<io::Error>>>,
+    failed: Option<Arc<io::Error>>,
+}
+
+impl fmt::Debug for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { target, host, port, .. } = self;
+        f.debug_struct("Named")
+            .field("target", target)
+            .field("host", host)
+            .field("port", port)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Named {
     pub(super) fn new(target: usize, host: String, port: u16) -> Self {
-        Self { target, host, port, asked: AtomicU64::new(0), failed: Mutex::new(None) }
+        Self { target, host, port, asked: AtomicU64::new(0), state: Mutex::default() }
     }
 
     /// Asks for the addresses, or waits for somebody who does: then whatever comes is for both. `found` takes them.
     ///
-    /// Dropping the future leaves it to the next who waits.
+    /// Dropping the future leaves the question, with what is known of it by then, to the next who waits.
     pub(super) async fn ask(
         &self,
         resolver: &dyn Resolve,
@@ -64,9 +85,13 @@ impl Named {
         found: impl FnOnce(&[SocketAddr]),
     ) -> Result<(), Arc<io::Error>> {
         let before = self.asked.load(Ordering::Acquire);
-        let mut failed = self.failed.lock().await;
+        let Asking { open, failed } = &mut *self.state.lock().await;
         if self.asked.load(Ordering::Acquire) == before {
-            let answer = timeout(limit, resolver.resolve(&self.host, self.port)).await;
+            let question = open.get_or_insert_with(|| resolver.resolve(&self.host, self.port));
+            let answer = timeout(limit, question).await;
+            if answer.is_ok() {
+                *open = None;
+            }
             *failed = match answer.unwrap_or_else(|_| Err(late(limit))) {
                 Ok(addresses) if addresses.is_empty() => Some(Arc::new(io::Error::other("no address was found"))),
                 Ok(addresses) => {

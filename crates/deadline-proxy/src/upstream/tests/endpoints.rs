@@ -261,7 +261,26 @@ async fn who_gives_up_leaves_the_name_to_the_next() {
     let (one, other) =
         tokio::join!(tokio::time::timeout(Duration::from_millis(500), send(&pool, get("/"))), send(&pool, get("/")),);
     assert!(one.is_err() && other.is_err());
-    assert_eq!(script.asked(), 2);
+    assert_eq!(script.asked(), 1);
+}
+
+/// The system cannot be told to stop looking: each question keeps a thread, for as long as no server of names answers.
+#[tokio::test(start_paused = true)]
+async fn however_many_give_up_a_name_is_asked_for_once_at_a_time() {
+    let script = Script::default();
+    script.0.lock().unwrap().after = Duration::from_secs(60);
+    let pool: Pool = super::super::Pool::new(script.cluster(), 1);
+    let start = tokio::time::Instant::now();
+    for _ in 0..50 {
+        assert!(tokio::time::timeout(Duration::from_secs(1), send(&pool, get("/"))).await.is_err());
+    }
+    // The limit of connecting ends the wait of this one, but not the question.
+    assert!(matches!(send(&pool, get("/")).await, Err(SendError::Resolve { .. })));
+    assert_eq!((start.elapsed(), script.asked()), (Duration::from_secs(55), 1));
+    script.say(Some(vec!["127.0.0.1:1".parse().unwrap()]));
+    let refused = tokio::time::timeout(Duration::from_secs(6), send(&pool, get("/"))).await;
+    assert!(!matches!(refused, Ok(Err(SendError::Resolve { .. }))), "the answer came late, and is used");
+    assert_eq!((pool.cluster().endpoints().len(), script.asked()), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
