@@ -25,7 +25,7 @@ use crate::log;
 use crate::proxy::Proxy;
 use crate::serve::{Terms, serve};
 use crate::settings::Settings;
-use crate::worker::Workers;
+use crate::worker::{Workers, drive};
 
 /// How often the files of certificates are looked at. They are few and small, and whoever has replaced them is waiting.
 const CERTIFICATE_CHECK: Duration = Duration::from_secs(1);
@@ -42,10 +42,7 @@ pub fn run(args: &RunArgs) -> Result<(), Error> {
     let settings = args.settings()?;
     log::install();
     let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::Worker)?;
-    let ended = runtime.block_on(serve_until_told(&settings));
-    // A look-up of a name that hangs would hold the stop up for as long as it does.
-    runtime.shutdown_background();
-    ended
+    drive(runtime, serve_until_told(&settings))
 }
 
 async fn serve_until_told(settings: &Settings) -> Result<(), Error> {

@@ -5,10 +5,10 @@
 
 use std::io;
 use std::num::NonZeroUsize;
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread::{self, JoinHandle};
 
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
 /// How many workers there are where nobody says: one for each core that this process may use.
@@ -45,9 +45,7 @@ impl Workers {
         let thread = thread::Builder::new().name(name).spawn(move || {
             // Dropped with the thread, whatever ends it.
             let _end: oneshot::Sender<()> = end;
-            runtime.block_on(work);
-            // A look-up of a name that hangs would hold the stop up for as long as it does.
-            runtime.shutdown_background();
+            drive(runtime, work);
         })?;
         self.threads.push(Worker { thread, ended });
         Ok(())
@@ -71,10 +69,36 @@ impl Workers {
     }
 }
 
+/// Runs this to its end, and then waits for nobody who blocks a thread, such as the system that looks for a name: that
+/// can take half a minute, and nobody wants the answer.
+pub(crate) fn drive<F: Future>(runtime: Runtime, work: F) -> F::Output {
+    let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(work)));
+    runtime.shutdown_background();
+    ended.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::mpsc;
+    use std::time::Duration;
+
+    /// A look-up of a name that nobody answers is one: it can take half a minute.
+    #[tokio::test]
+    async fn a_thread_that_blocks_keeps_no_worker_from_ending() {
+        let (release, released) = mpsc::channel::<()>();
+        let mut workers = Workers::default();
+        let block = move || released.recv_timeout(Duration::from_secs(10)).map_err(|_| "nobody released it");
+        let (tell, told) = mpsc::channel();
+        workers
+            .start(async move {
+                tokio::task::spawn_blocking(move || tell.send(block()));
+            })
+            .unwrap();
+        workers.ended().await;
+        release.send(()).expect("it still blocks");
+        assert_eq!(told.recv_timeout(Duration::from_secs(10)), Ok(Ok(())));
+    }
 
     #[tokio::test]
     async fn each_worker_is_a_thread_of_its_own_and_all_are_waited_for() {
