@@ -7,6 +7,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use rustls::ServerConfig;
@@ -67,8 +68,15 @@ impl Listener {
         })
     }
 
-    /// Lets nobody in any more, and returns who has connected already: the system would reset them with the socket.
-    /// To be called within a runtime.
+    /// Lets nobody else in from here on. Go on accepting for as long as it returns: so long somebody may be half in. What
+    /// was inherited is not shut, because somebody else may go on with it.
+    #[must_use]
+    pub fn shut(&self) -> Duration {
+        close::shut(&self.accepting, &self.shared.origin)
+    }
+
+    /// Returns who has connected and was not accepted: the system would reset them with the socket. To be called within a
+    /// runtime.
     #[must_use]
     pub fn close(self) -> Vec<Raw> {
         close::close(self.accepting, &self.shared)

@@ -4,6 +4,7 @@ use std::future::{Ready, ready};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -26,7 +27,10 @@ pub trait Accept {
     /// One connection failed, or none can be had right now; the listener goes on.
     fn accept(&self) -> impl Future<Output = io::Result<Self::Establish>> + Send;
 
-    /// Lets nobody in any more, and returns who has connected already.
+    /// Lets nobody else in from here on, as far as that can be; how long to wait for those who are half in.
+    fn shut(&self) -> Duration;
+
+    /// Returns who has connected and was not accepted. The last that is done with it.
     fn close(self) -> Vec<Self::Establish>;
 }
 
@@ -37,6 +41,11 @@ impl Accept for TcpListener {
     async fn accept(&self) -> io::Result<Self::Establish> {
         let (stream, peer) = Self::accept(self).await?;
         Ok(ready(Ok(plain(stream, peer))))
+    }
+
+    /// Whose it is, is not known here.
+    fn shut(&self) -> Duration {
+        Duration::ZERO
     }
 
     fn close(self) -> Vec<Self::Establish> {
@@ -57,6 +66,10 @@ impl Accept for Listener {
 
     async fn accept(&self) -> io::Result<Self::Establish> {
         Ok(Box::pin(establish(Self::accept(self).await?)))
+    }
+
+    fn shut(&self) -> Duration {
+        Self::shut(self)
     }
 
     fn close(self) -> Vec<Self::Establish> {

@@ -16,7 +16,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::server::conn::auto::Builder;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
@@ -89,14 +89,28 @@ where
 {
     let (connections, draining, drain_limit) = (TaskTracker::new(), CancellationToken::new(), terms.drain_limit);
     let (tracked, told) = (connections.clone(), draining.clone());
-    let open = move |establish| {
+    let mut open = move |establish| {
         let (terms, service, draining) = (terms.clone(), service.clone(), told.clone());
-        tracked.spawn(async move { converse(establish, &terms, service, draining).await });
+        drop(tracked.spawn(async move { converse(establish, &terms, service, draining).await }));
     };
-    let mut stop = pin!(stop);
+    take(&listener, &mut open, stop).await;
+    let end = Instant::now() + drain_limit;
+    draining.cancel();
+    // Who has connected by now, or is about to, would be reset with the listener, and is served instead.
+    let half_in = listener.shut();
+    take(&listener, &mut open, sleep(half_in.min(drain_limit))).await;
+    listener.close().into_iter().for_each(open);
+    connections.close();
+    // Too late is no reason to stay: what is left is dropped with the runtime.
+    let _ = timeout_at(end, connections.wait()).await;
+}
+
+/// Opens each connection that comes in until then.
+async fn take<L: Accept>(listener: &L, mut open: impl FnMut(L::Establish), until: impl Future<Output = ()>) {
+    let mut until = pin!(until);
     loop {
         let accepted = tokio::select! {
-            () = &mut stop => break,
+            () = &mut until => return,
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -105,10 +119,4 @@ where
             Err(_) => sleep(ACCEPT_PAUSE).await,
         }
     }
-    // Who has connected by now would be reset with the listener, and is served instead.
-    listener.close().into_iter().for_each(open);
-    draining.cancel();
-    connections.close();
-    // Too late is no reason to stay: what is left is dropped with the runtime.
-    let _ = timeout(drain_limit, connections.wait()).await;
 }
