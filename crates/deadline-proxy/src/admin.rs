@@ -51,6 +51,7 @@ pub fn service(
 ) -> impl Service<Request<Incoming>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send>
 + Clone
 + Send
++ Sync
 + 'static {
     let config = Bytes::from(format!("{:#}\n", config(settings)));
     let told = Told { readiness, config, collected: count::install().ok() };

@@ -59,7 +59,7 @@ impl Chain {
 
     fn serve<S, B>(&mut self, hop: Hop, listener: TcpListener, service: S)
     where
-        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + Sync + 'static,
         S::Error: Into<BoxError> + Send,
         S::Future: Send,
         B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,

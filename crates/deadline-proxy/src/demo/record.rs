@@ -18,9 +18,9 @@ pub(super) fn recorded<S, RB, B>(
     hop: Hop,
     policy: Policy,
     service: S,
-) -> impl Service<Request<RB>, Response = Response<B>, Error = S::Error, Future: Send> + Clone + Send + 'static
+) -> impl Service<Request<RB>, Response = Response<B>, Error = S::Error, Future: Send> + Clone + Send + Sync + 'static
 where
-    S: Service<Request<RB>, Response = Response<B>> + Clone + Send + 'static,
+    S: Service<Request<RB>, Response = Response<B>> + Clone + Send + Sync + 'static,
     RB: Send + 'static,
     S::Future: Send,
     S::Error: Send,

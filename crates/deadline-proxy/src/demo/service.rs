@@ -34,9 +34,10 @@ pub(super) fn service<F, A>(
 ) -> impl Service<Request<Incoming>, Response = Response<DeadlineBody<Full<Bytes>>>, Error = Exceeded, Future: Send>
 + Clone
 + Send
++ Sync
 + 'static
 where
-    F: Fn(Parts) -> A + Clone + Send + 'static,
+    F: Fn(Parts) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = Result<Answer, Exceeded>> + Send,
 {
     ServiceBuilder::new().layer(DeadlineLayer::new(policy).hop(hop.as_str())).service_fn(

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use hyper_util::rt::TokioTimer;
-use hyper_util::server::conn::auto::Builder;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::settings::HEAD_COUNT;
 use super::{Error, Settings};
@@ -54,16 +54,24 @@ impl Limits {
         &self.0
     }
 
-    /// Tells hyper's server what it has to keep: heads, streams, resets, and whether the peer is still there.
-    pub fn configure<E>(&self, builder: &mut Builder<E>, connect: ExtendedConnect) {
-        let Settings { head_count, head_bytes, head_limit, streams, .. } = self.0;
-        let mut http1 = builder.http1();
-        http1.timer(TokioTimer::new()).header_read_timeout(head_limit).max_buf_size(head_bytes);
+    /// hyper's server of HTTP/1.1, told what it has to keep: heads, and the time between two of them.
+    #[must_use]
+    pub fn http1(&self) -> http1::Builder {
+        let Settings { head_count, head_bytes, head_limit, .. } = self.0;
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(head_limit).max_buf_size(head_bytes);
         if head_count != HEAD_COUNT {
-            http1.max_headers(head_count);
+            builder.max_headers(head_count);
         }
-        let mut http2 = builder.http2();
-        http2
+        builder
+    }
+
+    /// hyper's server of HTTP/2, told what it has to keep: heads, streams, resets, and whether the peer is still there.
+    #[must_use]
+    pub fn http2(&self, connect: ExtendedConnect) -> http2::Builder<TokioExecutor> {
+        let Settings { head_bytes, head_limit, streams, .. } = self.0;
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
             .timer(TokioTimer::new())
             .keep_alive_interval(head_limit)
             .keep_alive_timeout(PONG_LIMIT)
@@ -73,8 +81,9 @@ impl Limits {
             .max_local_error_reset_streams(LOCAL_RESETS)
             .max_send_buf_size(SEND_BUFFER);
         if connect == ExtendedConnect::Offered {
-            http2.enable_connect_protocol();
+            builder.enable_connect_protocol();
         }
+        builder
     }
 }
 

@@ -7,20 +7,19 @@
 //! | limit | kept by | who is over it sees |
 //! |---|---|---|
 //! | `head_count`, `head_bytes` | hyper; [`HeadCountLayer`] for HTTP/2 | 431 |
-//! | `head_limit` | hyper, and the listener | a closed connection |
-//! | `started_head_limit` | [`HeadStream`] | 408 and a closed connection |
+//! | `head_limit` | hyper; [`TimedStream`] until the first request | a closed connection |
+//! | `started_head_limit` | [`TimedStream`] | 408 and a closed connection |
 //! | `body_rate` | [`BodyRateLayer`] | 408 and a closed connection; an abort after the head |
 //! | `connections` | [`ConnectionSlots`] | 503 and a closed connection; beyond a reserve, only the latter |
 //! | `streams` | hyper | `REFUSED_STREAM` |
 //! | `in_flight` | [`InFlightLayer`] | 503 with `Retry-After`, or gRPC's code 8 |
-//! | `write_stall` | the listener | a closed connection |
+//! | `write_stall` | [`TimedStream`] | a closed connection |
 
 mod answered;
 mod body_rate;
 mod builder;
 mod error;
 mod head_count;
-mod heads;
 mod held;
 mod in_flight;
 mod refuse;
@@ -28,26 +27,26 @@ mod rested;
 mod settings;
 mod slots;
 mod tally;
+mod timed;
 
 pub use self::answered::Answered;
 pub use self::body_rate::{BodyRate, BodyRateFuture, BodyRateLayer, RateBody, TooSlow};
 pub use self::builder::{ExtendedConnect, Limits};
 pub use self::error::Error;
 pub use self::head_count::{HeadCount, HeadCountLayer};
-pub use self::heads::{HeadStream, Heads, HeadsFuture, HeadsService, Under};
 pub use self::held::Held;
 pub use self::in_flight::{InFlight, InFlightFuture, InFlightLayer};
 pub use self::refuse::{no_room, refuse};
 pub use self::settings::{Rate, Settings};
 pub use self::slots::{ConnectionSlots, Entry, Slot};
 pub use self::tally::{Tally, TallyBody, TallyFuture, TallyLayer};
+pub use self::timed::{Hangup, Timed, TimedFuture, TimedService, TimedStream, Under, Version};
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use deadline_testkit::{Contract, ScriptedBody, Step};
     use http::Request;
-    use std::time::Duration;
     use tokio::io::empty;
     use tower::Layer;
     use tower_deadline::Answers;
@@ -64,8 +63,8 @@ mod tests {
         Contract::of(|inner| body_rate.layer(inner), request).assert_all();
         let head_count = HeadCountLayer::new(100, Answers::new());
         Contract::of(|inner| head_count.layer(inner), request).assert_all();
-        let (_, heads) = Heads::on(empty(), Duration::from_secs(1));
-        Contract::of(|inner| heads.layer(inner), request).assert_all();
+        let (_, timed) = Timed::on(empty(), &Limits::default());
+        Contract::of(|inner| timed.layer(inner), request).assert_all();
         Contract::of(|inner| TallyLayer::new().layer(inner), request).assert_all();
     }
 }

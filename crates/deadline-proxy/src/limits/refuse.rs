@@ -4,7 +4,7 @@
 //! asked, and the end of the connection. Takes a moment at most, and never calls anything.
 
 use std::convert::Infallible;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,8 +12,8 @@ use http::header::RETRY_AFTER;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto::Builder;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -23,7 +23,7 @@ use tower_deadline::dialect::Call;
 use std::sync::Arc;
 
 use super::in_flight::COME_BACK;
-use super::{ExtendedConnect, Limits};
+use super::{ExtendedConnect, Limits, Timed, Version};
 
 /// How long it may take to be told. What is told fits into one packet, and those who wait for it are few.
 const REFUSAL_LIMIT: Duration = Duration::from_secs(5);
@@ -35,9 +35,6 @@ where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     F: Fn(Request<Incoming>) -> Response<Bytes>,
 {
-    let mut builder = Builder::new(TokioExecutor::new());
-    limits.configure(&mut builder, ExtendedConnect::Off);
-    builder.http1().keep_alive(false);
     let told = Arc::new(Notify::new());
     let tell = Arc::clone(&told);
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
@@ -46,17 +43,33 @@ where
         async { Ok::<_, Infallible>(answer) }
     });
     let exchange = async {
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
-        tokio::select! {
-            biased;
-            // The client has seen how it ended.
-            _ = &mut connection => return,
-            () = told.notified() => connection.as_mut().graceful_shutdown(),
+        let (mut stream, _) = Timed::on(io, limits);
+        match stream.version().await {
+            Ok(Version::Http1) => {
+                let connection = limits.http1().keep_alive(false).serve_connection(TokioIo::new(stream), service);
+                end(pin!(connection), http1::Connection::graceful_shutdown, &told).await;
+            }
+            Ok(Version::Http2) => {
+                let connection = limits.http2(ExtendedConnect::Off).serve_connection(TokioIo::new(stream), service);
+                end(pin!(connection), http2::Connection::graceful_shutdown, &told).await;
+            }
+            // There is nobody to tell.
+            Err(_) => {}
         }
-        let _ = connection.await;
     };
     // Who is too slow to be told is not told.
     let _ = timeout(REFUSAL_LIMIT, exchange).await;
+}
+
+/// Serves until the answer is told, and what has been begun by then.
+async fn end<C: Future>(mut connection: Pin<&mut C>, finish: fn(Pin<&mut C>), told: &Notify) {
+    tokio::select! {
+        biased;
+        // The client has seen how it ended.
+        _ = connection.as_mut() => return,
+        () = told.notified() => finish(connection.as_mut()),
+    }
+    connection.await;
 }
 
 /// The answer to a request on a connection for which there is no room.
@@ -71,6 +84,7 @@ pub fn no_room(answers: &Answers, call: Call) -> Response<Bytes> {
 mod tests {
     use super::*;
     use http_body_util::{BodyExt, Empty};
+    use hyper_util::rt::TokioExecutor;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
     use tokio::time::Instant;
 

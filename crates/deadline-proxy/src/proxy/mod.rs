@@ -109,6 +109,7 @@ impl Proxy {
         Future: Send,
     > + Clone
     + Send
+    + Sync
     + 'static {
         let (answers, limits) = (self.answers.clone(), self.limits.settings());
         let (pool, fresh) = (Pool::new(Arc::clone(&self.cluster), workers), PropagateLayer::new());

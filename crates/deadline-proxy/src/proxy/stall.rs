@@ -17,7 +17,7 @@ use tokio::time::{sleep_until, timeout};
 use tower::{Layer, Service};
 use tower_deadline::{BodyError, Deadline, Journey, Stage, StageGuard};
 
-use crate::serve::Hangup;
+use crate::limits::Hangup;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StallLayer {

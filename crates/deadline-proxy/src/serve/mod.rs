@@ -4,7 +4,6 @@
 //! request head has arrived, and the drain. Does not know what is served.
 
 mod accept;
-mod asked;
 mod connection;
 
 use std::pin::pin;
@@ -14,8 +13,8 @@ use std::time::Duration;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper_util::rt::TokioExecutor;
-use hyper_util::server::conn::auto::Builder;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -23,7 +22,6 @@ use tower::Service;
 use tower_deadline::{Answers, BoxError};
 
 pub use self::accept::Accept;
-pub(crate) use self::connection::Hangup;
 use self::connection::converse;
 use crate::forward::ReceiveLayer;
 use crate::limits::{ConnectionSlots, ExtendedConnect, Limits};
@@ -42,18 +40,18 @@ pub struct Terms {
     answers: Answers,
     receive: Option<ReceiveLayer>,
     drain_limit: Duration,
-    builder: Arc<Builder<TokioExecutor>>,
+    http1: http1::Builder,
+    http2: http2::Builder<TokioExecutor>,
 }
 
 impl Terms {
     /// Holds connections to these limits, and tells those that are one too many in this way.
     #[must_use]
     pub fn new(limits: Limits, answers: Answers) -> Self {
-        let mut builder = Builder::new(TokioExecutor::new());
         // Whether a route carries the protocol is found out when one is asked for.
-        limits.configure(&mut builder, ExtendedConnect::Offered);
+        let (http1, http2) = (limits.http1(), limits.http2(ExtendedConnect::Offered));
         let slots = ConnectionSlots::new(limits.settings().connections);
-        Self { limits, slots, answers, receive: None, drain_limit: DRAIN_LIMIT, builder: Arc::new(builder) }
+        Self { limits, slots, answers, receive: None, drain_limit: DRAIN_LIMIT, http1, http2 }
     }
 
     /// What is told to connections that are one too many is signed like every other answer.
@@ -82,23 +80,23 @@ impl Default for Terms {
 pub async fn serve<L, S, B>(listener: L, service: S, terms: Terms, stop: impl Future<Output = ()>)
 where
     L: Accept,
-    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + Sync + 'static,
     S::Error: Into<BoxError>,
     S::Future: Send,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     let (connections, draining, drain_limit) = (TaskTracker::new(), CancellationToken::new(), terms.drain_limit);
-    let (tracked, told) = (connections.clone(), draining.clone());
-    let mut open = move |establish| {
-        let (terms, service, draining) = (terms.clone(), service.clone(), told.clone());
-        drop(tracked.spawn(async move { converse(establish, &terms, service, draining).await }));
+    let (terms, service) = (Arc::new(terms), Arc::new(service));
+    let open = |establish| {
+        let (terms, service) = (Arc::clone(&terms), Arc::clone(&service));
+        drop(connections.spawn(converse(establish, terms, service, draining.clone())));
     };
-    take(&listener, &mut open, stop).await;
+    take(&listener, open, stop).await;
     let end = Instant::now() + drain_limit;
     draining.cancel();
     // Who has connected by now, or is about to, would be reset with the listener, and is served instead.
     let half_in = listener.shut();
-    take(&listener, &mut open, sleep(half_in.min(drain_limit))).await;
+    take(&listener, open, sleep(half_in.min(drain_limit))).await;
     listener.close().into_iter().for_each(open);
     connections.close();
     // Too late is no reason to stay: what is left is dropped with the runtime.
@@ -106,7 +104,7 @@ where
 }
 
 /// Opens each connection that comes in until then.
-async fn take<L: Accept>(listener: &L, mut open: impl FnMut(L::Establish), until: impl Future<Output = ()>) {
+async fn take<L: Accept>(listener: &L, open: impl Fn(L::Establish), until: impl Future<Output = ()>) {
     let mut until = pin!(until);
     loop {
         let accepted = tokio::select! {

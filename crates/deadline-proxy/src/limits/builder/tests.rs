@@ -1,10 +1,10 @@
 use super::*;
-use crate::limits::Rate;
+use crate::limits::{Rate, Timed, Version};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -31,15 +31,18 @@ impl Body for Endless {
 fn served(settings: Settings, connect: ExtendedConnect) -> (DuplexStream, Arc<AtomicUsize>) {
     let (client, server) = duplex(64 * 1_024);
     let taken = Arc::new(AtomicUsize::new(0));
-    let mut builder = Builder::new(TokioExecutor::new());
-    Limits::new(settings).unwrap().configure(&mut builder, connect);
+    let limits = Limits::new(settings).unwrap();
     let count = Arc::clone(&taken);
     tokio::spawn(async move {
         let service = hyper::service::service_fn(move |_: Request<Incoming>| {
             let body = Endless(Arc::clone(&count));
             async { Ok::<_, Infallible>(Response::new(body)) }
         });
-        let _ = builder.serve_connection(TokioIo::new(server), service).await;
+        let (mut stream, _) = Timed::on(server, &limits);
+        let _ = match stream.version().await.unwrap() {
+            Version::Http1 => limits.http1().serve_connection(TokioIo::new(stream), service).await,
+            Version::Http2 => limits.http2(connect).serve_connection(TokioIo::new(stream), service).await,
+        };
     });
     (client, taken)
 }
@@ -139,5 +142,5 @@ fn what_cannot_be_kept_is_named_with_what_is_expected() {
 fn the_least_can_be_kept() {
     let least = Settings { head_bytes: 8_192, head_count: 1, connections: 1, streams: 1, ..Settings::default() };
     let limits = Limits::new(least).unwrap();
-    limits.configure(&mut Builder::new(TokioExecutor::new()), ExtendedConnect::Offered);
+    let _ = (limits.http1(), limits.http2(ExtendedConnect::Offered));
 }

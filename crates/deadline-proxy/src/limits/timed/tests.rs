@@ -1,7 +1,9 @@
 //! Through hyper's server, as it is set up for clients, on a paused clock.
 
+mod writes;
+
 use super::*;
-use crate::limits::{ExtendedConnect, Limits};
+use crate::limits::ExtendedConnect;
 use bytes::Bytes;
 use deadline_testkit::ScriptedError;
 use http::{Request, Response};
@@ -9,25 +11,37 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tower::{Layer, service_fn};
 
 const SECOND: Duration = Duration::from_secs(1);
+const MOMENT: Duration = Duration::from_millis(1);
 const LIMIT: Duration = Duration::from_secs(10);
+/// More than a client and hyper take in without being read.
+const LARGE: usize = 1024 * 1024;
+/// What a client of HTTP/2 says before it asks: its preface, and settings by which windows are no limit.
+const HELLO: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x06\x04\0\0\0\0\0\0\x04\x7f\xff\xff\xff\
+    \0\0\x04\x08\0\0\0\0\0\x7f\0\0\0";
 const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 
 async fn serve(request: Request<Incoming>) -> Result<Response<UnsyncBoxBody<Bytes, ScriptedError>>, ScriptedError> {
     let path = request.uri().path().to_owned();
+    if path == "/large" {
+        return Ok(Response::new(Full::from(vec![b'x'; LARGE]).map_err(|never| match never {}).boxed_unsync()));
+    }
     if path == "/slow" {
         sleep(60 * SECOND).await;
     }
-    if path == "/tunnel" {
+    if path == "/tunnel" || path == "/source" {
         tokio::spawn(async move {
             let mut tunnel = TokioIo::new(hyper::upgrade::on(request).await.unwrap());
+            if path == "/source" {
+                return tunnel.write_all(&[b'x'; LARGE]).await.unwrap();
+            }
             let (mut reader, mut writer) = tokio::io::split(&mut tunnel);
             tokio::io::copy(&mut reader, &mut writer).await.unwrap();
         });
@@ -41,12 +55,14 @@ async fn serve(request: Request<Incoming>) -> Result<Response<UnsyncBoxBody<Byte
 /// A client and the task that serves it.
 fn served() -> (DuplexStream, JoinHandle<()>) {
     let (client, server) = duplex(64 * 1024);
-    let (stream, heads) = Heads::on(server, LIMIT);
-    let mut builder = Builder::new(TokioExecutor::new());
-    Limits::default().configure(&mut builder, ExtendedConnect::Off);
-    let service = TowerToHyperService::new(heads.layer(service_fn(serve)));
+    let limits = Limits::default();
+    let (mut stream, timed) = Timed::on(server, &limits);
+    let service = TowerToHyperService::new(timed.layer(service_fn(serve)));
     let serving = async move {
-        let _ = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
+        let _ = match stream.version().await.unwrap() {
+            Version::Http1 => limits.http1().serve_connection(TokioIo::new(stream), service).with_upgrades().await,
+            Version::Http2 => limits.http2(ExtendedConnect::Off).serve_connection(TokioIo::new(stream), service).await,
+        };
     };
     (client, tokio::spawn(serving))
 }
@@ -61,6 +77,15 @@ async fn rest(client: &mut DuplexStream) -> String {
     let mut text = String::new();
     client.read_to_string(&mut text).await.unwrap();
     text
+}
+
+/// That it is served for so long from here on, and no longer.
+async fn ends_after(limit: Duration, mut serving: JoinHandle<()>) {
+    let start = Instant::now();
+    assert!(timeout(limit - MOMENT, &mut serving).await.is_err(), "before");
+    // Bounded, because a clock that nobody waits for does not move.
+    timeout(SECOND, serving).await.expect("at").unwrap();
+    assert_eq!(start.elapsed(), limit);
 }
 
 /// One byte a second, until it is answered or `bytes` are through.
@@ -199,7 +224,7 @@ async fn what_goes_through_a_tunnel_is_no_head() {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_written_into_an_answer_that_is_half_written() {
     let (mut client, server) = duplex(8);
-    let (mut stream, _heads) = Heads::on(server, LIMIT);
+    let (mut stream, _timed) = Timed::on(server, &Limits::default());
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
     assert!(std::pin::pin!(stream.write_all(b"0123456789")).as_mut().poll(&mut cx).is_pending());
     client.write_all(b"G").await.unwrap();
@@ -210,4 +235,34 @@ async fn nothing_is_written_into_an_answer_that_is_half_written() {
     assert_eq!(stream.read(&mut buffer).await.unwrap(), 0, "late");
     drop(stream);
     assert_eq!(rest(&mut client).await, "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_asks_for_nothing_is_given_up_at_the_limit_whatever_it_speaks() {
+    for hello in [&b""[..], HELLO] {
+        let (mut client, serving) = served();
+        client.write_all(hello).await.unwrap();
+        ends_after(Limits::default().settings().head_limit, serving).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_bytes_come_in_whatever_pieces_and_are_read_by_who_reads_next() {
+    for pieces in [&[GET][..], &[b"G", b"ET ", &GET[4..]], &[b"P", &b"RI"[..]], &[&HELLO[..5], &HELLO[5..]]] {
+        let (mut client, server) = duplex(1024);
+        let (mut stream, _timed) = Timed::on(server, &Limits::default());
+        let sent = pieces.concat();
+        let (version, ()) = tokio::join!(stream.version(), async {
+            for piece in pieces {
+                client.write_all(piece).await.unwrap();
+                sleep(MOMENT).await;
+            }
+            client.shutdown().await.unwrap();
+        });
+        assert_eq!(version.unwrap() == Version::Http2, sent.starts_with(b"PRI *"));
+        let (mut one, mut rest) = ([0], Vec::new());
+        stream.read_exact(&mut one).await.unwrap();
+        stream.read_to_end(&mut rest).await.unwrap();
+        assert_eq!([&one[..], &rest].concat(), sent);
+    }
 }

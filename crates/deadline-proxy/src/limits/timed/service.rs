@@ -8,56 +8,59 @@ use http::{Method, Request, Response, StatusCode};
 use pin_project::pin_project;
 use tower::{Layer, Service};
 
-use super::Heads;
-use super::activity::Activity;
-pub use super::activity::Under;
+use super::Timed;
+use super::activity::{Activity, Under};
 use crate::limits::Held;
 use crate::limits::rested::Rested;
 
-impl<S> Layer<S> for Heads {
-    type Service = HeadsService<S>;
+impl<S> Layer<S> for Timed {
+    type Service = TimedService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        HeadsService { inner, activity: Arc::clone(&self.0) }
+        TimedService { inner, activity: Arc::clone(&self.0) }
     }
 }
 
 /// Serves one connection, and tells its stream which of its time belongs to a request. See the module.
 #[derive(Clone, Debug)]
-pub struct HeadsService<S> {
+pub struct TimedService<S> {
     inner: S,
     activity: Arc<Activity>,
 }
 
-impl<S, RB, B> Service<Request<RB>> for HeadsService<S>
+impl<S, RB, B> Service<Request<RB>> for TimedService<S>
 where
     S: Service<Request<RB>, Response = Response<B>>,
 {
     type Response = Response<Held<B, Under>>;
     type Error = S::Error;
-    type Future = HeadsFuture<S::Future>;
+    type Future = TimedFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<RB>) -> Self::Future {
+        let is_whole = request.version() < http::Version::HTTP_2;
         let (under, is_connect) = (self.activity.enter(), *request.method() == Method::CONNECT);
-        HeadsFuture { inner: Rested::new(self.inner.call(request)), under: Some(under), is_connect }
+        let inner = Rested::new(self.inner.call(request));
+        TimedFuture { inner, under: Some(under), is_whole, is_connect }
     }
 }
 
-/// Future of [`HeadsService`].
+/// Future of [`TimedService`].
 #[pin_project]
 #[derive(Debug)]
-pub struct HeadsFuture<F> {
+pub struct TimedFuture<F> {
     #[pin]
     inner: Rested<F>,
     under: Option<Under>,
+    /// Whether the request has its connection to itself.
+    is_whole: bool,
     is_connect: bool,
 }
 
-impl<F, B, E> Future for HeadsFuture<F>
+impl<F, B, E> Future for TimedFuture<F>
 where
     F: Future<Output = Result<Response<B>, E>>,
 {
@@ -68,9 +71,10 @@ where
         let response = ready!(this.inner.poll(cx))?;
         let under = this.under.take();
         let status = response.status();
-        // R17: a tunnel is bounded by limits of its own.
-        if status == StatusCode::SWITCHING_PROTOCOLS || *this.is_connect && status.is_success() {
-            under.iter().for_each(Under::release);
+        let is_tunnel = status == StatusCode::SWITCHING_PROTOCOLS || *this.is_connect && status.is_success();
+        // R17: a tunnel is bounded by limits of its own; the other streams beside it are not.
+        if is_tunnel && *this.is_whole {
+            under.iter().for_each(Under::becomes_tunnel);
         }
         Poll::Ready(Ok(response.map(|body| Held::new(body, under))))
     }

@@ -1,0 +1,61 @@
+//! How long a client may keep its connection waiting.
+//!
+//! Covers what hyper does not, by one stream around the connection:
+//!
+//! | limit | counts from | to |
+//! |---|---|---|
+//! | `head_limit` | the connection | its first request, of whatever version; hyper counts only once it has seen which |
+//! | `started_head_limit` | the first byte of a head of HTTP/1.1 | its end |
+//! | `write_stall` | a write that the client does not take | the next one that it does (R13b) |
+//!
+//! hyper has one limit for an idle connection and for a head that has begun, and it must be long for the former: the
+//! second of these is what slowloris meets. The stream notes when bytes come while no request is under way, and a layer
+//! of the connection's own tells it when one is. A head that is late is answered with a bare 408 (no request is known,
+//! so there is nothing to say more) and the connection ends. So it does at the other limits, without an answer.
+//!
+//! Does not cover heads of HTTP/2, where bytes between requests are no head (settings, pings): hyper asks such a peer
+//! whether it is still there, which it cannot answer in the middle of a head. Does not cover a tunnel, which has limits
+//! of its own (R17): once a connection has become one, none of these counts. One over HTTP/2 is a stream beside others,
+//! whose connection goes on as before.
+
+mod activity;
+mod clock;
+mod service;
+mod stream;
+mod version;
+
+use std::sync::Arc;
+
+use self::activity::Activity;
+pub use self::activity::{Hangup, Under};
+pub use self::service::{TimedFuture, TimedService};
+pub use self::stream::TimedStream;
+pub use self::version::Version;
+use super::Limits;
+
+/// The requests of one connection. Layer of [`TimedService`], which has to stand around whatever serves it.
+#[derive(Clone, Debug)]
+pub struct Timed(Arc<Activity>);
+
+impl Timed {
+    /// A stream on which a client is held to these limits, and the layer that tells it about requests.
+    pub fn on<S>(stream: S, limits: &Limits) -> (TimedStream<S>, Self) {
+        let activity = Arc::default();
+        (TimedStream::new(stream, limits.settings(), Arc::clone(&activity)), Self(activity))
+    }
+
+    /// Waits for the first request of the connection. For one at a time, together with whoever waits for its
+    /// [`Hangup`] in the same task. Cancel-safe.
+    pub async fn asked(&self) {
+        self.0.asked().await;
+    }
+
+    /// What ends the connection, for whoever has a reason to.
+    #[must_use]
+    pub fn hangup(&self) -> Hangup {
+        Hangup(Arc::clone(&self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests;
