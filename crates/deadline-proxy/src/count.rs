@@ -12,6 +12,7 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 
 const REFUSALS: &str = "deadline_proxy_refusals_total";
 const ACCEPTED: &str = "deadline_proxy_connections_accepted_total";
+const UNACCEPTED: &str = "deadline_proxy_accept_failures_total";
 const OPEN: &str = "deadline_proxy_connections_open";
 const REQUESTS: &str = "deadline_proxy_requests_total";
 const IN_FLIGHT: &str = "deadline_proxy_requests_in_flight";
@@ -84,6 +85,11 @@ pub(crate) fn refused(refusal: Refusal) {
 pub(crate) fn connection_opened() {
     counter!(ACCEPTED).increment(1);
     gauge!(OPEN).increment(1);
+}
+
+/// A connection could not be accepted: the process has no more file descriptors, as a rule.
+pub(crate) fn accept_failed() {
+    counter!(UNACCEPTED).increment(1);
 }
 
 /// It is closed.
@@ -174,6 +180,7 @@ pub(crate) fn install() -> Result<Collected, BuildError> {
 fn describe() {
     describe_counter!(REFUSALS, Unit::Count, "What was refused before it came to an upstream, by the reason.");
     describe_counter!(ACCEPTED, Unit::Count, "Connections of clients that were let in.");
+    describe_counter!(UNACCEPTED, Unit::Count, "Times that no connection could be accepted, for lack of descriptors.");
     describe_gauge!(OPEN, Unit::Count, "Connections of clients that are open.");
     describe_counter!(
         REQUESTS,

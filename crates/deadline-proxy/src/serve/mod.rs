@@ -6,6 +6,7 @@
 mod accept;
 mod connection;
 
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,11 +24,15 @@ use tower_deadline::{Answers, BoxError};
 
 pub use self::accept::Accept;
 use self::connection::converse;
+use crate::count;
 use crate::forward::ReceiveLayer;
 use crate::limits::{ConnectionSlots, ExtendedConnect, Limits};
 
 /// How long to wait when the process has no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A process without file descriptors says so at most this often, for each listener of a worker.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// How long a drain waits for what is under way, where nobody says.
 const DRAIN_LIMIT: Duration = Duration::from_secs(30);
@@ -105,7 +110,7 @@ where
 
 /// Opens each connection that comes in until then.
 async fn take<L: Accept>(listener: &L, open: impl Fn(L::Establish), until: impl Future<Output = ()>) {
-    let mut until = pin!(until);
+    let (mut until, mut failures) = (pin!(until), Failures::default());
     loop {
         let accepted = tokio::select! {
             () = &mut until => return,
@@ -114,7 +119,90 @@ async fn take<L: Accept>(listener: &L, open: impl Fn(L::Establish), until: impl 
         match accepted {
             Ok(establish) => open(establish),
             // One connection failed, or none can be had right now; the listener goes on.
-            Err(_) => sleep(ACCEPT_PAUSE).await,
+            Err(error) => {
+                failures.tell(&error);
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Connections that could not be accepted: each is counted, and now and then one is told of.
+#[derive(Default)]
+struct Failures {
+    told: Option<Instant>,
+}
+
+impl Failures {
+    fn tell(&mut self, error: &io::Error) {
+        count::accept_failed();
+        if self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
+            self.told = Some(Instant::now());
+            tracing::warn!("no connection can be accepted: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::Full;
+    use std::future::ready;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    /// Has no descriptor to accept with.
+    struct Exhausted;
+
+    impl Accept for Exhausted {
+        type Stream = TcpStream;
+        type Establish = std::future::Ready<io::Result<(TcpStream, crate::client::Client)>>;
+
+        async fn accept(&self) -> io::Result<Self::Establish> {
+            Err(io::Error::from_raw_os_error(24))
+        }
+
+        fn shut(&self) -> Duration {
+            Duration::ZERO
+        }
+
+        fn close(self) -> Vec<Self::Establish> {
+            Vec::new()
+        }
+    }
+
+    #[test]
+    fn connections_that_cannot_be_accepted_are_counted() {
+        let told = count::told(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+            let stop = async { sleep(10 * ACCEPT_PAUSE + ACCEPT_PAUSE / 2).await };
+            runtime.unwrap().block_on(stopped(Exhausted, stop));
+        });
+        assert!(told.contains("deadline_proxy_accept_failures_total 1"), "{told}");
+    }
+
+    /// Says "ok" to everybody.
+    async fn stopped(listener: impl Accept, stop: impl Future<Output = ()>) {
+        let service = tower::service_fn(|_: Request<Incoming>| async {
+            Ok::<_, BoxError>(Response::new(Full::new(bytes::Bytes::from_static(b"ok"))))
+        });
+        serve(listener, service, Terms::default(), stop).await;
+    }
+
+    #[tokio::test]
+    async fn who_has_asked_before_the_stop_is_answered() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut clients = Vec::new();
+        for _ in 0..20 {
+            let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+            clients.push(client);
+        }
+        stopped(listener, ready(())).await;
+        for mut client in clients {
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("ok"), "{answer:?}");
         }
     }
 }
