@@ -50,7 +50,7 @@ async fn connect(proxy: &Proxy) -> WebSocketStream<TcpStream> {
 }
 
 /// The same by an extended CONNECT.
-async fn connect_http2(proxy: &Proxy) -> WebSocketStream<impl AsyncRead + AsyncWrite + Unpin> {
+async fn connect_http2(proxy: &Proxy) -> WebSocketStream<impl AsyncRead + AsyncWrite + Unpin + use<>> {
     let stream = TokioIo::new(TcpStream::connect(proxy.address).await.unwrap());
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake::<_, _, Empty<Bytes>>(TokioExecutor::new(), stream)
@@ -142,10 +142,8 @@ async fn a_tunnel_that_nobody_allowed_is_none() {
     assert!(matches!(refused, Err(Error::Http(_))), "{refused:?}");
 }
 
-#[tokio::test]
-async fn at_sigterm_tunnels_end_and_so_does_the_program() {
-    let proxy = allowing(echo().await).await;
-    let mut socket = connect(&proxy).await;
+/// Nobody waits for the end of a tunnel, and nothing of one is lost that was read.
+async fn assert_ends_at_sigterm(proxy: Proxy, mut socket: WebSocketStream<impl AsyncRead + AsyncWrite + Unpin>) {
     socket.send(Message::text("last")).await.unwrap();
     assert_eq!(soon("an echo", socket.next()).await.unwrap().unwrap(), Message::text("last"));
     proxy.program.terminate().await;
@@ -153,4 +151,17 @@ async fn at_sigterm_tunnels_end_and_so_does_the_program() {
     drop(socket);
     let finished = soon("the program to end", proxy.program.finish()).await;
     assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""));
+}
+
+#[tokio::test]
+async fn at_sigterm_tunnels_end_and_so_does_the_program() {
+    for workers in ["1", "4"] {
+        let arguments = ["--upgrade", "websocket", "--workers", workers];
+        let proxy = Proxy::with(echo().await, &arguments).await;
+        let socket = connect(&proxy).await;
+        assert_ends_at_sigterm(proxy, socket).await;
+        let proxy = Proxy::with(echo().await, &arguments).await;
+        let socket = connect_http2(&proxy).await;
+        assert_ends_at_sigterm(proxy, socket).await;
+    }
 }

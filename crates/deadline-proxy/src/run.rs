@@ -9,7 +9,7 @@ mod ways_in;
 use std::future::pending;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tower_deadline::Answers;
@@ -30,7 +30,7 @@ use crate::worker::{Workers, drive};
 /// How often the files of certificates are looked at. They are few and small, and whoever has replaced them is waiting.
 const CERTIFICATE_CHECK: Duration = Duration::from_secs(1);
 
-/// How long tunnels may take to end, once all else has.
+/// How long tunnels may take to end, once they are told to.
 const TUNNEL_CLOSE: Duration = Duration::from_secs(5);
 
 /// Serves until SIGTERM or SIGINT, then lets what is under way finish. A second signal ends it at once.
@@ -95,8 +95,13 @@ async fn work(sockets: Vec<Socket>, proxy: Proxy, terms: Terms, workers: usize, 
         opened.inspect_err(|error| tracing::error!("a listener cannot be waited on: {error}")).ok()
     });
     let served = listeners.map(|listener| serve(listener, service.clone(), terms.clone(), until(stopped.clone())));
-    join_all(served).await;
-    proxy.close_tunnels(TUNNEL_CLOSE).await;
+    // A tunnel has no end to wait for, and over HTTP/2 it would keep its connection, and so the drain, for the whole
+    // limit.
+    let closed = async {
+        until(stopped.clone()).await;
+        proxy.close_tunnels(TUNNEL_CLOSE).await;
+    };
+    join(join_all(served), closed).await;
 }
 
 async fn until(mut stopped: watch::Receiver<bool>) {
