@@ -86,13 +86,36 @@ pub(super) fn http2<B>(request: &mut Request<B>, endpoint: &Endpoint) {
     let field = || field.and_then(|host| Authority::try_from(host.as_bytes()).ok());
     parts.authority = Some(said.or_else(field).unwrap_or_else(|| endpoint.origin.authority.clone()));
     parts.scheme = Some(if endpoint.is_tls() { Scheme::HTTPS } else { Scheme::HTTP });
-    parts.path_and_query.get_or_insert_with(|| PathAndQuery::from_static("/"));
+    parts.path_and_query = Some(whole(parts.path_and_query));
     // All three are there, so there is no error to look at.
     *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+}
+
+/// RFC 9113 §8.3.1: h2 writes what is there, and `?a` alone is malformed.
+fn whole(path: Option<PathAndQuery>) -> PathAndQuery {
+    let rooted = |path: PathAndQuery| match path.as_str().starts_with('?') {
+        // Written out, it has one.
+        true => path.to_string().try_into().ok(),
+        false => Some(path),
+    };
+    path.and_then(rooted).unwrap_or_else(|| PathAndQuery::from_static("/"))
 }
 
 /// RFC 9110 §7.2: a `Host` has no user information.
 fn host(authority: &Authority) -> &str {
     let text = authority.as_str();
     text.rsplit_once('@').map_or(text, |(_, host)| host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `http://shop.example?a` has no path, and `:path` begins with one.
+    #[test]
+    fn a_target_without_a_path_is_given_one() {
+        for (target, path) in [("http://a?b=c", "/?b=c"), ("http://a", "/"), ("http://a/b?c", "/b?c"), ("/b", "/b")] {
+            assert_eq!(whole(target.parse::<Uri>().unwrap().into_parts().path_and_query).as_str(), path);
+        }
+    }
 }
