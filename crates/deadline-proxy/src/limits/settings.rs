@@ -33,7 +33,8 @@ pub struct Settings {
     /// How slow a request body may be; `None`: as slow as it likes, until its deadline. Not for calls of gRPC and
     /// Connect, whose streams are silent as long as nobody has something to say.
     pub body_rate: Option<Rate>,
-    /// Connections of the whole process. 16 384: with what an idle connection holds, some hundred megabytes.
+    /// Connections of the whole process, tunnels among them. 16 384: with the 12 KiB that an idle one holds without TLS,
+    /// two hundred megabytes.
     pub connections: usize,
     /// Streams of one HTTP/2 connection at a time. 128: what nginx has, and above the 100 that RFC 9113 §6.5.2 asks
     /// for.

@@ -3,7 +3,6 @@
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -13,7 +12,7 @@ use hyper::server::conn::http1::UpgradeableConnection;
 use hyper::server::conn::http2;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower::util::Oneshot;
 use tower::{Layer, Service, ServiceExt};
@@ -21,19 +20,16 @@ use tower_deadline::BoxError;
 use tower_deadline::dialect::Call;
 
 use super::Terms;
+use super::drain::Drain;
 use crate::client::Client;
 use crate::limits::{Entry, Hangup, Timed, TimedService, Version, no_room, refuse};
 
-/// A connection that is younger than this when a drain begins has its first request on the way: the time of a round
-/// trip, and of a packet that has to be sent twice.
-const FIRST_REQUEST: Duration = Duration::from_secs(1);
-
-/// Serves a connection to its end: that of the client, of a limit, or of a drain, which begins with `stop`.
+/// Serves a connection to its end: that of the client, of a limit, or of a drain.
 pub(super) async fn converse<I, S, B>(
     established: impl Future<Output = io::Result<(I, Client)>>,
     terms: Arc<Terms>,
     service: Arc<S>,
-    stop: CancellationToken,
+    draining: CancellationToken,
 ) where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + Sync + 'static,
@@ -48,18 +44,24 @@ pub(super) async fn converse<I, S, B>(
     let limit = terms.limits.settings().started_head_limit;
     // Who does not get as far as HTTP has nothing to be told.
     let Ok(Ok((stream, client))) = timeout(limit, established).await else { return };
-    if matches!(entry, Entry::Refused(_)) {
-        return Box::pin(refuse(stream, &terms.limits, |request| no_room_for(request, client, &terms))).await;
-    }
+    let slot = match entry {
+        Entry::Served(slot) => slot,
+        Entry::Refused(_slot) => {
+            return Box::pin(refuse(stream, &terms.limits, |request| no_room_for(request, client, &terms))).await;
+        }
+        Entry::Dropped => return,
+    };
     let (mut stream, timed) = Timed::on(stream, &terms.limits);
-    let drain = Drain { stop, since: Instant::now(), timed: timed.clone() };
+    // A tunnel takes the stream with it, and is as much a connection as before.
+    stream.hold(slot);
+    let (hangup, drain) = (timed.hangup(), Drain::of(timed.clone(), draining));
     let version = tokio::select! {
         // What has come by now is served.
         biased;
         version = stream.version() => version,
-        () = drain.begun() => return,
+        () = drain.concerns() => return,
     };
-    let (hangup, attendant) = (timed.hangup(), Attendant { service, timed, client });
+    let attendant = Attendant { service, timed, client };
     match version {
         Ok(Version::Http1) => {
             let connection = terms.http1.serve_connection(TokioIo::new(stream), attendant).with_upgrades();
@@ -75,20 +77,17 @@ pub(super) async fn converse<I, S, B>(
     }
 }
 
-/// When a connection is to finish what it has.
-struct Drain {
-    stop: CancellationToken,
-    since: Instant,
-    timed: Timed,
-}
-
-impl Drain {
-    /// Ends where a drain has begun, and this connection is not too young to have asked.
-    async fn begun(&self) {
-        self.stop.cancelled().await;
-        let young = self.since + FIRST_REQUEST;
-        // Either is an end. In a place of its own: a connection has one drain, at its end.
-        let _ = Box::pin(timeout_at(young, self.timed.asked())).await;
+/// What ends a connection with an error, the client has seen; there is nobody else to tell.
+async fn carry<C: Future>(mut connection: Pin<&mut C>, finish: fn(Pin<&mut C>), hangup: &Hangup, drain: &Drain) {
+    tokio::select! {
+        biased;
+        _ = connection.as_mut() => return,
+        () = hangup.requested() => return,
+        () = drain.concerns() => finish(connection.as_mut()),
+    }
+    tokio::select! {
+        _ = connection => {}
+        () = hangup.requested() => {}
     }
 }
 
@@ -99,20 +98,6 @@ fn no_room_for(mut request: Request<Incoming>, client: Client, terms: &Terms) ->
     match &terms.receive {
         Some(receive) => receive.answer(request, answer),
         None => answer,
-    }
-}
-
-/// What ends a connection with an error, the client has seen; there is nobody else to tell.
-async fn carry<C: Future>(mut connection: Pin<&mut C>, finish: fn(Pin<&mut C>), hangup: &Hangup, drain: &Drain) {
-    tokio::select! {
-        biased;
-        _ = connection.as_mut() => return,
-        () = hangup.requested() => return,
-        () = drain.begun() => finish(connection.as_mut()),
-    }
-    tokio::select! {
-        _ = connection => {}
-        () = hangup.requested() => {}
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod accept;
 mod connection;
+mod drain;
 
 use std::io;
 use std::pin::pin;

@@ -16,7 +16,7 @@ pub(super) struct Activity {
     under_way: AtomicUsize,
     is_tunnel: AtomicBool,
     is_hung_up: AtomicBool,
-    /// Who waits for the latter, or for the first of them.
+    /// Who waits for the latter, or for the first request.
     server: AtomicWaker,
 }
 
@@ -33,11 +33,12 @@ impl Activity {
         self.is_tunnel.load(Ordering::Acquire)
     }
 
-    /// Waits for the first request.
-    pub(super) async fn asked(&self) {
+    /// Waits, on behalf of the one task that serves the connection.
+    pub(super) async fn until(&self, is_so: impl Fn(&Self) -> bool) {
         poll_fn(|cx| {
+            // Registered first, so that nothing is missed between the two.
             self.server.register(cx.waker());
-            if self.called() > 0 { Poll::Ready(()) } else { Poll::Pending }
+            if is_so(self) { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
     }
@@ -79,13 +80,8 @@ impl Hangup {
         self.0.server.wake();
     }
 
-    /// Waits until somebody wants that. For one at a time: the last who asks is told. Cancel-safe.
+    /// Waits until somebody wants that. For one task, which may wait for the first request too. Cancel-safe.
     pub async fn requested(&self) {
-        poll_fn(|cx| {
-            // Registered first, so that nothing is missed between the two.
-            self.0.server.register(cx.waker());
-            if self.0.is_hung_up.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
+        self.0.until(|activity| activity.is_hung_up.load(Ordering::Acquire)).await;
     }
 }

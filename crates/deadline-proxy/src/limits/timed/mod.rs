@@ -44,10 +44,9 @@ impl Timed {
         (TimedStream::new(stream, limits.settings(), Arc::clone(&activity)), Self(activity))
     }
 
-    /// Waits for the first request of the connection. For one at a time, together with whoever waits for its
-    /// [`Hangup`] in the same task. Cancel-safe.
+    /// Waits for the first request. For the task that serves the connection. Cancel-safe.
     pub async fn asked(&self) {
-        self.0.asked().await;
+        self.0.until(|activity| activity.called() > 0).await;
     }
 
     /// What ends the connection, for whoever has a reason to.

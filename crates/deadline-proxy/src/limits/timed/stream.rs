@@ -12,7 +12,7 @@ use super::activity::Activity;
 use super::clock::{Clock, Over};
 use super::version::{Hello, Version};
 use crate::count::{self, Refusal};
-use crate::limits::Settings;
+use crate::limits::{Settings, Slot};
 
 /// RFC 9110 §15.5.9.
 const LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
@@ -33,13 +33,19 @@ pub struct TimedStream<S> {
     /// Whether something that was to be written may be half written.
     is_blocked: bool,
     is_over: bool,
+    slot: Option<Slot>,
 }
 
 impl<S> TimedStream<S> {
     pub(super) fn new(inner: S, settings: &Settings, activity: Arc<Activity>) -> Self {
         let clock = Clock::new(settings.head_limit, settings.started_head_limit, settings.write_stall);
         let hello = Hello::default();
-        Self { inner, activity, clock, hello, called: 0, is_blocked: false, is_over: false }
+        Self { inner, activity, clock, hello, called: 0, is_blocked: false, is_over: false, slot: None }
+    }
+
+    /// Takes up this place for as long as it is there.
+    pub fn hold(&mut self, slot: Slot) {
+        self.slot = Some(slot);
     }
 
     /// What has begun became a request, or was none.
