@@ -83,6 +83,31 @@ async fn a_short_body_keeps_its_length_and_its_client_sees_the_connection_end() 
     assert_eq!(client.rest().await, "0123456789");
 }
 
+// R33
+#[tokio::test]
+async fn a_length_beside_chunks_cuts_no_body() {
+    let chunks = "transfer-encoding: chunked\r\n\r\na\r\n0123456789\r\n0\r\n\r\n";
+    for length in [5, 10, 50] {
+        let both = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n{chunks}");
+        let upstream = Upstream::answering(&both).await;
+        let proxy = Proxy::to(upstream.address).await;
+        for version in ["--http1.1", "--http2-prior-knowledge"] {
+            let answer = curl(&[version, "-H", "X-Request-Timeout: 5s", &proxy.url("/")]).await;
+            assert_eq!((answer.exit, answer.text().as_str()), (Some(0), "0123456789"), "{length} {version}");
+        }
+    }
+}
+
+// R35
+#[tokio::test]
+async fn a_coding_that_the_client_could_not_know_of_is_a_502() {
+    let coded = "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\na\r\n0123456789\r\n0\r\n\r\n";
+    let proxy = Proxy::to(Upstream::answering(coded).await.address).await;
+    let answer = curl(&["-H", "X-Request-Timeout: 5s", &proxy.url("/")]).await;
+    assert_eq!(answer.status, 502);
+    assert_eq!(answer.json(), bad_gateway("the upstream's transfer-encoding: nothing but `chunked` is expected"));
+}
+
 /// Whoever is on call for the upstream is not the one to wake, nor told of it.
 #[tokio::test]
 async fn a_request_body_that_is_malformed_is_the_clients_fault() {

@@ -15,6 +15,9 @@ static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 static HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
+/// So much of a name is told that may not stand there: it can be as long as a head.
+const SHOWN: usize = 64;
+
 /// Always removed, whether `Connection` names them or not.
 static ALWAYS: [&HeaderName; 9] = [
     &CONNECTION,
@@ -31,33 +34,45 @@ static ALWAYS: [&HeaderName; 9] = [
 /// Never to be named by `Connection`: the message depends on them.
 static PROTECTED: [&HeaderName; 5] = [&HOST, &CONTENT_LENGTH, &AUTHORIZATION, &COOKIE, &FORWARDED];
 
-/// What `Connection` may not say.
+/// Why a message does not cross.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Nominated {
+pub(super) enum Broken {
+    /// `Connection` may not name this.
     Protected(String),
     TooMany,
+    /// Whoever reads the body without the field that is removed would take it for something else.
+    Coded,
 }
 
-impl fmt::Display for Nominated {
+impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Protected(name) => write!(f, "connection: names {name}, which is not for one connection only"),
             Self::TooMany => write!(f, "connection: names more than {MAX_NOMINATED} fields"),
+            Self::Coded => f.write_str("transfer-encoding: nothing but `chunked` is expected"),
         }
     }
 }
 
-/// Removes what concerns one connection only. `TE: trailers` stays, also where `Connection` names `TE`.
+/// Removes what concerns one connection only. `TE: trailers` stays, also where `Connection` names `TE`. A length beside
+/// chunks is not that of the body, and goes too.
 ///
 /// On an error nothing was removed.
-pub(super) fn strip(headers: &mut HeaderMap) -> Result<(), Nominated> {
+pub(super) fn strip(headers: &mut HeaderMap) -> Result<(), Broken> {
     let present: u16 = headers.keys().filter_map(place).fold(0, |set, place| set | 1 << place);
     // Most messages over HTTP/2 and most responses: nothing else needs to be looked up.
     if present == 0 {
         return Ok(());
     }
     let nominated = nominated(headers)?;
+    if is_coded(headers) {
+        return Err(Broken::Coded);
+    }
     let trailers = elements(headers, &TE).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
+    // RFC 9112 §6.3: whoever believed the length would take the beginning of the body for the whole.
+    if headers.contains_key(TRANSFER_ENCODING) {
+        headers.remove(CONTENT_LENGTH);
+    }
     for (place, name) in ALWAYS.into_iter().enumerate() {
         if present & 1 << place != 0 {
             headers.remove(name);
@@ -99,15 +114,22 @@ fn place(name: &HeaderName) -> Option<usize> {
     ALWAYS.into_iter().position(|always| always == name)
 }
 
+/// Whether the body has a coding that nobody has taken off. `identity` is none, and a relic.
+fn is_coded(headers: &HeaderMap) -> bool {
+    let mut codings = elements(headers, &TRANSFER_ENCODING).filter(|coding| !coding.eq_ignore_ascii_case(b"identity"));
+    !codings.next().is_none_or(|coding| coding.eq_ignore_ascii_case(b"chunked")) || codings.next().is_some()
+}
+
 /// The names in all lines of `Connection` that have to be removed on its word alone.
-fn nominated(headers: &HeaderMap) -> Result<Vec<HeaderName>, Nominated> {
+fn nominated(headers: &HeaderMap) -> Result<Vec<HeaderName>, Broken> {
     let mut names = Vec::new();
     for (count, token) in elements(headers, &CONNECTION).enumerate() {
         if count == MAX_NOMINATED {
-            return Err(Nominated::TooMany);
+            return Err(Broken::TooMany);
         }
         if is_protected(token) {
-            return Err(Nominated::Protected(String::from_utf8_lossy(token).to_ascii_lowercase()));
+            let shown = &token[..token.len().min(SHOWN)];
+            return Err(Broken::Protected(String::from_utf8_lossy(shown).to_ascii_lowercase()));
         }
         // What is no name can name nothing.
         names.extend(HeaderName::from_bytes(token).ok().filter(|name| place(name).is_none()));
@@ -142,7 +164,7 @@ mod tests {
         headers
     }
 
-    fn stripped(fields: &[(&'static str, &'static str)]) -> Result<Vec<String>, Nominated> {
+    fn stripped(fields: &[(&'static str, &'static str)]) -> Result<Vec<String>, Broken> {
         let mut headers = headers(fields);
         strip(&mut headers)?;
         let mut lines: Vec<String> =
@@ -193,6 +215,27 @@ mod tests {
         assert!(stripped(&[("te", "trailers;q=0.5")]).unwrap().is_empty());
     }
 
+    // R33, R35
+    #[test]
+    fn a_length_beside_chunks_is_none() {
+        let fields = [("content-length", "5"), ("transfer-encoding", "Chunked"), ("etag", "7")];
+        assert_eq!(stripped(&fields).unwrap(), ["etag: 7"]);
+        assert_eq!(stripped(&[("content-length", "5"), ("keep-alive", "a")]).unwrap(), ["content-length: 5"]);
+    }
+
+    // R35
+    #[test]
+    fn a_coding_that_would_be_taken_off_unread_is_told() {
+        for coding in ["gzip, chunked", "chunked, chunked", "gzip", "chunked;a=b", "identity, gzip"] {
+            assert_eq!(stripped(&[("transfer-encoding", coding)]), Err(Broken::Coded), "{coding}");
+        }
+        let lines = [("transfer-encoding", "chunked"), ("transfer-encoding", "gzip")];
+        assert_eq!(stripped(&lines), Err(Broken::Coded));
+        for plain in ["chunked", "identity", "identity, CHUNKED", ",chunked", ""] {
+            assert_eq!(stripped(&[("transfer-encoding", plain)]), Ok(vec![]), "{plain}");
+        }
+    }
+
     // R31
     #[test]
     fn what_a_message_depends_on_cannot_be_named() {
@@ -208,7 +251,7 @@ mod tests {
         ];
         for name in protected {
             let refused = stripped(&[("connection", name)]);
-            assert_eq!(refused, Err(Nominated::Protected(name.to_ascii_lowercase())));
+            assert_eq!(refused, Err(Broken::Protected(name.to_ascii_lowercase())));
         }
         for harmless in ["close", "x-forwarded", "x-request-timeout", "hosts"] {
             assert!(stripped(&[("connection", harmless)]).is_ok(), "{harmless}");
@@ -226,6 +269,14 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_told_up_to_a_bound() {
+        let mut map = headers(&[]);
+        map.append(CONNECTION, HeaderValue::from_str(&format!("x-forwarded-{}", "a".repeat(60_000))).unwrap());
+        let told = strip(&mut map).unwrap_err().to_string();
+        assert!(told.starts_with("connection: names x-forwarded-aaa") && told.len() < 200, "{}", told.len());
+    }
+
+    #[test]
     fn thirty_two_names_are_enough() {
         let mut map = headers(&[]);
         let line = |count: usize| HeaderValue::from_str(&vec!["x-a"; count].join(",")).unwrap();
@@ -233,7 +284,7 @@ mod tests {
         map.append(CONNECTION, line(16));
         assert_eq!(strip(&mut map.clone()), Ok(()));
         map.append(CONNECTION, line(1));
-        assert_eq!(strip(&mut map), Err(Nominated::TooMany));
+        assert_eq!(strip(&mut map), Err(Broken::TooMany));
         assert!(map.contains_key(CONNECTION), "nothing was removed");
     }
 }

@@ -3,7 +3,8 @@
 //! Covers the fields of RFC 9110 §7.6.1 and their kin, in both directions (R30): `Connection` and everything
 //! that it names, `Keep-Alive`, `Proxy-Connection`, `Proxy-Authenticate`, `Proxy-Authorization`, `TE` (but for
 //! `trailers`), `Transfer-Encoding`, `Upgrade`, `HTTP2-Settings`. A message whose `Connection` names a field
-//! that the message depends on is refused (R31). Does not write `Connection: TE` beside a `TE` that it keeps, which
+//! that the message depends on is refused (R31), and so is one with a transfer coding beside `chunked`, which nobody could
+//! take off any more (R35). A `Content-Length` beside chunks goes with them (RFC 9112 §6.3). Does not write `Connection: TE` beside a `TE` that it keeps, which
 //! an HTTP/1.1 connection wants: the version of what leaves is not known here.
 //!
 //! Does not look into bodies: whoever serves and reads their trailers calls [`strip_trailers`].

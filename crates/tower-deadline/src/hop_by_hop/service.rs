@@ -11,7 +11,7 @@ use pin_project::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::fields::strip;
+use super::fields::{Broken, strip};
 use super::upgrade::{Protocol, UpgradePolicy};
 use crate::{AnswerBody, Answers};
 
@@ -44,8 +44,12 @@ impl HopByHopLayer {
             let detail = "upgrade: this route carries no other protocol";
             return Some(self.answers.failure(StatusCode::NOT_IMPLEMENTED, detail, call));
         }
-        let nominated = strip(request.headers_mut()).err()?;
-        Some(self.answers.failure(StatusCode::BAD_REQUEST, &nominated.to_string(), call))
+        let broken = strip(request.headers_mut()).err()?;
+        let status = match broken {
+            Broken::Coded => StatusCode::NOT_IMPLEMENTED,
+            Broken::Protected(_) | Broken::TooMany => StatusCode::BAD_REQUEST,
+        };
+        Some(self.answers.failure(status, &broken.to_string(), call))
     }
 }
 
@@ -138,7 +142,7 @@ where
 /// Strips a response, or tells why it does not go through: whoever sent it is broken (R32, R35).
 fn returned<B>(head: &mut Response<B>, asked: Option<&Protocol>) -> Result<(), String> {
     let switched = switched(head, asked)?;
-    strip(head.headers_mut()).map_err(|nominated| format!("the upstream's {nominated}"))?;
+    strip(head.headers_mut()).map_err(|broken| format!("the upstream's {broken}"))?;
     if let Some(protocol) = switched {
         // RFC 9110 §8.6: a 101 has no length, and whoever believed one would take the tunnel for a body.
         head.headers_mut().remove(CONTENT_LENGTH);

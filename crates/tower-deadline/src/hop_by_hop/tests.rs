@@ -102,6 +102,26 @@ fn a_response_that_nominates_a_protected_field_is_broken() {
     assert_eq!(response.headers()["grpc-status"], "14");
 }
 
+// R35
+#[test]
+fn a_coding_that_nobody_reads_is_a_501_or_the_upstreams_failure() {
+    const CODED: &Fields = &[("transfer-encoding", "gzip, chunked")];
+    let (response, sent) = through(&HopByHopLayer::default(), request(CODED), &[]);
+    assert_eq!((response.status(), sent), (StatusCode::NOT_IMPLEMENTED, None));
+    let (response, sent) = through(&HopByHopLayer::default(), request(&[]), CODED);
+    assert_eq!((response.status(), sent.is_some()), (StatusCode::BAD_GATEWAY, true));
+    let document: serde_json::Value = serde_json::from_slice(&data(&mut response.into_body())).unwrap();
+    assert_eq!(document["detail"], "the upstream's transfer-encoding: nothing but `chunked` is expected");
+}
+
+// R33
+#[test]
+fn a_length_that_is_not_the_bodys_does_not_cross() {
+    const BOTH: &Fields = &[("transfer-encoding", "chunked"), ("content-length", "5"), ("etag", "7")];
+    let (response, sent) = through(&HopByHopLayer::default(), request(BOTH), BOTH);
+    assert_eq!((names(&sent.unwrap()), names(response.headers())), (vec!["etag"], vec!["etag"]));
+}
+
 #[test]
 fn the_body_of_a_broken_response_is_dropped() {
     let body = ScriptedBody::new([Step::Stall]);
