@@ -127,7 +127,8 @@ fn fields(headers: &HeaderMap) -> Result<Option<&HeaderValue>, Shape> {
 }
 
 fn target(method: &Method, uri: &Uri) -> Result<(), Shape> {
-    if *method == Method::CONNECT {
+    // An extended CONNECT (RFC 8441) has a path and goes on as a GET of it; the target of any other is an authority.
+    if *method == Method::CONNECT && (uri.authority().is_none() || uri.path_and_query().is_none()) {
         return uri.authority().map(drop).ok_or(Shape::Target);
     }
     if uri.scheme().is_some_and(|scheme| *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS) {
@@ -289,6 +290,17 @@ mod tests {
         assert_eq!(target("CONNECT", "a:443"), Ok(()));
         assert_eq!(target("CONNECT", "/"), Err(Shape::Target));
         assert_eq!(target("GET", "ftp://a/"), Err(Shape::Scheme));
+    }
+
+    /// It is a GET to the upstream.
+    #[test]
+    fn the_target_of_an_extended_connect_is_a_path_too() {
+        let target = |scheme: &'static str, path: &'static str| {
+            let uri = Uri::builder().scheme(scheme).authority("a").path_and_query(path).build().unwrap();
+            framing(&Request::connect(uri).version(Version::HTTP_2).body(()).unwrap())
+        };
+        assert_eq!((target("https", "/chat?a"), target("https", "?a")), (Ok(()), Ok(())));
+        assert_eq!((target("https", "*"), target("ftp", "/")), (Err(Shape::Target), Err(Shape::Scheme)));
     }
 
     #[test]
