@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::bound::{Opened, Shared};
 use super::close;
-use super::proxy_header::{self, HeaderError, Proxied};
+use super::proxy_header::{self, HeaderError, Proxied, Said};
 use super::stream::{Replay, Stream, Transport};
 use super::tls::{HTTP1, HTTP2};
 use crate::client::Client;
@@ -126,8 +126,8 @@ impl Raw {
         let mut client = Client { peer, address: peer, local: transport.local().map(canonical), tls: false };
         let mut ahead = Bytes::new();
         if shared.proxy_protocol.as_ref().is_some_and(|peers| peers.contain(peer)) {
-            let (proxied, rest) = proxy_header::read(&mut transport).await.map_err(|error| of_header(peer, error))?;
-            believe(&mut client, proxied);
+            let (said, rest) = proxy_header::read(&mut transport).await.map_err(|error| of_header(peer, error))?;
+            believe(&mut client, said);
             ahead = rest;
         }
         let stream = Replay::new(transport, ahead);
@@ -142,11 +142,16 @@ impl Raw {
     }
 }
 
-/// Where the header says nothing, the peer speaks for itself: a health check of a balancer, as a rule.
-fn believe(client: &mut Client, proxied: Option<Proxied>) {
-    if let Some(Proxied { source, destination }) = proxied {
-        client.address = Some(canonical(source));
-        client.local = Some(canonical(destination));
+/// A peer that speaks for itself is a balancer that asks how we are. One that does not say for whom it speaks has
+/// somebody behind it all the same, who is not to be taken for the balancer, and believed like it.
+fn believe(client: &mut Client, said: Said) {
+    match said {
+        Said::Itself => {}
+        Said::Somebody => client.address = None,
+        Said::Client(Proxied { source, destination }) => {
+            client.address = Some(canonical(source));
+            client.local = Some(canonical(destination));
+        }
     }
 }
 

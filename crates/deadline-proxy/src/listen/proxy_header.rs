@@ -24,6 +24,9 @@ const READ: usize = 256;
 const V1_START: &[u8] = b"PROXY ";
 const V2_START: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
+/// The version and the command of a peer that speaks for itself.
+const V2_LOCAL: u8 = 0x20;
+
 /// How much of what is no header is shown.
 const SHOWN: usize = 24;
 
@@ -32,6 +35,17 @@ const SHOWN: usize = 24;
 pub(super) struct Proxied {
     pub(super) source: SocketAddr,
     pub(super) destination: SocketAddr,
+}
+
+/// For whom a peer has connected, by its header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    /// For itself: `LOCAL`.
+    Itself,
+    /// For somebody of whom it does not say who: `UNKNOWN`, and a client on a Unix socket elsewhere.
+    Somebody,
+    /// For a client at this address.
+    Client(Proxied),
 }
 
 /// Why what a trusted peer sent first is not a PROXY header.
@@ -64,13 +78,12 @@ impl HeaderError {
     }
 }
 
-/// Reads the header; what was read after it comes back with it. `None` where it says nothing about addresses: `LOCAL`,
-/// `UNKNOWN`, and a client on a Unix socket elsewhere.
+/// Reads the header; what was read after it comes back with it.
 ///
 /// # Errors
 ///
 /// Those of reading, an end in the middle, and a [`HeaderError`] as [`io::ErrorKind::InvalidData`].
-pub(super) async fn read<T: AsyncRead + Unpin>(stream: &mut T) -> io::Result<(Option<Proxied>, Bytes)> {
+pub(super) async fn read<T: AsyncRead + Unpin>(stream: &mut T) -> io::Result<(Said, Bytes)> {
     let mut buffer = BytesMut::with_capacity(READ);
     loop {
         let room = V2_AT_MOST - buffer.len();
@@ -78,15 +91,15 @@ pub(super) async fn read<T: AsyncRead + Unpin>(stream: &mut T) -> io::Result<(Op
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let parsed = parse(&buffer).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        if let Some((proxied, length)) = parsed {
+        if let Some((said, length)) = parsed {
             buffer.advance(length);
-            return Ok((proxied, buffer.freeze()));
+            return Ok((said, buffer.freeze()));
         }
     }
 }
 
-/// The addresses and the length of the header; `None` where more bytes are needed, of which there is room for some.
-fn parse(bytes: &[u8]) -> Result<Option<(Option<Proxied>, usize)>, HeaderError> {
+/// What the header says, and its length; `None` where more bytes are needed, of which there is room for some.
+fn parse(bytes: &[u8]) -> Result<Option<(Said, usize)>, HeaderError> {
     let most = if starts(bytes, V1_START) {
         V1_AT_MOST
     } else if starts(bytes, V2_START) {
@@ -97,10 +110,18 @@ fn parse(bytes: &[u8]) -> Result<Option<(Option<Proxied>, usize)>, HeaderError> 
     let config = ParseConfig { include_tlvs: false, ..ParseConfig::default() };
     match ProxyHeader::parse(bytes, config) {
         Ok((_, length)) if length > most => Err(HeaderError::TooLong { most }),
-        Ok((header, length)) => Ok(Some((header.proxied_address().map(Proxied::from), length))),
+        Ok((header, length)) => Ok(Some((said(&header, bytes), length))),
         Err(ParseError::BufferTooShort) if bytes.len() >= most => Err(HeaderError::TooLong { most }),
         Err(ParseError::BufferTooShort) => Ok(None),
         Err(_) => Err(HeaderError::malformed(bytes)),
+    }
+}
+
+fn said(header: &ProxyHeader<'_>, bytes: &[u8]) -> Said {
+    match header.proxied_address() {
+        Some(address) => Said::Client(address.into()),
+        None if bytes.starts_with(V2_START) && bytes.get(V2_START.len()) == Some(&V2_LOCAL) => Said::Itself,
+        None => Said::Somebody,
     }
 }
 
@@ -135,7 +156,7 @@ mod tests {
     }
 
     /// Every header that must be understood, and what it says.
-    fn understood() -> Vec<(Vec<u8>, Option<Proxied>)> {
+    fn understood() -> Vec<(Vec<u8>, Said)> {
         let four = proxied("192.0.2.1:12345", "198.51.100.7:443");
         let six = proxied("[2001:db8::1]:12345", "[::1]:443");
         let header = |of: Proxied| ProxyHeader::with_address(ProxiedAddress::stream(of.source, of.destination));
@@ -144,16 +165,20 @@ mod tests {
         extended.append_tlv(Tlv::UniqueId(vec![7; 128].into()));
         let mut unix = [V2_START, &[0x21, 0x31, 0, 216]].concat();
         unix.extend([b'x'; 216]);
+        let (local_unix, unspecified) =
+            ([V2_START, &[0x20, 0x31], &unix[14..]].concat(), [V2_START, &[0x21, 0, 0, 0]].concat());
         vec![
-            (b"PROXY TCP4 192.0.2.1 198.51.100.7 12345 443\r\n".to_vec(), Some(four)),
-            (b"PROXY TCP6 2001:db8::1 ::1 12345 443\r\n".to_vec(), Some(six)),
-            (b"PROXY UNKNOWN\r\n".to_vec(), None),
-            (b"PROXY UNKNOWN ffff:f:f ffff 65535 65535\r\n".to_vec(), None),
-            (v2(&header(four)), Some(four)),
-            (v2(&header(six)), Some(six)),
-            (v2(&extended), Some(four)),
-            (v2(&ProxyHeader::with_local()), None),
-            (unix, None),
+            (b"PROXY TCP4 192.0.2.1 198.51.100.7 12345 443\r\n".to_vec(), Said::Client(four)),
+            (b"PROXY TCP6 2001:db8::1 ::1 12345 443\r\n".to_vec(), Said::Client(six)),
+            (b"PROXY UNKNOWN\r\n".to_vec(), Said::Somebody),
+            (b"PROXY UNKNOWN ffff:f:f ffff 65535 65535\r\n".to_vec(), Said::Somebody),
+            (v2(&header(four)), Said::Client(four)),
+            (v2(&header(six)), Said::Client(six)),
+            (v2(&extended), Said::Client(four)),
+            (v2(&ProxyHeader::with_local()), Said::Itself),
+            (local_unix, Said::Itself),
+            (unix, Said::Somebody),
+            (unspecified, Said::Somebody),
         ]
     }
 
@@ -208,13 +233,13 @@ mod tests {
     #[test]
     fn a_header_has_a_bound_and_its_last_byte_is_within() {
         let v1 = |length: usize| [b"PROXY UNKNOWN", &vec![b' '; length - 15][..], b"\r\n"].concat();
-        assert_eq!(parse(&v1(V1_AT_MOST)), Ok(Some((None, V1_AT_MOST))));
+        assert_eq!(parse(&v1(V1_AT_MOST)), Ok(Some((Said::Somebody, V1_AT_MOST))));
         assert_eq!(parse(&v1(V1_AT_MOST + 1)), Err(HeaderError::TooLong { most: 107 }));
         let endless = v1(V1_AT_MOST + 2);
         assert_eq!(parse(&endless[..V1_AT_MOST - 1]), Ok(None));
         assert!(matches!(parse(&endless[..V1_AT_MOST]), Err(HeaderError::Malformed(_))));
         let v2 = |length: u16| [V2_START, &[0x20, 0], &(length - 16).to_be_bytes(), &vec![0; length.into()]].concat();
-        assert_eq!(parse(&v2(4096)), Ok(Some((None, 4096))));
+        assert_eq!(parse(&v2(4096)), Ok(Some((Said::Itself, 4096))));
         assert_eq!(parse(&v2(4097)), Err(HeaderError::TooLong { most: 4096 }));
         assert_eq!(parse(&v2(4097)[..4096]), Err(HeaderError::TooLong { most: 4096 }));
     }

@@ -13,6 +13,7 @@ use crate::listen::{EstablishError, Raw, Settings, Stream};
 
 const HEADER: &[u8] = b"PROXY TCP4 192.0.2.1 198.51.100.7 12345 443\r\n";
 const UNKNOWN: &[u8] = b"PROXY UNKNOWN\r\n";
+const LOCAL: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
 
 fn believing(settings: Settings, peers: &str) -> Settings {
@@ -45,11 +46,21 @@ async fn a_trusted_peer_says_for_whom_it_asks() {
 async fn a_trusted_peer_may_speak_for_itself() {
     let (listener, there) = listen(&believing(loopback(), "127.0.0.1"));
     let mut check = connect(&there).await;
-    check.write_all(&[UNKNOWN, REQUEST].concat()).await.unwrap();
+    check.write_all(&[LOCAL, REQUEST].concat()).await.unwrap();
     check.shutdown().await.unwrap();
     let (stream, who, _) = listener.accept().await.unwrap().establish().await.unwrap();
     assert_eq!((who.address, who.local), (check.local_addr().ok(), check.peer_addr().ok()));
     assert_eq!(rest(stream).await, REQUEST);
+}
+
+/// Who is behind a trusted peer is not trusted because of it.
+#[tokio::test]
+async fn whoever_a_trusted_peer_does_not_name_is_not_that_peer() {
+    let (listener, there) = listen(&believing(loopback(), "127.0.0.1"));
+    let mut balancer = connect(&there).await;
+    balancer.write_all(UNKNOWN).await.unwrap();
+    let (_, who, _) = listener.accept().await.unwrap().establish().await.unwrap();
+    assert_eq!((who.peer, who.address, who.local), (balancer.local_addr().ok(), None, balancer.peer_addr().ok()));
 }
 
 #[tokio::test]
