@@ -31,7 +31,7 @@ pub struct Settings {
     /// this leaves room for three that are lost and sent again (1 s, 2 s, 4 s later).
     pub started_head_limit: Duration,
     /// How slow a request body may be; `None`: as slow as it likes, until its deadline. Not for calls of gRPC and
-    /// Connect, whose streams are silent as long as nobody has something to say.
+    /// streams of Connect, which are silent as long as nobody has something to say.
     pub body_rate: Option<Rate>,
     /// Connections of the whole process, tunnels among them. 16 384: with the 12 KiB that an idle one holds without TLS,
     /// two hundred megabytes.

@@ -8,7 +8,7 @@
 //! may take at the floor: whoever keeps to the floor never runs out of it, and nobody saves up more than `grace`.
 //! Apache counts alike, but lets a gigabyte that came fast pay for hours of silence.
 //!
-//! Does not cover calls of gRPC and Connect, whose streams are silent as long as nobody has something to say: they
+//! Does not cover calls of gRPC and streams of Connect, which are silent as long as nobody has something to say: they
 //! have their deadlines.
 
 mod body;
@@ -75,12 +75,13 @@ where
     }
 
     fn call(&mut self, request: Request<RB>) -> Self::Future {
-        let has_end = !request.body().is_end_stream() && Call::of(request.headers()) == Call::Http;
-        let watched = self.layer.rate.filter(|_| has_end).map(|rate| (rate, Arc::<Verdict>::default()));
+        let call = Call::of(request.headers());
+        let is_silent = request.body().is_end_stream() || !matches!(call, Call::Http | Call::Connect);
+        let watched = self.layer.rate.filter(|_| !is_silent).map(|rate| (rate, Arc::<Verdict>::default()));
         let (version, answers) = (request.version(), self.layer.answers.clone());
         let verdict = watched.as_ref().map(|(_, verdict)| Arc::clone(verdict));
         let request = request.map(|body| RateBody::new(body, watched));
-        BodyRateFuture { inner: Answered::Inner(self.inner.call(request)), verdict, version, answers }
+        BodyRateFuture { inner: Answered::Inner(self.inner.call(request)), verdict, version, call, answers }
     }
 }
 
@@ -92,6 +93,7 @@ pub struct BodyRateFuture<F> {
     inner: Answered<F>,
     verdict: Option<Arc<Verdict>>,
     version: Version,
+    call: Call,
     answers: Answers,
 }
 
@@ -110,7 +112,7 @@ where
         }
         *this.verdict = None;
         let detail = "the request body comes too slowly";
-        let mut answer = this.answers.failure(StatusCode::REQUEST_TIMEOUT, detail, Call::Http);
+        let mut answer = this.answers.failure(StatusCode::REQUEST_TIMEOUT, detail, *this.call);
         // RFC 9110 §15.5.9. HTTP/2 has no such field, and resets the stream.
         if *this.version < Version::HTTP_2 {
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -5,7 +5,7 @@ use http_body_util::BodyExt;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::yield_now;
-use tokio::time::{Instant, advance};
+use tokio::time::{Instant, advance, timeout};
 use tower::service_fn;
 use tower_deadline::BoxError;
 
@@ -149,6 +149,19 @@ async fn calls_whose_streams_may_be_silent_and_bodies_without_a_floor_are_let_be
         drop(feed);
         assert_eq!(answer.await.unwrap().unwrap().status(), 200);
     }
+}
+
+/// One message each way: whoever has something to say says it.
+#[tokio::test(start_paused = true)]
+async fn a_call_of_connect_that_is_no_stream_is_held_to_the_floor() {
+    let (_feed, mut request) = fed();
+    request.headers_mut().insert("connect-protocol-version", HeaderValue::from_static("1"));
+    let answer = timeout(2 * RATE.grace, layer().layer(service_fn(read)).call(request)).await;
+    let answer = answer.expect("the grace ends").unwrap();
+    assert_eq!(answer.status(), 408);
+    let error = answer.into_body().collect().await.unwrap().to_bytes();
+    let error: serde_json::Value = serde_json::from_slice(&error).unwrap();
+    assert_eq!(error["message"], "the request body comes too slowly");
 }
 
 #[tokio::test(start_paused = true)]
