@@ -142,6 +142,18 @@ async fn a_tunnel_that_nobody_allowed_is_none() {
     assert!(matches!(refused, Err(Error::Http(_))), "{refused:?}");
 }
 
+#[tokio::test]
+async fn one_tunnel_too_many_is_refused_by_whichever_worker() {
+    let arguments = ["--upgrade", "websocket", "--max-tunnels", "2", "--workers", "2"];
+    let proxy = Proxy::with(echo().await, &arguments).await;
+    let _two = (connect(&proxy).await, connect_http2(&proxy).await);
+    for _ in 0..4 {
+        let stream = TcpStream::connect(proxy.address).await.unwrap();
+        let refused = client_async(format!("ws://{}/chat", proxy.address), stream).await;
+        assert!(matches!(&refused, Err(Error::Http(answer)) if answer.status() == 503), "{refused:?}");
+    }
+}
+
 /// Nobody waits for the end of a tunnel, and nothing of one is lost that was read.
 async fn assert_ends_at_sigterm(proxy: Proxy, mut socket: WebSocketStream<impl AsyncRead + AsyncWrite + Unpin>) {
     socket.send(Message::text("last")).await.unwrap();

@@ -49,6 +49,8 @@ pub(crate) enum Refusal {
     Handshake,
     /// An extended CONNECT is for a protocol that is not carried (R32).
     Protocol,
+    /// As many tunnels are open as there may be.
+    Tunnels,
     /// Whoever serves stops, and begins nothing that lasts.
     Shutdown,
     /// The request comes by this proxy again and again.
@@ -70,6 +72,7 @@ impl fmt::Display for Refusal {
             Self::Dropped => "connections_dropped",
             Self::Handshake => "handshake",
             Self::Protocol => "protocol",
+            Self::Tunnels => "tunnels",
             Self::Shutdown => "shutdown",
             Self::Loop => "loop",
         })

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use tower_deadline::UpgradePolicy;
 
-use super::value::limit;
+use super::value::{count, limit};
 use crate::error::Error;
 use crate::proxy::tunnel;
 
@@ -25,6 +25,10 @@ pub struct TunnelArgs {
     /// How long a tunnel lasts at most. [default: no limit]
     #[arg(long, value_name = "DURATION", value_parser = limit, requires = "upgrade")]
     pub tunnel_lifetime: Option<Duration>,
+
+    /// The most tunnels at a time, beside --max-connections; the next one is answered with 503.
+    #[arg(long, value_name = "N", value_parser = count, requires = "upgrade", default_value = "16384")]
+    pub max_tunnels: usize,
 }
 
 impl TunnelArgs {
@@ -38,6 +42,7 @@ impl TunnelArgs {
             [] => UpgradePolicy::Strip,
             protocols => UpgradePolicy::allow(protocols).map_err(Error::Upgrade)?,
         };
-        Ok(tunnel::Settings { upgrades, idle_limit: self.tunnel_idle, lifetime_limit: self.tunnel_lifetime })
+        let (idle_limit, lifetime_limit, most) = (self.tunnel_idle, self.tunnel_lifetime, self.max_tunnels);
+        Ok(tunnel::Settings { upgrades, idle_limit, lifetime_limit, most })
     }
 }

@@ -6,7 +6,8 @@
 //!
 //! The handshake is a request like any other, and under its deadline. What comes after is not (R17): a tunnel has an
 //! idle limit and, if wanted, a limit of its own lifetime. Both, and a shutdown, end it cleanly: what was read is
-//! written, then both sides are told that nothing more comes.
+//! written, then both sides are told that nothing more comes. How many there may be is limited here, because a connection
+//! that has become a tunnel is counted nowhere else.
 //!
 //! Does not look at what goes through a tunnel: no frame is read, and no WebSocket is closed by a frame of ours. Does not
 //! carry plain CONNECT, and no extended CONNECT but for WebSocket: 501. A side is not told

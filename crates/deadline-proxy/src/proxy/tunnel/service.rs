@@ -12,6 +12,7 @@ use http_body::Body;
 use hyper::upgrade::{self, OnUpgrade};
 use hyper_util::rt::TokioIo;
 use pin_project::pin_project;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::{Layer, Service};
 use tower_deadline::dialect::Call;
 use tower_deadline::hop_by_hop::Protocol;
@@ -38,7 +39,8 @@ impl TunnelLayer {
     /// A limit of nothing.
     pub fn new(settings: Settings, tunnels: Tunnels, answers: Answers) -> Result<Self, Error> {
         settings.check()?;
-        Ok(Self { shared: Arc::new(Shared { settings, tunnels, answers }) })
+        let room = Arc::new(Semaphore::new(settings.most));
+        Ok(Self { shared: Arc::new(Shared { settings, tunnels, room, answers }) })
     }
 
     /// What may be switched to: [`HopByHopLayer`](tower_deadline::HopByHopLayer) is given the same.
@@ -60,6 +62,7 @@ impl<S> Layer<S> for TunnelLayer {
 struct Shared {
     settings: Settings,
     tunnels: Tunnels,
+    room: Arc<Semaphore>,
     answers: Answers,
 }
 
@@ -88,7 +91,10 @@ impl Shared {
         if self.tunnels.is_closing() {
             return Err(self.refuse(Refusal::Shutdown, "no tunnel is opened any more: this hop stops"));
         }
-        Ok(Some(Box::new(Handshake { client: upgrade::on(request), offer, is_extended, shared: Arc::clone(self) })))
+        let place = Arc::clone(&self.room).try_acquire_owned();
+        let place = place.map_err(|_| self.refuse(Refusal::Tunnels, "too many tunnels are open here"))?;
+        let (client, shared) = (upgrade::on(request), Arc::clone(self));
+        Ok(Some(Box::new(Handshake { client, offer, is_extended, place, shared })))
     }
 
     /// RFC 8441 speaks of WebSocket alone.
@@ -100,7 +106,7 @@ impl Shared {
         count::refused(refusal);
         let (status, field) = match refusal {
             Refusal::Protocol => (StatusCode::NOT_IMPLEMENTED, None),
-            Refusal::Shutdown => (StatusCode::SERVICE_UNAVAILABLE, Some((RETRY_AFTER, "1"))),
+            Refusal::Shutdown | Refusal::Tunnels => (StatusCode::SERVICE_UNAVAILABLE, Some((RETRY_AFTER, "1"))),
             // RFC 6455 §4.4.
             _ => (StatusCode::BAD_REQUEST, Some((SEC_WEBSOCKET_VERSION, "13"))),
         };
@@ -112,12 +118,14 @@ impl Shared {
     }
 
     /// From here on, what the client and the upstream say goes to the other, and no deadline counts (R17).
-    fn open(&self, client: OnUpgrade, upstream: OnUpgrade) {
+    fn open(&self, client: OnUpgrade, upstream: OnUpgrade, place: OwnedSemaphorePermit) {
         let Settings { idle_limit: idle, lifetime_limit: lifetime, .. } = self.settings;
         let (client, upstream) = (client.map_ok(TokioIo::new), upstream.map_ok(TokioIo::new));
         let closing = self.tunnels.closing();
         count::tunnel_opened();
         self.tunnels.spawn(async move {
+            // Held to the end, whatever that is.
+            let _place = place;
             let end = join(client, upstream, Limits { idle, lifetime }, closing).await;
             count::tunnel_ended(end.as_str());
         });
@@ -135,6 +143,7 @@ struct Handshake {
     /// What the 101 is held to, where that is known.
     offer: Option<Offer>,
     is_extended: bool,
+    place: OwnedSemaphorePermit,
     shared: Arc<Shared>,
 }
 
@@ -148,7 +157,7 @@ impl Handshake {
         if let Err(detail) = checked {
             return bad(&self.shared.answers, detail);
         }
-        self.shared.open(self.client, upgrade::on(&mut response));
+        self.shared.open(self.client, upgrade::on(&mut response), self.place);
         if self.is_extended {
             connect::agree(&mut response);
         }

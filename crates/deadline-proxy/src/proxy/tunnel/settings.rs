@@ -3,10 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tower_deadline::UpgradePolicy;
 
 /// As Envoy has it.
 const IDLE_LIMIT: Duration = Duration::from_secs(300);
+
+/// As many as connections: a tunnel over HTTP/1.1 is one that is counted there no more.
+const MOST: usize = 16_384;
 
 /// What a route's tunnels are held to.
 #[derive(Clone, Debug)]
@@ -19,6 +23,9 @@ pub struct Settings {
     /// How long a tunnel lasts at most, from the answer to its handshake. None by default: there are tunnels that are
     /// meant to stay.
     pub lifetime_limit: Option<Duration>,
+    /// How many there may be at a time, handshakes included, of all workers. 16 384 by default. No other limit counts
+    /// them: each holds a connection to the upstream that is the pool's no more, and over HTTP/1.1 the client's too.
+    pub most: usize,
 }
 
 impl Settings {
@@ -26,13 +33,16 @@ impl Settings {
         if self.idle_limit.is_zero() {
             return Err(Error::NoIdle);
         }
-        if self.lifetime_limit.is_some_and(|limit| limit.is_zero()) { Err(Error::NoLifetime) } else { Ok(()) }
+        if self.lifetime_limit.is_some_and(|limit| limit.is_zero()) {
+            return Err(Error::NoLifetime);
+        }
+        if (1..=Semaphore::MAX_PERMITS).contains(&self.most) { Ok(()) } else { Err(Error::Most) }
     }
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { upgrades: UpgradePolicy::default(), idle_limit: IDLE_LIMIT, lifetime_limit: None }
+        Self { upgrades: UpgradePolicy::default(), idle_limit: IDLE_LIMIT, lifetime_limit: None, most: MOST }
     }
 }
 
@@ -44,6 +54,8 @@ pub enum Error {
     NoIdle,
     /// No tunnel could ever live.
     NoLifetime,
+    /// No tunnel could ever be opened, or more than can be counted.
+    Most,
 }
 
 impl fmt::Display for Error {
@@ -51,6 +63,7 @@ impl fmt::Display for Error {
         f.write_str(match self {
             Self::NoIdle => "idle limit of tunnels: a duration above zero is expected, such as 5m",
             Self::NoLifetime => "lifetime limit of tunnels: a duration above zero is expected, such as 24h, or none",
+            Self::Most => return write!(f, "tunnels at a time: 1 to {} is expected", Semaphore::MAX_PERMITS),
         })
     }
 }
@@ -71,6 +84,10 @@ mod tests {
                 .is_err_and(|error| error.to_string().starts_with("idle limit of tunnels: a duration"))
         );
         let no_life = Settings { lifetime_limit: Some(Duration::ZERO), ..Settings::default() };
+        for most in [0, usize::MAX] {
+            let told = Settings { most, ..Settings::default() }.check().unwrap_err().to_string();
+            assert!(told.starts_with("tunnels at a time: 1 to "), "{told}");
+        }
         assert!(no_life.check().is_err_and(|error| error.to_string().starts_with("lifetime limit of tunnels: a")));
     }
 }

@@ -116,3 +116,30 @@ async fn closing_ends_every_tunnel_and_lets_none_begin() {
     assert_eq!((status(&told), values(&told, "retry-after")), (503, vec!["1"]));
     edge.assert_upstream_untouched();
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_tunnel_too_many_is_a_503_until_one_has_ended() {
+    let mut edge = Edge::new(Settings { most: 1, ..websocket() });
+    // One layer for all connections, as the workers have it.
+    let layer = TunnelLayer::new(edge.settings.clone(), edge.tunnels.clone(), Answers::new()).unwrap();
+    edge.layer = Some(layer);
+    let one = opened(&mut edge).await;
+    let mut client = edge.connect();
+    client.write_all(ASKED.as_bytes()).await.unwrap();
+    let told = head(&mut client).await;
+    assert_eq!((status(&told), values(&told, "retry-after")), (503, vec!["1"]));
+    edge.assert_upstream_untouched();
+    drop(one);
+    settle().await;
+    // A handshake that comes to nothing leaves its place too.
+    for _ in 0..2 {
+        let mut client = edge.connect();
+        client.write_all(ASKED.as_bytes()).await.unwrap();
+        let mut upstream = edge.upstream().await;
+        head(&mut upstream).await;
+        upstream.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        assert_eq!(status(&head(&mut client).await), 403);
+    }
+    let mut last = opened(&mut edge).await;
+    assert_open(&mut last).await;
+}

@@ -37,12 +37,14 @@ fn websocket() -> Settings {
 struct Edge {
     settings: Settings,
     tunnels: Tunnels,
+    /// Of all connections, where they are to share one.
+    layer: Option<TunnelLayer>,
     dialled: Option<UnboundedReceiver<DuplexStream>>,
 }
 
 impl Edge {
     fn new(settings: Settings) -> Self {
-        Self { settings, tunnels: Tunnels::new(), dialled: None }
+        Self { settings, tunnels: Tunnels::new(), layer: None, dialled: None }
     }
 
     /// A connection of a client's.
@@ -61,7 +63,8 @@ impl Edge {
             }
         });
         let answers = Answers::new().hop("edge");
-        let tunnel = TunnelLayer::new(self.settings.clone(), self.tunnels.clone(), answers.clone()).unwrap();
+        let fresh = || TunnelLayer::new(self.settings.clone(), self.tunnels.clone(), answers.clone()).unwrap();
+        let tunnel = self.layer.clone().unwrap_or_else(fresh);
         let hop_by_hop = HopByHopLayer::new(tunnel.upgrades().clone()).answers(answers.clone());
         let stack = ServiceBuilder::new()
             .layer(DeadlineLayer::new(Policy::new()).answers(answers.clone()))
