@@ -136,3 +136,17 @@ async fn a_wrong_command_line_ends_with_2_and_says_what_is_expected() {
         assert!(finished.stderr.contains(told), "{}", finished.stderr);
     }
 }
+
+/// A balancer that was set up without it has nothing but a closed connection to go by, and neither had we.
+#[tokio::test]
+async fn a_trusted_peer_without_a_proxy_header_is_told_in_the_log() {
+    let upstream = Upstream::start().await;
+    let proxy = Proxy::with(upstream.address, &["--proxy-protocol-from", "127.0.0.1"]).await;
+    let mut balancer = Http1Client::connect(proxy.address).await;
+    balancer.get("/", "").await;
+    assert_eq!(balancer.rest().await, "");
+    proxy.program.terminate().await;
+    let finished = proxy.program.finish().await;
+    assert!(finished.stderr.contains("WARN"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("a PROXY header is expected, found \"GET / HTTP/1.1"), "{}", finished.stderr);
+}

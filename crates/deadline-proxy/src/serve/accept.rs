@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::client::Client;
-use crate::listen::{Listener, Raw, Stream, waiting};
+use crate::listen::{EstablishError, Listener, Raw, Stream, waiting};
 
 /// A listener, as far as serving needs to know it.
 pub trait Accept {
@@ -79,6 +79,15 @@ impl Accept for Listener {
 
 /// Which version TLS has agreed on, the first bytes say too.
 async fn establish(raw: Raw) -> io::Result<(Stream, Client)> {
-    let established = raw.establish().await.map_err(io::Error::other);
-    established.map(|(stream, client, _)| (stream, client))
+    let established = raw.establish().await.inspect_err(tell);
+    established.map(|(stream, client, _)| (stream, client)).map_err(io::Error::other)
+}
+
+/// Nobody else can: the client is told nothing. A stranger can fail as often as it likes, and so it is no warning.
+fn tell(error: &EstablishError) {
+    match error {
+        // One of ours is set up otherwise than we were told.
+        EstablishError::ProxyHeader { .. } => tracing::warn!("{error}"),
+        _ => tracing::debug!("{error}"),
+    }
 }
