@@ -12,6 +12,8 @@ pub struct Client {
     pub address: Option<SocketAddr>,
     /// Where it went to, as the peer or its PROXY header says.
     pub local: Option<SocketAddr>,
+    /// Whether the peer has said, in its PROXY header, that it speaks for somebody else; who may be unknown.
+    pub proxied: bool,
     /// Whether it speaks TLS with us.
     pub tls: bool,
 }

@@ -55,10 +55,15 @@ impl FromStr for Peers {
 
 fn network(element: &str) -> Result<IpNet, String> {
     let address = || element.parse().map(|address: IpAddr| IpNet::from(address));
-    element
-        .parse()
-        .or_else(|_| address())
-        .map_err(|_| format!("{element:?}: a network such as 10.0.0.0/8, an address, or `unix` is expected"))
+    let network = element.parse().or_else(|_| address()).map(canonical);
+    network.map_err(|_| format!("{element:?}: a network such as 10.0.0.0/8, an address, or `unix` is expected"))
+}
+
+/// What IPv6 writes of an IPv4 network is that network: peers are looked up so.
+fn canonical(network: IpNet) -> IpNet {
+    let mapped = network.addr().to_canonical();
+    let prefix = network.prefix_len().checked_sub(96).filter(|_| mapped.is_ipv4() && network.addr().is_ipv6());
+    prefix.and_then(|prefix| IpNet::new(mapped, prefix).ok()).unwrap_or(network)
 }
 
 #[cfg(test)]
@@ -78,6 +83,14 @@ mod tests {
         for outside in [peer("11.0.0.1:9"), peer("[::2]:9"), peer("127.0.0.1:9")] {
             assert!(!peers.contain(outside), "{outside:?}");
         }
+    }
+
+    #[test]
+    fn a_network_of_ipv4_is_known_in_the_words_of_ipv6() {
+        let peers: Peers = "::ffff:10.0.0.0/104, ::ffff:192.0.2.1".parse().unwrap();
+        assert_eq!(peers, "10.0.0.0/8, 192.0.2.1".parse().unwrap());
+        assert!(peers.contain(peer("10.1.2.3:9")) && !peers.contain(peer("11.0.0.1:9")));
+        assert!("::/0".parse::<Peers>().is_ok_and(|all| all.contain(peer("[2001:db8::1]:9"))));
     }
 
     #[test]

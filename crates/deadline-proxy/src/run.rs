@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures_util::future::{join, join_all};
 use tokio::runtime::Builder;
 use tokio::sync::watch;
-use tower_deadline::Answers;
+use tower_deadline::{Answers, UpgradePolicy};
 
 use self::signals::Signals;
 use self::ways_in::WaysIn;
@@ -55,15 +55,14 @@ async fn serve_until_told(settings: &Settings) -> Result<(), Error> {
     let ways_in = WaysIn::open(settings).await?;
     ways_in.announce(settings);
 
-    let answers = Answers::new().hop(&settings.proxy.hop);
-    let terms = Terms::new(limits, answers).signed_by(proxy.receives().clone()).drain_limit(settings.drain_limit);
+    let terms = terms(settings, limits, &proxy);
     let (stop, stopped) = watch::channel(false);
     let (mut workers, count) = (Workers::default(), settings.workers.get());
     for certificates in ways_in.certificates() {
         tokio::spawn(certificates.watch(CERTIFICATE_CHECK));
     }
     // Goes on while the traffic drains: `/readyz` is asked just then.
-    tokio::spawn(serve(ways_in.admin, admin, Terms::default(), pending()));
+    tokio::spawn(serve(ways_in.admin, admin, Terms::default().uncounted(), pending()));
     for sockets in ways_in.shares {
         let work = work(sockets, proxy.clone(), terms.clone(), count, stopped.clone());
         workers.start(work).map_err(Error::Worker)?;
@@ -85,6 +84,15 @@ async fn serve_until_told(settings: &Settings) -> Result<(), Error> {
         () = signals.next() => {}
     }
     Ok(())
+}
+
+fn terms(settings: &Settings, limits: Limits, proxy: &Proxy) -> Terms {
+    let terms = Terms::new(limits, Answers::new().hop(&settings.proxy.hop));
+    let terms = terms.signed_by(proxy.receives().clone()).drain_limit(settings.drain_limit);
+    match settings.proxy.tunnel.upgrades {
+        UpgradePolicy::Allow(_) => terms.with_tunnels(),
+        _ => terms,
+    }
 }
 
 /// The work of one worker, from its first connection to its last.

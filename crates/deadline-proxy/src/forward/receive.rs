@@ -4,7 +4,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::{HeaderMap, HeaderValue, Request, Response, Version};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
 use pin_project::pin_project;
 use tower::{Layer, Service};
 
@@ -62,6 +63,11 @@ impl ReceiveLayer {
         let version = request.version();
         if !believed {
             request.headers_mut().remove(&X_REQUEST_START);
+        }
+        // RFC 9110 §9.3.6: it has no content. Refused as a call of gRPC it would get a 200, which says that there is a
+        // tunnel.
+        if *request.method() == Method::CONNECT {
+            request.headers_mut().remove(CONTENT_TYPE);
         }
         let id = self.0.has_ids.then(|| request_id::of(request.headers(), believed));
         Received { believed, version, id }

@@ -8,7 +8,8 @@ pub(super) fn believes(trust: &Peers, client: Option<&Client>) -> bool {
     client.is_some_and(|client| match client.address {
         // Behind the PROXY protocol, this is whom the peer speaks for: the peer has written none of the fields.
         Some(_) => trust.contain(client.address),
-        None => client.peer.is_none() && trust.contain(None),
+        // Behind it too, nobody knows whom: not even whether it was one of this machine.
+        None => !client.proxied && client.peer.is_none() && trust.contain(None),
     })
 }
 
@@ -39,6 +40,8 @@ mod tests {
             let client = client(peer, address);
             assert_eq!(believes(&trust, Some(&client)), believed, "{client:?}");
         }
+        let hidden = Client { proxied: true, ..client(None, None) };
+        assert!(!believes(&trust, Some(&hidden)), "on a Unix socket, for somebody who is not named");
         assert!(!believes(&trust, None));
         assert!(!believes(&Peers::default(), Some(&client(None, None))));
     }

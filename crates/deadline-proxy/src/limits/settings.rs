@@ -23,8 +23,8 @@ pub struct Settings {
     ///
     /// Over HTTP/2 it counts 32 bytes more for each field (RFC 9113 §6.5.2).
     pub head_bytes: usize,
-    /// How long a connection may ask for nothing: until its first request, over HTTP/1.1 between two of them, and over
-    /// HTTP/2 until it is asked whether it is still there. 75 s: longer than the minute after which balancers close
+    /// How long a connection may ask for nothing: until its first request and between two of them; over HTTP/2, where it
+    /// is asked meanwhile whether it is still there, from once to twice as long. 75 s: longer than the minute after which balancers close
     /// theirs, so that it is they who close, and no request meets a connection that has just been closed.
     pub head_limit: Duration,
     /// How long a head of HTTP/1.1 may take from its first byte to its end. 10 s: a head is one packet or a few, and

@@ -18,6 +18,7 @@ const RESERVE: usize = 64;
 pub struct ConnectionSlots {
     served: Arc<Semaphore>,
     reserve: Arc<Semaphore>,
+    is_counted: bool,
 }
 
 /// What becomes of a connection that was accepted.
@@ -33,20 +34,30 @@ pub enum Entry {
 
 /// The place of one connection. To drop it is to make room.
 #[derive(Debug)]
-pub struct Slot(#[expect(dead_code, reason = "what counts is that it is held")] OwnedSemaphorePermit);
+pub struct Slot {
+    _permit: OwnedSemaphorePermit,
+    is_counted: bool,
+}
 
 impl ConnectionSlots {
     /// Room for `connections`, and a reserve of 64 more that are only answered.
     #[must_use]
     pub fn new(connections: usize) -> Self {
         let served = Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS)));
-        Self { served, reserve: Arc::new(Semaphore::new(RESERVE)) }
+        Self { served, reserve: Arc::new(Semaphore::new(RESERVE)), is_counted: true }
+    }
+
+    /// Leaves these connections out of what is counted of clients.
+    #[must_use]
+    pub fn uncounted(mut self) -> Self {
+        self.is_counted = false;
+        self
     }
 
     /// A place among those that are served, if there is one. Counts nothing where there is none.
     #[must_use]
     pub fn try_enter(&self) -> Option<Slot> {
-        Slot::take(&self.served)
+        self.take(&self.served)
     }
 
     /// What becomes of one more connection. Counts it.
@@ -55,7 +66,7 @@ impl ConnectionSlots {
         if let Some(slot) = self.try_enter() {
             return Entry::Served(slot);
         }
-        match Slot::take(&self.reserve) {
+        match self.take(&self.reserve) {
             Some(slot) => {
                 count::refused(Refusal::Connections);
                 Entry::Refused(slot)
@@ -66,19 +77,21 @@ impl ConnectionSlots {
             }
         }
     }
-}
 
-impl Slot {
-    fn take(room: &Arc<Semaphore>) -> Option<Self> {
+    fn take(&self, room: &Arc<Semaphore>) -> Option<Slot> {
         let permit = Arc::clone(room).try_acquire_owned().ok()?;
-        count::connection_opened();
-        Some(Self(permit))
+        if self.is_counted {
+            count::connection_opened();
+        }
+        Some(Slot { _permit: permit, is_counted: self.is_counted })
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        count::connection_closed();
+        if self.is_counted {
+            count::connection_closed();
+        }
     }
 }
 

@@ -123,7 +123,7 @@ impl Raw {
     /// Why there is no connection to serve. What was refused is counted.
     pub async fn establish(self) -> Result<(Stream, Client, Option<Alpn>), EstablishError> {
         let Self { mut transport, peer, shared } = self;
-        let mut client = Client { peer, address: peer, local: transport.local().map(canonical), tls: false };
+        let mut client = Client { peer, address: peer, local: transport.local().map(canonical), ..Client::default() };
         let mut ahead = Bytes::new();
         if shared.proxy_protocol.as_ref().is_some_and(|peers| peers.contain(peer)) {
             let (said, rest) = proxy_header::read(&mut transport).await.map_err(|error| of_header(peer, error))?;
@@ -147,7 +147,7 @@ impl Raw {
 fn believe(client: &mut Client, said: Said) {
     match said {
         Said::Itself => {}
-        Said::Somebody => client.address = None,
+        Said::Somebody => (client.address, client.proxied) = (None, true),
         Said::Client(Proxied { source, destination }) => {
             client.address = Some(canonical(source));
             client.local = Some(canonical(destination));

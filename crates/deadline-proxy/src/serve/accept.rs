@@ -57,7 +57,7 @@ fn plain(stream: TcpStream, peer: SocketAddr) -> (TcpStream, Client) {
     // Small answers must not wait for one another; a socket that refuses this is served all the same.
     let _: io::Result<()> = stream.set_nodelay(true);
     let local = stream.local_addr().ok();
-    (stream, Client { peer: Some(peer), address: Some(peer), local, tls: false })
+    (stream, Client { peer: Some(peer), address: Some(peer), local, ..Client::default() })
 }
 
 impl Accept for Listener {

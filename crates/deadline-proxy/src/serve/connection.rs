@@ -22,7 +22,7 @@ use tower_deadline::dialect::Call;
 use super::Terms;
 use super::drain::Drain;
 use crate::client::Client;
-use crate::limits::{Entry, Hangup, Timed, TimedService, Version, no_room, refuse};
+use crate::limits::{Entry, Hangup, Timed, TimedService, TimedStream, Version, no_room, refuse};
 
 /// Serves a connection to its end: that of the client, of a limit, or of a drain.
 pub(super) async fn converse<I, S, B>(
@@ -65,25 +65,47 @@ pub(super) async fn converse<I, S, B>(
     match version {
         Ok(Version::Http1) => {
             let connection = terms.http1.serve_connection(TokioIo::new(stream), attendant).with_upgrades();
-            carry(pin!(connection), UpgradeableConnection::graceful_shutdown, &hangup, &drain).await;
+            carry(pin!(connection), UpgradeableConnection::graceful_shutdown, &hangup, pin!(drain.concerns())).await;
         }
         // In a place of its own: few connections are, and what each of them needs is some kilobytes.
-        Ok(Version::Http2) => {
-            let connection = terms.http2.serve_connection(TokioIo::new(stream), attendant);
-            carry(Box::pin(connection).as_mut(), http2::Connection::graceful_shutdown, &hangup, &drain).await;
-        }
+        Ok(Version::Http2) => Box::pin(converse_http2(stream, attendant, &terms, &drain)).await,
         // Nobody is there to be told.
         Err(_) => {}
     }
 }
 
+/// hyper closes no idle connection whose peer answers its pings, as it does over HTTP/1.1.
+async fn converse_http2<I, S, B>(stream: TimedStream<I>, attendant: Attendant<S>, terms: &Terms, drain: &Drain)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + Sync + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    let (timed, limit) = (attendant.timed.clone(), terms.limits.settings().head_limit);
+    let connection = terms.http2.serve_connection(TokioIo::new(stream), attendant);
+    let ends = async {
+        tokio::select! {
+            () = drain.concerns() => {}
+            () = timed.idle(limit) => {}
+        }
+    };
+    carry(pin!(connection), http2::Connection::graceful_shutdown, &timed.hangup(), pin!(ends)).await;
+}
+
 /// What ends a connection with an error, the client has seen; there is nobody else to tell.
-async fn carry<C: Future>(mut connection: Pin<&mut C>, finish: fn(Pin<&mut C>), hangup: &Hangup, drain: &Drain) {
+async fn carry<C: Future>(
+    mut connection: Pin<&mut C>,
+    finish: fn(Pin<&mut C>),
+    hangup: &Hangup,
+    ends: Pin<&mut impl Future<Output = ()>>,
+) {
     tokio::select! {
         biased;
         _ = connection.as_mut() => return,
         () = hangup.requested() => return,
-        () = drain.concerns() => finish(connection.as_mut()),
+        () = ends => finish(connection.as_mut()),
     }
     tokio::select! {
         _ = connection => {}

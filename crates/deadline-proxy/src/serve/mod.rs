@@ -54,8 +54,7 @@ impl Terms {
     /// Holds connections to these limits, and tells those that are one too many in this way.
     #[must_use]
     pub fn new(limits: Limits, answers: Answers) -> Self {
-        // Whether a route carries the protocol is found out when one is asked for.
-        let (http1, http2) = (limits.http1(), limits.http2(ExtendedConnect::Offered));
+        let (http1, http2) = (limits.http1(), limits.http2(ExtendedConnect::Off));
         let slots = ConnectionSlots::new(limits.settings().connections);
         Self { limits, slots, answers, receive: None, drain_limit: DRAIN_LIMIT, http1, http2 }
     }
@@ -64,6 +63,20 @@ impl Terms {
     #[must_use]
     pub fn signed_by(mut self, receive: ReceiveLayer) -> Self {
         self.receive = Some(receive);
+        self
+    }
+
+    /// Offers tunnels by HTTP/2. Whether a route carries the protocol is found out when one is asked for.
+    #[must_use]
+    pub fn with_tunnels(mut self) -> Self {
+        self.http2 = self.limits.http2(ExtendedConnect::Offered);
+        self
+    }
+
+    /// Leaves connections out of what is counted of clients.
+    #[must_use]
+    pub fn uncounted(mut self) -> Self {
+        self.slots = self.slots.uncounted();
         self
     }
 

@@ -25,6 +25,9 @@ mod stream;
 mod version;
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
 
 use self::activity::Activity;
 pub use self::activity::{Hangup, Under};
@@ -47,6 +50,18 @@ impl Timed {
     /// Waits for the first request. For the task that serves the connection. Cancel-safe.
     pub async fn asked(&self) {
         self.0.until(|activity| activity.called() > 0).await;
+    }
+
+    /// Ends where no request has been under way for `limit`, after twice as long at most. Never ends before it.
+    /// Cancel-safe.
+    pub async fn idle(&self, limit: Duration) {
+        loop {
+            let before = self.0.called();
+            sleep(limit).await;
+            if self.0.called() == before && !self.0.is_busy() {
+                return;
+            }
+        }
     }
 
     /// What ends the connection, for whoever has a reason to.

@@ -38,7 +38,7 @@ async fn ok(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infalli
 /// A client, the task that serves it, and what stops that.
 fn served() -> (DuplexStream, JoinHandle<()>, CancellationToken) {
     let (near, far) = duplex(1024);
-    let (stop, client) = (CancellationToken::new(), Client { peer: None, address: None, local: None, tls: false });
+    let (stop, client) = (CancellationToken::new(), Client::default());
     let service = Arc::new(tower::service_fn(ok));
     let serving = converse(ready(Ok((far, client))), Arc::new(Terms::default()), service, stop.clone());
     (near, tokio::spawn(serving), stop)
@@ -108,7 +108,7 @@ async fn a_tunnel_is_as_much_a_connection_as_before() {
     let limits = crate::limits::Settings { connections: 1, ..Default::default() };
     let terms = Arc::new(Terms::new(Limits::new(limits).unwrap(), Answers::new()));
     let (mut near, far) = duplex(1024);
-    let client = Client { peer: None, address: None, local: None, tls: false };
+    let client = Client::default();
     near.write_all(b"GET /tunnel HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: a\r\n\r\n")
         .await
         .unwrap();
@@ -130,4 +130,24 @@ async fn what_a_connection_holds_while_nothing_is_asked_is_small() {
     let task = converse(never, terms, Arc::new(service), CancellationToken::new());
     let size = size_of_val(&task);
     assert!(size <= 1_700, "{size}");
+}
+
+/// Whoever answers pings keeps no place for ever.
+#[tokio::test(start_paused = true)]
+async fn a_connection_of_http2_that_asks_for_nothing_more_is_ended() {
+    let (client, serving, _stop) = served();
+    let handshake = hyper::client::conn::http2::handshake(hyper_util::rt::TokioExecutor::new(), TokioIo::new(client));
+    let (mut sender, connection) = handshake.await.unwrap();
+    let connection = tokio::spawn(connection);
+    let limit = Terms::default().limits.settings().head_limit;
+    let start = Instant::now();
+    for _ in 0..3 {
+        let request = Request::get("http://a/").body(http_body_util::Empty::<Bytes>::new()).unwrap();
+        assert_eq!(sender.send_request(request).await.unwrap().status().as_u16(), 200);
+        sleep(limit * 9 / 10).await;
+    }
+    serving.await.unwrap();
+    connection.await.unwrap().unwrap();
+    let since_last = start.elapsed() - limit * 18 / 10;
+    assert!(since_last >= limit && since_last <= 2 * limit, "{since_last:?}");
 }
