@@ -20,7 +20,7 @@ WANTED = 10_000
 # How many ask at the same time in the burst, how often, and for how much.
 AT_ONCE, TIMES, SIZE = 500, 4, 16_384
 # In bytes a connection: twice what the program was seen to need, so that a leak shows and noise does not.
-AT_MOST, AT_MOST_AFTER = 40_000, 80_000
+AT_MOST, AT_MOST_AFTER = 25_000, 40_000
 
 checks = Checks()
 
