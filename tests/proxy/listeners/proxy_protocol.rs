@@ -23,7 +23,7 @@ async fn the_upstream_sees_for_whom_a_trusted_peer_speaks() {
     for (header, asked, at) in [
         (V1, "10.1.2.3", "8481"),
         (V1_TCP6, "2001:db8::1", "8481"),
-        ("PROXY UNKNOWN\r\n", "127.0.0.1", &port),
+        ("PROXY UNKNOWN\r\n", "unknown", &port),
         (&[V2, V2_TCP4].concat(), "10.1.2.3", "8481"),
         (&[V2, V2_LOCAL].concat(), "127.0.0.1", &port),
     ] {
