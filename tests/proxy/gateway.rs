@@ -9,7 +9,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body::Frame;
-use http_body_util::{Full, StreamBody};
+use http_body_util::{Empty, Full, StreamBody};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncWriteExt, copy, split};
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
@@ -37,9 +40,10 @@ const WISHES: [&str; 4] = [
     "Upgrade: h2c\r\n",
 ];
 
-/// A socket that a client opens who is not answered with one.
+/// The handshake of a socket, with the key of RFC 6455 §1.3, and what it is answered with.
 const SOCKET: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 fn line(stream: usize, number: usize) -> String {
     format!("{{\"result\":{{\"stream\":{stream},\"message\":{number}}}}}\n")
@@ -53,7 +57,7 @@ fn message(stream: usize, number: usize) -> Vec<u8> {
 
 /// A gateway whose streams end early for whoever wishes to switch protocols, as they do where such a wish arrives.
 async fn gateway() -> Server {
-    Server::answering(|request| async move {
+    Server::answering(|request: Request<Incoming>| async move {
         let (path, headers) = (request.uri().path(), request.headers());
         let wishes = ["upgrade", "connection", "http2-settings"].iter().any(|name| headers.contains_key(*name));
         let (kind, stream) = path.rsplit_once('/').unwrap_or_default();
@@ -64,11 +68,25 @@ async fn gateway() -> Server {
                 let status = HeaderMap::from_iter([("grpc-status".parse().unwrap(), "0".parse().unwrap())]);
                 streaming("application/grpc", (0..messages).map(move |n| message(stream, n)), Some(status))
             }
-            "/socket" => Response::builder().status(426).body(body(Full::from("no socket\n"))).unwrap(),
+            "/socket" => socket(request),
             _ => Response::new(body(Full::from("ok\n"))),
         }
     })
     .await
+}
+
+/// Sends back whatever comes, once it has switched.
+fn socket(request: Request<Incoming>) -> Response<AnyBody> {
+    tokio::spawn(async move {
+        let (mut reader, mut writer) = split(TokioIo::new(hyper::upgrade::on(request).await.unwrap()));
+        copy(&mut reader, &mut writer).await.unwrap();
+        writer.shutdown().await.unwrap();
+    });
+    let agreed = [("connection", "upgrade"), ("upgrade", "websocket"), ("sec-websocket-accept", ACCEPT)];
+    let answer = agreed
+        .into_iter()
+        .fold(Response::builder().status(101), |answer, (name, value)| answer.header(name, value));
+    answer.body(body(Empty::new())).unwrap()
 }
 
 /// Sends each message when it is there, and not before.
@@ -169,8 +187,13 @@ impl Storm {
         while self.goes_on(2) {
             let mut client = Http1Client::connect(proxy.address).await;
             client.get("/socket/0", SOCKET).await;
-            let (head, text) = client.answer().await;
-            assert_eq!((head.status(), text.as_str()), (426, "no socket\n"));
+            assert_eq!(client.head().await.status(), 101);
+            for message in ["first\n", "second\n"] {
+                client.send(message).await;
+                client.until(message).await;
+            }
+            client.half_close().await;
+            assert_eq!(client.rest().await, "first\nsecond\n");
             sleep(MS).await;
         }
     }
@@ -199,7 +222,7 @@ async fn read_all(proxy: &Arc<Proxy>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_streams_are_whole_behind_an_ingress_that_wishes_for_h2c() {
     let server = gateway().await;
-    let proxy = Arc::new(Proxy::to(server.address).await);
+    let proxy = Arc::new(Proxy::with(server.address, &["--upgrade", "websocket"]).await);
     let storm = Arc::new(Storm::default());
     let raging = storm.rage(&proxy);
     timeout(BOUND, read_all(&proxy)).await.unwrap();

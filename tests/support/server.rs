@@ -72,7 +72,7 @@ impl Server {
                 tokio::spawn(async move {
                     let builder = Builder::new(TokioExecutor::new());
                     // What ends a connection with an error, the client has seen.
-                    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+                    let _ = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
                 });
             }
         });
