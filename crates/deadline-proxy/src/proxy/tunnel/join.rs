@@ -74,7 +74,7 @@ where
         both = async { try_join!(client, upstream) } => both,
     };
     let Ok((client, upstream)) = both else { return End::Broken };
-    let (mut client, mut upstream) = (Side { io: client, pulse: &pulse }, Side { io: upstream, pulse: &pulse });
+    let (mut client, mut upstream) = (Side::new(client, &pulse, 0), Side::new(upstream, &pulse, 1));
     let end = carry(&mut client, &mut upstream, limit).await;
     if !matches!(end, End::Closed | End::Broken) {
         let both = async { join!(unread(&mut client.io), unread(&mut upstream.io)) };
@@ -93,7 +93,7 @@ where
     let mut copying = pin!(copy_bidirectional(client, upstream));
     let end = select! {
         biased;
-        copied = &mut copying => return copied.map_or(End::Broken, |_| End::Closed),
+        copied = &mut copying => return if copied.is_ok() && !pulse.is_anybody_deaf() { End::Closed } else { End::Broken },
         end = limit => end,
     };
     pulse.is_ending.store(true, Ordering::Relaxed);
@@ -124,11 +124,18 @@ struct Pulse {
     /// In microseconds since it was opened.
     last: AtomicU64,
     is_ending: AtomicBool,
+    /// Which side takes no more. It may still say something.
+    is_deaf: [AtomicBool; 2],
 }
 
 impl Pulse {
     fn new() -> Self {
-        Self { opened: Instant::now(), last: AtomicU64::new(0), is_ending: AtomicBool::new(false) }
+        let (last, is_ending, is_deaf) = Default::default();
+        Self { opened: Instant::now(), last, is_ending, is_deaf }
+    }
+
+    fn is_anybody_deaf(&self) -> bool {
+        self.is_deaf.iter().any(|deaf| deaf.load(Ordering::Relaxed))
     }
 
     fn beat(&self) {
@@ -148,24 +155,44 @@ impl Pulse {
     }
 }
 
-/// One of the two: tells of each byte, and reads as ended once the tunnel is to end.
+/// One of the two: tells of each byte, and reads as ended once the tunnel is to end, or once nobody takes what it says.
+/// A side that takes nothing more ends one way only: what it had said before is on its way to the other.
 struct Side<'a, T> {
     io: T,
     pulse: &'a Pulse,
+    place: usize,
 }
 
-impl<T> Side<'_, T> {
-    fn moved(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if matches!(written, Poll::Ready(Ok(1..))) {
-            self.pulse.beat();
+impl<'a, T> Side<'a, T> {
+    fn new(io: T, pulse: &'a Pulse, place: usize) -> Self {
+        Self { io, pulse, place }
+    }
+
+    /// What came of a write of so many bytes: to who takes nothing more, they are as good as written.
+    fn moved(&self, written: Poll<io::Result<usize>>, bytes: usize) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Ready(Ok(1..)) => self.pulse.beat(),
+            Poll::Ready(Err(_)) => {
+                self.pulse.is_deaf[self.place].store(true, Ordering::Relaxed);
+                return Poll::Ready(Ok(bytes));
+            }
+            _ => {}
         }
         written
+    }
+
+    fn is_heard(&self) -> bool {
+        !self.pulse.is_deaf[1 - self.place].load(Ordering::Relaxed)
+    }
+
+    fn is_deaf(&self) -> bool {
+        self.pulse.is_deaf[self.place].load(Ordering::Relaxed)
     }
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Side<'_, T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.pulse.is_ending.load(Ordering::Relaxed) {
+        if self.pulse.is_ending.load(Ordering::Relaxed) || !self.is_heard() {
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
@@ -180,7 +207,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Side<'_, T> {
 impl<T: AsyncWrite + Unpin> AsyncWrite for Side<'_, T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write(cx, bytes);
-        self.moved(written)
+        self.moved(written, bytes.len())
     }
 
     fn poll_write_vectored(
@@ -189,7 +216,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Side<'_, T> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
-        self.moved(written)
+        self.moved(written, slices.iter().map(|slice| slice.len()).sum())
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -197,10 +224,16 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Side<'_, T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_deaf() {
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.io).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_deaf() {
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }

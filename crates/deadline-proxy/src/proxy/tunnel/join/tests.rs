@@ -69,6 +69,41 @@ async fn the_end_of_one_way_is_passed_on_and_the_other_goes_on() {
     assert_eq!(tunnel.await.unwrap(), End::Closed);
 }
 
+/// A side that has said its last and takes nothing more: the other gets all of it, though it goes on to speak.
+#[tokio::test(start_paused = true)]
+async fn what_was_said_by_a_side_that_takes_nothing_more_arrives() {
+    let (mut client, near) = duplex(4);
+    let said = [b'x'; 3 * ROOM];
+    // Reads give it all at once; each write fails.
+    let upstream = tokio::io::join(&said[..], Refusing);
+    let both = (ready(io::Result::Ok(near)), ready(Ok(upstream)));
+    let tunnel = async { join(both.0, both.1, LIMITS, pending()).await };
+    let talk = async {
+        client.write_all(b"more").await.unwrap();
+        settle().await;
+        rest(&mut client).await
+    };
+    let (end, heard) = tokio::join!(tunnel, talk);
+    assert_eq!((end, heard), (End::Broken, said.to_vec()));
+}
+
+/// Takes nothing.
+struct Refusing;
+
+impl AsyncWrite for Refusing {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_tunnel_in_which_nothing_moves_ends_at_the_idle_limit() {
     let Ends { mut client, mut upstream, tunnel, shutdown: _shutdown } = ends(LIMITS);
