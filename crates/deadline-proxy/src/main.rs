@@ -7,6 +7,12 @@ use clap::Parser;
 use deadline_proxy::cli::{Cli, Verb};
 use deadline_proxy::demo::{self, DemoArgs, DemoError, Outcome};
 use deadline_proxy::run::run;
+use mimalloc::MiMalloc;
+
+/// The system's own keeps what a crowd has used: after 5 000 idle connections have closed, 69 MiB of 70, and 10 of 70 with
+/// this one. Without huge pages, which would cost each idle connection 8 KiB more.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     match Cli::parse().verb {

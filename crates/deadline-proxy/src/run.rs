@@ -30,8 +30,8 @@ use crate::worker::{Workers, drive};
 /// How often the files of certificates are looked at. They are few and small, and whoever has replaced them is waiting.
 const CERTIFICATE_CHECK: Duration = Duration::from_secs(1);
 
-/// How long tunnels may take to end, once they are told to.
-const TUNNEL_CLOSE: Duration = Duration::from_secs(5);
+/// How long tunnels may take to end, once they are told to: a little more than the two limits that each has for it.
+const TUNNEL_CLOSE: Duration = Duration::from_secs(7);
 
 /// Serves until SIGTERM or SIGINT, then lets what is under way finish. A second signal ends it at once.
 ///

@@ -90,7 +90,7 @@ fn port_of(host: &[u8]) -> Option<u16> {
 }
 
 /// Removes whatever a stranger said.
-fn clear(headers: &mut HeaderMap) {
+pub(crate) fn clear(headers: &mut HeaderMap) {
     let said: Vec<HeaderName> = headers.keys().filter(|name| is_forwarding(name.as_str())).cloned().collect();
     for name in said {
         headers.remove(name);

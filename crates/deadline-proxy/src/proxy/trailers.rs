@@ -1,7 +1,7 @@
 //! Trailers that may pass, of requests and of answers.
 //!
-//! Covers what has no business behind a body: fields of one connection, fields on which a message depends, and deadlines,
-//! of which nobody would take what is left (R9, R30). A peer of HTTP/2 ends the stream at some of them; another that reads
+//! Covers what has no business behind a body: fields of one connection, fields on which a message depends, who asked,
+//! and deadlines, of which nobody would take what is left (R9, R30). A peer of HTTP/2 ends the stream at some of them; another that reads
 //! trailers as fields would believe the others. Data passes as it is.
 
 use std::pin::Pin;
@@ -11,6 +11,8 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project::pin_project;
 use tower_deadline::Dialects;
 use tower_deadline::hop_by_hop::strip_trailers;
+
+use crate::forward::clear;
 
 /// A body that is passed on exactly (R14), but for trailers that may not pass.
 #[pin_project]
@@ -38,6 +40,7 @@ impl<B: Body> Body for TrailersBody<B> {
         match &mut frame {
             Some(Ok(frame)) => frame.trailers_mut().into_iter().for_each(|trailers| {
                 strip_trailers(trailers);
+                clear(trailers);
                 Dialects::default().strip(trailers);
             }),
             _ => this.inner.set(None),
@@ -74,7 +77,10 @@ mod tests {
         let mut trailers = HeaderMap::new();
         trailers.insert("x-checksum", HeaderValue::from_static("42"));
         let kept = trailers.clone();
-        for name in ["connection", "content-length", "host"].into_iter().chain(Dialect::ALL.map(Dialect::as_str)) {
+        for name in ["connection", "content-length", "host", "x-real-ip", "x_forwarded_for"]
+            .into_iter()
+            .chain(Dialect::ALL.map(Dialect::as_str))
+        {
             trailers.insert(HeaderName::from_static(name), HeaderValue::from_static("5"));
         }
         let body = TrailersBody::new(ScriptedBody::new([Step::Data("a"), Step::Trailers(trailers)]));

@@ -5,7 +5,7 @@
 //! | limit | counts from | to |
 //! |---|---|---|
 //! | `head_limit` | the connection | its first request, of whatever version; hyper counts only once it has seen which |
-//! | `started_head_limit` | the first byte of a head of HTTP/1.1 | its end |
+//! | `started_head_limit` | the first read of a head of HTTP/1.1 while no request is under way | its end |
 //! | `write_stall` | a write that the client does not take | the next one that it does (R13b) |
 //!
 //! hyper has one limit for an idle connection and for a head that has begun, and it must be long for the former: the
@@ -56,9 +56,9 @@ impl Timed {
     /// Cancel-safe.
     pub async fn idle(&self, limit: Duration) {
         loop {
-            let before = self.0.called();
+            let (before, was_busy) = (self.0.called(), self.0.is_busy());
             sleep(limit).await;
-            if self.0.called() == before && !self.0.is_busy() {
+            if !was_busy && self.0.called() == before && !self.0.is_busy() {
                 return;
             }
         }

@@ -266,3 +266,17 @@ async fn the_first_bytes_come_in_whatever_pieces_and_are_read_by_who_reads_next(
         assert_eq!([&one[..], &rest].concat(), sent);
     }
 }
+
+/// Whoever has just been answered is not idle.
+#[tokio::test(start_paused = true)]
+async fn idle_counts_from_the_end_of_what_was_under_way() {
+    let (_stream, timed) = Timed::on(tokio::io::empty(), &Limits::default());
+    let (limit, start) = (Duration::from_secs(75), Instant::now());
+    let under = timed.0.enter();
+    let answered = async {
+        sleep(limit - Duration::from_millis(1)).await;
+        drop(under);
+    };
+    tokio::join!(timed.idle(limit), answered);
+    assert_eq!(start.elapsed(), 2 * limit);
+}
