@@ -1,12 +1,10 @@
 //! The layer that writes a request for the next hop.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use pin_project::pin_project;
 use tower::{Layer, Service};
 use tower_deadline::dialect::Call;
 use tower_deadline::{AnswerBody, Answers};
@@ -17,6 +15,7 @@ use super::stamp::Wanted;
 use super::via::{NoToken, Via};
 use super::{Fields, Settings, request_id};
 use crate::count::{self, Refusal};
+use crate::limits::Answered;
 
 /// Applies [`Forward`]; see the [module](super).
 #[derive(Clone, Debug)]
@@ -89,7 +88,7 @@ where
 {
     type Response = Response<AnswerBody<B>>;
     type Error = S::Error;
-    type Future = ForwardFuture<S::Future>;
+    type Future = Answered<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
@@ -97,42 +96,10 @@ where
 
     fn call(&mut self, mut request: Request<RB>) -> Self::Future {
         if let Some(answer) = self.shared.refusal(&request) {
-            return ForwardFuture(State::Refused(Some(answer)));
+            return Answered::with(answer);
         }
         self.shared.write(&mut request);
-        ForwardFuture(State::Sent(self.inner.call(request)))
-    }
-}
-
-/// The response of [`Forward`]. Dropping it cancels the inner service's.
-#[pin_project]
-#[derive(Debug)]
-pub struct ForwardFuture<F>(#[pin] State<F>);
-
-#[pin_project(project = StateProjection)]
-#[derive(Debug)]
-enum State<F> {
-    Sent(#[pin] F),
-    /// `None` once it was told.
-    Refused(Option<Response<Bytes>>),
-}
-
-impl<F, B, E> Future for ForwardFuture<F>
-where
-    F: Future<Output = Result<Response<B>, E>>,
-{
-    type Output = Result<Response<AnswerBody<B>>, E>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().0.project() {
-            StateProjection::Sent(inner) => {
-                Poll::Ready(ready!(inner.poll(cx)).map(|response| response.map(AnswerBody::Inner)))
-            }
-            StateProjection::Refused(answer) => {
-                let answer = answer.take().map(|answer| Ok(answer.map(AnswerBody::from)));
-                answer.map_or(Poll::Pending, Poll::Ready)
-            }
-        }
+        Answered::Inner(self.inner.call(request))
     }
 }
 

@@ -48,7 +48,7 @@ mod via;
 use crate::peers::Peers;
 
 pub(crate) use self::fields::clear;
-pub use self::layer::{Forward, ForwardFuture, ForwardLayer};
+pub use self::layer::{Forward, ForwardLayer};
 pub use self::receive::{Receive, ReceiveFuture, ReceiveLayer};
 pub use self::stamp::{Stamp, StampLayer, stamp};
 pub use self::via::NoToken;

@@ -8,7 +8,7 @@ use http::Response;
 use pin_project::pin_project;
 use tower_deadline::AnswerBody;
 
-/// The future of a layer that refuses some requests.
+/// The future of a layer that refuses some requests. Dropping it cancels the inner one.
 #[pin_project(project = Projection)]
 #[derive(Debug)]
 pub enum Answered<F> {
@@ -19,7 +19,9 @@ pub enum Answered<F> {
 }
 
 impl<F> Answered<F> {
-    pub(super) fn with(answer: Response<Bytes>) -> Self {
+    /// Says this in place of the inner service.
+    #[must_use]
+    pub fn with(answer: Response<Bytes>) -> Self {
         Self::Answer(Some(answer))
     }
 }

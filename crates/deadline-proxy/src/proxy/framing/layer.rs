@@ -1,18 +1,17 @@
 //! The layer and its service.
 
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, Version};
-use pin_project::pin_project;
 use tower::{Layer, Service};
 use tower_deadline::dialect::Call;
 use tower_deadline::{AnswerBody, Answers};
 
 use super::framing;
 use crate::count::{self, Refusal};
+use crate::limits::Answered;
 
 /// Applies [`Framing`]; see the [module](super).
 #[derive(Clone, Debug)]
@@ -61,48 +60,16 @@ where
 {
     type Response = Response<AnswerBody<B>>;
     type Error = S::Error;
-    type Future = FramingFuture<S::Future>;
+    type Future = Answered<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<RB>) -> Self::Future {
-        FramingFuture(match self.layer.refusal(&request) {
-            Some(answer) => State::Refused(Some(answer)),
-            None => State::Sent(self.inner.call(request)),
-        })
-    }
-}
-
-/// The response of [`Framing`]. Dropping it cancels the inner service's.
-#[pin_project]
-#[derive(Debug)]
-pub struct FramingFuture<F>(#[pin] State<F>);
-
-#[pin_project(project = StateProjection)]
-#[derive(Debug)]
-enum State<F> {
-    Sent(#[pin] F),
-    /// `None` once it was told.
-    Refused(Option<Response<Bytes>>),
-}
-
-impl<F, B, E> Future for FramingFuture<F>
-where
-    F: Future<Output = Result<Response<B>, E>>,
-{
-    type Output = Result<Response<AnswerBody<B>>, E>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().0.project() {
-            StateProjection::Sent(inner) => {
-                Poll::Ready(ready!(inner.poll(cx)).map(|response| response.map(AnswerBody::Inner)))
-            }
-            StateProjection::Refused(answer) => {
-                let answer = answer.take().map(|answer| Ok(answer.map(AnswerBody::from)));
-                answer.map_or(Poll::Pending, Poll::Ready)
-            }
+        match self.layer.refusal(&request) {
+            Some(answer) => Answered::with(answer),
+            None => Answered::Inner(self.inner.call(request)),
         }
     }
 }
