@@ -17,6 +17,11 @@ const OPEN: &str = "deadline_proxy_connections_open";
 const REQUESTS: &str = "deadline_proxy_requests_total";
 const IN_FLIGHT: &str = "deadline_proxy_requests_in_flight";
 const TRAILERS: &str = "deadline_proxy_trailers_dropped_total";
+const RELOADS: &str = "deadline_proxy_certificate_reloads_total";
+const TUNNELS_OPENED: &str = "deadline_proxy_tunnels_opened_total";
+const TUNNELS_ENDED: &str = "deadline_proxy_tunnels_ended_total";
+const EJECTIONS: &str = "deadline_proxy_ejections_total";
+const HEALTH_CHANGES: &str = "deadline_proxy_health_changes_total";
 
 /// Upper bounds of histograms of seconds: from a millisecond to the ten minutes that a report may take.
 const SECONDS: [f64; 15] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0];
@@ -192,6 +197,11 @@ fn describe() {
     );
     describe_gauge!(IN_FLIGHT, Unit::Count, "Requests whose answer has not ended.");
     describe_counter!(TRAILERS, Unit::Count, "Answers whose trailers their client does not take.");
+    describe_counter!(RELOADS, Unit::Count, "Certificates that were read again, by whether they could be used.");
+    describe_counter!(TUNNELS_OPENED, Unit::Count, "Tunnels that were opened.");
+    describe_counter!(TUNNELS_ENDED, Unit::Count, "Tunnels that have ended, by what ended them.");
+    describe_counter!(EJECTIONS, Unit::Count, "Times that an endpoint was left out because it failed.");
+    describe_counter!(HEALTH_CHANGES, Unit::Count, "Changes of what an endpoint was found to be when asked.");
 }
 
 /// What is told of what `count` counts, whatever other tests of this process do.
@@ -268,25 +278,25 @@ pub(crate) fn reloaded(reload: Reload) {
         Reload::Renewed => "renewed",
         Reload::Refused => "refused",
     };
-    counter!("deadline_proxy_certificate_reloads_total", "outcome" => outcome).increment(1);
+    counter!(RELOADS, "outcome" => outcome).increment(1);
 }
 
 /// The upstream has switched protocols, and a tunnel is open.
 pub(crate) fn tunnel_opened() {
-    counter!("deadline_proxy_tunnels_opened_total").increment(1);
+    counter!(TUNNELS_OPENED).increment(1);
 }
 
 /// A tunnel has ended, for one of the few reasons there are.
 pub(crate) fn tunnel_ended(reason: &'static str) {
-    counter!("deadline_proxy_tunnels_ended_total", "reason" => reason).increment(1);
+    counter!(TUNNELS_ENDED, "reason" => reason).increment(1);
 }
 
 /// An endpoint of this upstream is left out for a while.
 pub(crate) fn ejected(upstream: &str) {
-    counter!("deadline_proxy_ejections_total", "upstream" => upstream.to_owned()).increment(1);
+    counter!(EJECTIONS, "upstream" => upstream.to_owned()).increment(1);
 }
 
 /// The verdict of the health checks on an endpoint of this upstream changed to this one.
 pub(crate) fn health_changed(upstream: &str, verdict: &'static str) {
-    counter!("deadline_proxy_health_changes_total", "upstream" => upstream.to_owned(), "to" => verdict).increment(1);
+    counter!(HEALTH_CHANGES, "upstream" => upstream.to_owned(), "to" => verdict).increment(1);
 }

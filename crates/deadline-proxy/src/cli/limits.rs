@@ -27,7 +27,7 @@ pub struct LimitArgs {
     #[arg(long, value_name = "DURATION", value_parser = limit, default_value = "10s")]
     pub head_timeout: Duration,
 
-    /// How long a client may take nothing of its answer.
+    /// How long a client may take nothing of its answer. A shut window of HTTP/2 counts from the deadline only.
     #[arg(long, value_name = "DURATION", value_parser = limit, default_value = "30s")]
     pub write_timeout: Duration,
 

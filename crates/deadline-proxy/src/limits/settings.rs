@@ -44,6 +44,9 @@ pub struct Settings {
     pub in_flight: Option<usize>,
     /// How long a client may take nothing of its answer. 30 s: a train in a tunnel; half of nginx's minute, because
     /// what stalls holds a connection to the upstream too.
+    ///
+    /// Over HTTP/2 a window that stays shut is no write that stalls: there it counts from the deadline, and where a
+    /// response has none, it does not count.
     pub write_stall: Duration,
 }
 
