@@ -88,8 +88,12 @@ async fn the_admin_listener_tells_how_it_is_and_what_it_was_told() {
     let config = curl(&[&admin("/config")]).await;
     assert_eq!(config.field("content-type"), "application/json");
     let expected = json!({
-        "listeners": ["127.0.0.1:0"], "workers": 1, "upstream": [format!("http://{}", upstream.address)], "hop": "edge",
-        "policy": {"name": "default", "timeout": "300ms", "cap": "2000ms"},
+        "listeners": ["127.0.0.1:0"], "workers": 1, "hop": "edge",
+        "upstreams": [{"name": "upstream", "targets": [format!("http://{}", upstream.address)]}],
+        "routes": [{
+            "name": "default", "upstreams": ["upstream"],
+            "policy": {"name": "default", "timeout": "300ms", "cap": "2000ms"},
+        }],
     });
     assert_eq!(config.json(), expected);
     let mut client = Http1Client::connect(proxy.address).await;

@@ -18,7 +18,9 @@ use tokio::time::sleep;
 use tower::{Service, service_fn};
 
 use crate::count::{self, Collected};
+use crate::route::Route;
 use crate::settings::Settings;
+use crate::upstream;
 
 const PATHS: [&str; 4] = ["/healthz", "/readyz", "/config", "/metrics"];
 
@@ -106,17 +108,29 @@ impl Told {
 fn config(settings: &Settings) -> serde_json::Value {
     let Settings { listeners, workers, proxy, .. } = settings;
     let millis = |duration: Option<Duration>| duration.map(|duration| duration.as_millis().to_string() + "ms");
-    let policy = &proxy.policy;
+    let route = |route: &Route| {
+        let Route { name, policy, attempts, .. } = route;
+        let upstreams = attempts.chain.iter().filter_map(|link| proxy.upstreams.get(link.upstream));
+        json!({
+            "name": name,
+            "upstreams": upstreams.map(|upstream| &upstream.name).collect::<Vec<_>>(),
+            "policy": {
+                "name": policy.name().as_str(),
+                "timeout": millis(policy.timeout()),
+                "cap": millis(policy.cap()),
+            },
+        })
+    };
+    let upstream = |upstream: &upstream::Settings| {
+        let targets: Vec<_> = upstream.targets.iter().map(ToString::to_string).collect();
+        json!({ "name": upstream.name, "targets": targets })
+    };
     json!({
         "listeners": listeners.iter().map(|listener| listener.address.to_string()).collect::<Vec<_>>(),
         "workers": workers,
-        "upstream": proxy.upstream.targets.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "hop": proxy.hop,
-        "policy": {
-            "name": policy.name().as_str(),
-            "timeout": millis(policy.timeout()),
-            "cap": millis(policy.cap()),
-        },
+        "routes": proxy.routes.iter().map(route).collect::<Vec<_>>(),
+        "upstreams": proxy.upstreams.iter().map(upstream).collect::<Vec<_>>(),
     })
 }
 

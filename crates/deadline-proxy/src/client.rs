@@ -16,4 +16,28 @@ pub struct Client {
     pub proxied: bool,
     /// Whether it speaks TLS with us.
     pub tls: bool,
+    /// On which side of this proxy it stands.
+    pub side: Side,
+}
+
+/// On which side of a proxy a client stands: what a deadline field of it is worth.
+///
+/// A client that [`forward::Settings::trust`](crate::forward::Settings::trust) contains is inside wherever it comes in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Side {
+    /// Inside: it may ask for any deadline that the policy grants.
+    #[default]
+    Internal,
+    /// Outside, where anybody asks for anything.
+    Edge(Strangers),
+}
+
+/// What a stranger's deadline fields do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strangers {
+    /// They can shorten what the policy gives by default, and not lengthen it.
+    #[default]
+    Cap,
+    /// Nothing: they are removed before they are read.
+    Drop,
 }

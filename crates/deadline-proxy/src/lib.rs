@@ -17,7 +17,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let upstream = upstream::Settings::new(["http://127.0.0.1:3000".parse()?]);
 //! let policy = Policy::new().default_timeout(Duration::from_secs(3));
-//! let settings = Settings { policy, hop: "edge".to_owned(), ..Settings::new(upstream) };
+//! let settings = Settings { hop: "edge".to_owned(), ..Settings::new(upstream).policy(policy) };
 //! let proxy = Proxy::new(&settings, &Limits::default())?;
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
 //! let stop = async { /* a signal, as a rule */ };
@@ -26,7 +26,9 @@
 //! # }
 //! ```
 
+pub mod access;
 pub mod admin;
+pub mod attempt;
 pub mod cli;
 pub mod client;
 mod count;
@@ -39,6 +41,7 @@ pub mod listen;
 mod log;
 pub mod peers;
 pub mod proxy;
+pub mod route;
 pub mod run;
 pub mod serve;
 pub mod settings;

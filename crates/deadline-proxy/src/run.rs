@@ -23,6 +23,7 @@ use crate::limits::Limits;
 use crate::listen::Socket;
 use crate::log;
 use crate::proxy::Proxy;
+use crate::route::Route;
 use crate::serve::{Terms, serve};
 use crate::settings::Settings;
 use crate::worker::{Workers, drive};
@@ -89,10 +90,8 @@ async fn serve_until_told(settings: &Settings) -> Result<(), Error> {
 fn terms(settings: &Settings, limits: Limits, proxy: &Proxy) -> Terms {
     let terms = Terms::new(limits, Answers::new().hop(&settings.proxy.hop));
     let terms = terms.signed_by(proxy.receives().clone()).drain_limit(settings.drain_limit);
-    match settings.proxy.tunnel.upgrades {
-        UpgradePolicy::Allow(_) => terms.with_tunnels(),
-        _ => terms,
-    }
+    let has_tunnels = |route: &Route| matches!(route.tunnel.upgrades, UpgradePolicy::Allow(_));
+    if settings.proxy.routes.iter().any(has_tunnels) { terms.with_tunnels() } else { terms }
 }
 
 /// The work of one worker, from its first connection to its last.

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use crate::{limits, listen, proxy};
+use crate::{access, limits, listen, proxy};
 
 /// What a process is told.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub struct Settings {
     pub limits: limits::Settings,
     /// How long a stop waits for what is under way.
     pub drain_limit: Duration,
+    /// What is written of requests.
+    pub access: access::Settings,
     /// What happens to a request between a listener and an upstream.
     pub proxy: proxy::Settings,
 }

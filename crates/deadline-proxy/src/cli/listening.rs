@@ -73,7 +73,7 @@ impl ListenArgs {
         let listeners: Vec<_> = all
             .map(|(address, tls)| {
                 let address = address.clone();
-                listen::Settings { address, tls, proxy_protocol: proxy_protocol.clone() }
+                listen::Settings { tls, proxy_protocol: proxy_protocol.clone(), ..listen::Settings::new(address) }
             })
             .collect();
         match repeated(&listeners) {

@@ -20,8 +20,8 @@ pub use self::upstreams::{Balancing, HttpVersion, UpstreamArgs};
 pub use self::value::OrOff;
 use crate::demo::DemoArgs;
 use crate::error::Error;
-use crate::proxy;
 use crate::settings::Settings;
+use crate::{access, proxy};
 
 /// The field that the help shows in its examples.
 const FIELD: Dialect = Dialect::XRequestTimeout;
@@ -111,19 +111,19 @@ impl RunArgs {
     ///
     /// Where two arguments contradict each other.
     pub fn settings(&self) -> Result<Settings, Error> {
-        let proxy = proxy::Settings {
-            upstream: self.upstream.settings(),
-            policy: self.deadline.policy()?,
-            tunnel: self.tunnels.settings()?,
-            forwarding: self.forwarding.settings(),
-            hop: self.deadline.hop.clone(),
-        };
+        let (forwarding, hop) = (self.forwarding.settings(), self.deadline.hop.clone());
+        let mut proxy = proxy::Settings { forwarding, hop, ..proxy::Settings::new(self.upstream.settings()) };
+        for route in &mut proxy.routes {
+            route.policy = self.deadline.policy()?;
+            route.tunnel = self.tunnels.settings()?;
+        }
         Ok(Settings {
             listeners: self.listening.listeners()?,
             admin: self.listening.admin,
             workers: self.listening.workers(),
             limits: self.limits.settings(),
             drain_limit: self.limits.drain_timeout,
+            access: access::Settings::default(),
             proxy,
         })
     }
@@ -153,7 +153,7 @@ mod tests {
     fn one_argument_is_enough() {
         let settings = settings("--upstream http://127.0.0.1:3000").unwrap();
         assert_eq!(
-            settings.proxy.upstream.targets.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            settings.proxy.upstreams[0].targets.iter().map(ToString::to_string).collect::<Vec<_>>(),
             ["http://127.0.0.1:3000"]
         );
         assert_eq!(
@@ -169,10 +169,10 @@ mod tests {
         let told = settings("--upstream http://a --health-path /healthz").unwrap();
         let mut upstream = upstream::Settings::new(["http://a".parse().unwrap()]);
         upstream.health = Some(upstream::HealthCheck::default());
-        assert_eq!(format!("{:?}", told.proxy.upstream), format!("{upstream:?}"));
+        assert_eq!(format!("{:?}", told.proxy.upstreams[0]), format!("{upstream:?}"));
         assert_eq!(told.limits, crate::limits::Settings::default());
         assert_eq!(told.proxy.forwarding, crate::forward::Settings::default());
-        assert_eq!(format!("{:?}", told.proxy.tunnel), format!("{:?}", proxy::tunnel::Settings::default()));
+        assert_eq!(format!("{:?}", told.proxy.routes[0].tunnel), format!("{:?}", proxy::tunnel::Settings::default()));
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl Chain {
         let (proxy, orders, payments) = (bind().await?, bind().await?, bind().await?);
         let target = format!("http://{}", orders.local_addr()?).parse().map_err(io::Error::other)?;
         let (upstream, hop) = (upstream::Settings::new([target]), Hop::Proxy.as_str().to_owned());
-        let settings = Settings { policy: terms.policy(), hop, ..Settings::new(upstream) };
+        let settings = Settings { hop, ..Settings::new(upstream).policy(terms.policy()) };
         let front = Proxy::new(&settings, &Limits::default()).map_err(io::Error::other)?;
         let to_payments = Payments::at(payments.local_addr()?);
         let ledger = Ledger::new();

@@ -12,6 +12,7 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Type};
 
 use super::unix::{self, SocketFile};
 use super::{Address, Certificates, Error, Inherited, Listener, Settings};
+use crate::client::Side;
 use crate::peers::Peers;
 
 /// How many connections wait to be accepted. The system cuts it to its own bound, `net.core.somaxconn`.
@@ -74,6 +75,7 @@ fn listens(_: &SockRef<'_>) -> bool {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) proxy_protocol: Option<Peers>,
+    pub(super) side: Side,
     pub(super) certificates: Option<Arc<Certificates>>,
     pub(super) origin: Origin,
 }
@@ -114,7 +116,8 @@ impl Bound {
             }
             named @ (Address::Named(_) | Address::Indexed(_)) => (inherited.claim(named)?, Origin::Inherited),
         };
-        let shared = Shared { proxy_protocol: settings.proxy_protocol.clone(), certificates, origin };
+        let (proxy_protocol, side) = (settings.proxy_protocol.clone(), settings.side);
+        let shared = Shared { proxy_protocol, side, certificates, origin };
         let address = first.address().map_err(failed)?;
         let sockets = multiply(first, &settings.address, copies).map_err(failed)?;
         Ok(Self { sockets, address, shared: Arc::new(shared) })

@@ -123,7 +123,8 @@ impl Raw {
     /// Why there is no connection to serve. What was refused is counted.
     pub async fn establish(self) -> Result<(Stream, Client, Option<Alpn>), EstablishError> {
         let Self { mut transport, peer, shared } = self;
-        let mut client = Client { peer, address: peer, local: transport.local().map(canonical), ..Client::default() };
+        let (local, side) = (transport.local().map(canonical), shared.side);
+        let mut client = Client { peer, address: peer, local, side, ..Client::default() };
         let mut ahead = Bytes::new();
         if shared.proxy_protocol.as_ref().is_some_and(|peers| peers.contain(peer)) {
             let (said, rest) = proxy_header::read(&mut transport).await.map_err(|error| of_header(peer, error))?;

@@ -51,6 +51,7 @@ pub use proxy_header::HeaderError;
 pub use stream::Stream;
 pub use tls::{Certificates, CertificatesError, ServerTls};
 
+use crate::client::Side;
 use crate::peers::Peers;
 
 /// What a listener is told.
@@ -63,12 +64,14 @@ pub struct Settings {
     /// Who must send a PROXY header first: such a peer without one is refused. From everybody else none is read, so
     /// nobody else can say that it is somebody else.
     pub proxy_protocol: Option<Peers>,
+    /// On which side those stand who come in here.
+    pub side: Side,
 }
 
 impl Settings {
     /// A plain listener there, which believes nobody.
     #[must_use]
     pub fn new(address: Address) -> Self {
-        Self { address, tls: None, proxy_protocol: None }
+        Self { address, tls: None, proxy_protocol: None, side: Side::Internal }
     }
 }

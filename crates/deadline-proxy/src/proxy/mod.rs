@@ -13,6 +13,7 @@ pub mod tunnel;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -27,19 +28,21 @@ use self::gateway::GatewayLayer;
 use self::stall::StallLayer;
 use self::trailers::TrailersBody;
 use self::tunnel::{TunnelLayer, Tunnels};
+use crate::attempt;
 use crate::forward::{self, ForwardLayer, ReceiveLayer, stamp};
 use crate::limits::{BodyRateLayer, HeadCountLayer, InFlightLayer, Limits, TallyLayer};
-use crate::upstream::{self, Cluster, Pool};
+use crate::route::{Route, Router, Table};
+use crate::upstream::{self, Cluster, Pool, SendError};
 
 /// What a proxy is told.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where requests go.
-    pub upstream: upstream::Settings,
-    /// What every request is held to.
-    pub policy: Policy,
-    /// What may be switched to, and what tunnels are held to.
-    pub tunnel: tunnel::Settings,
+    /// Where requests can go.
+    pub upstreams: Vec<upstream::Settings>,
+    /// Which requests go where, and what they are held to.
+    pub routes: Vec<Route>,
+    /// How many retries each upstream is asked to bear.
+    pub retry_budget: attempt::Budget,
     /// What is said about who asked, and who is believed.
     pub forwarding: forward::Settings,
     /// The name of this hop, in answers and in `Via`.
@@ -47,29 +50,65 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Sends requests there, without a limit of its own.
+    /// Sends every request there, without a limit of its own.
     #[must_use]
     pub fn new(upstream: upstream::Settings) -> Self {
-        let (tunnel, forwarding) = (tunnel::Settings::default(), forward::Settings::default());
-        Self { upstream, policy: Policy::new(), tunnel, forwarding, hop: "proxy".to_owned() }
+        Self {
+            upstreams: vec![upstream],
+            routes: vec![Route::new("default", attempt::Settings::once(0))],
+            retry_budget: attempt::Budget::default(),
+            forwarding: forward::Settings::default(),
+            hop: "proxy".to_owned(),
+        }
+    }
+
+    /// Holds all requests to this policy, whatever their route.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        for route in &mut self.routes {
+            route.policy = policy.clone();
+        }
+        self
     }
 }
 
 /// A proxy, as far as its workers share it. A clone is the same.
 #[derive(Clone, Debug)]
 pub struct Proxy {
-    policy: Policy,
     dialects: Dialects,
-    cluster: Arc<Cluster>,
-    tunnel: TunnelLayer,
+    clusters: Vec<Arc<Cluster>>,
+    table: Arc<Table>,
+    routes: Arc<[Way]>,
     tunnels: Tunnels,
-    hop_by_hop: HopByHopLayer,
     tally: TallyLayer,
-    in_flight: InFlightLayer,
     receive: ReceiveLayer,
     forward: ForwardLayer,
     limits: Limits,
     answers: Answers,
+}
+
+/// What a route has of its own.
+#[derive(Clone, Debug)]
+struct Way {
+    policy: Policy,
+    in_flight: InFlightLayer,
+    tunnel: TunnelLayer,
+    hop_by_hop: HopByHopLayer,
+    /// Whom it calls.
+    upstream: usize,
+}
+
+impl Way {
+    fn new(route: &Route, limits: &Limits, tunnels: &Tunnels, answers: &Answers) -> Result<Self, Error> {
+        let Route { policy, tunnel, in_flight, attempts, .. } = route;
+        Ok(Self {
+            policy: policy.clone(),
+            in_flight: InFlightLayer::new(in_flight.or(limits.settings().in_flight), answers.clone()),
+            tunnel: TunnelLayer::new(tunnel.clone(), tunnels.clone(), answers.clone())?,
+            hop_by_hop: HopByHopLayer::new(tunnel.upgrades.clone()).answers(answers.clone()),
+            upstream: attempts.chain.first().map_or(0, |link| link.upstream),
+        })
+    }
 }
 
 impl Proxy {
@@ -80,25 +119,24 @@ impl Proxy {
     /// What cannot be kept to, and what is expected.
     pub fn new(settings: &Settings, limits: &Limits) -> Result<Self, Error> {
         let (answers, tunnels) = (Answers::new().hop(&settings.hop), Tunnels::new());
-        let (upgrades, trusts) = (settings.tunnel.upgrades.clone(), !settings.forwarding.trust.is_empty());
+        let ways = settings.routes.iter().map(|route| Way::new(route, limits, &tunnels, &answers));
+        let clusters = settings.upstreams.iter().cloned().map(Cluster::new);
         Ok(Self {
-            policy: settings.policy.clone(),
             // R8: the stamp of whoever is not trusted does not come this far.
-            dialects: Dialects::default().trust_request_start(trusts),
-            cluster: Cluster::new(settings.upstream.clone())?,
-            tunnel: TunnelLayer::new(settings.tunnel.clone(), tunnels.clone(), answers.clone())?,
+            dialects: Dialects::default().trust_request_start(!settings.forwarding.trust.is_empty()),
+            clusters: clusters.collect::<Result<_, _>>()?,
+            table: Arc::new(Table::new(&settings.routes)),
+            routes: ways.collect::<Result<_, _>>()?,
             tunnels,
-            hop_by_hop: HopByHopLayer::new(upgrades).answers(answers.clone()),
             tally: TallyLayer::new(),
             receive: ReceiveLayer::new(&settings.forwarding, &settings.hop)?,
             forward: ForwardLayer::new(&settings.forwarding, &settings.hop, answers.clone())?,
-            in_flight: InFlightLayer::new(limits.settings().in_flight, answers.clone()),
             limits: limits.clone(),
             answers,
         })
     }
 
-    /// The service of one of so many workers, from the outside in. Each has its own connections to the upstream.
+    /// The service of one of so many workers, from the outside in. Each has its own connections to the upstreams.
     pub fn service(
         &self,
         workers: usize,
@@ -112,41 +150,52 @@ impl Proxy {
     + Sync
     + 'static {
         let (answers, limits) = (self.answers.clone(), self.limits.settings());
-        let (pool, fresh) = (Pool::new(Arc::clone(&self.cluster), workers), PropagateLayer::new());
+        let pools: Vec<_> = self.clusters.iter().map(|cluster| Pool::new(Arc::clone(cluster), workers)).collect();
+        let way = |way: &Way| {
+            let (pool, fresh) = (pools.get(way.upstream).cloned(), PropagateLayer::new());
+            ServiceBuilder::new()
+                // Reads the deadline fields before anything strips them (R9), and answers for whatever stops inside.
+                .layer(DeadlineLayer::new(way.policy.clone()).dialects(self.dialects.clone()).answers(answers.clone()))
+                // A head of HTTP/2 has as many fields as one of HTTP/1.1, where hyper counts them.
+                .layer(HeadCountLayer::new(limits.head_count, answers.clone()))
+                // What two parties could read differently is not passed on, while `Transfer-Encoding` still stands there (R35).
+                .layer(FramingLayer::new(answers.clone()))
+                // A client that does not read keeps hyper from polling: the upstream is let go from outside (R13b).
+                .layer(StallLayer::new(limits.write_stall))
+                // One request too many is answered at once, and one that trickles is ended.
+                .layer(way.in_flight.clone())
+                .layer(BodyRateLayer::new(limits.body_rate, answers.clone()))
+                // An upgrade that is allowed becomes a tunnel; its handshake is under the deadline (R17, R32).
+                .layer(way.tunnel.clone())
+                // What concerns the client's connection does not reach the upstream, and the other way round.
+                .layer(way.hop_by_hop.clone())
+                // Nor do their trailers say what a message may only say before its body.
+                .map_request(|request: Request<_>| request.map(TrailersBody::new))
+                .map_response(|response: Response<_>| response.map(TrailersBody::new))
+                // Tells the upstream who asked, and by which hops.
+                .layer(self.forward.clone())
+                // An upstream that cannot be reached is a 502; what is no request for it is refused.
+                .layer(GatewayLayer::new(answers.clone()))
+                // Bounds the call, and writes what is left.
+                .layer(PropagateLayer::new())
+                // Writes it again at the last moment: when a connection is there (R2, R22).
+                .service(service_fn(move |request| {
+                    let (pool, fresh) = (pool.clone(), fresh.clone());
+                    async move {
+                        match pool {
+                            Some(pool) => pool.send(request, |request| write(&fresh, request)).await,
+                            None => Err(SendError::NoEndpoint { upstream: "none".to_owned() }),
+                        }
+                    }
+                }))
+        };
+        let ways = self.routes.iter().map(way).collect();
         ServiceBuilder::new()
             // Counts every answer, also those that are made here.
             .layer(self.tally.clone())
             // Gives a request its id, and every answer too. What a stranger says of queue time does not count (R8).
             .layer(self.receive.clone())
-            // Reads the deadline fields before anything strips them (R9), and answers for whatever stops inside.
-            .layer(DeadlineLayer::new(self.policy.clone()).dialects(self.dialects.clone()).answers(answers.clone()))
-            // A head of HTTP/2 has as many fields as one of HTTP/1.1, where hyper counts them.
-            .layer(HeadCountLayer::new(limits.head_count, answers.clone()))
-            // What two parties could read differently is not passed on, while `Transfer-Encoding` still stands there (R35).
-            .layer(FramingLayer::new(answers.clone()))
-            // A client that does not read keeps hyper from polling: the upstream is let go from outside (R13b).
-            .layer(StallLayer::new(limits.write_stall))
-            // One request too many is answered at once, and one that trickles is ended.
-            .layer(self.in_flight.clone())
-            .layer(BodyRateLayer::new(limits.body_rate, answers.clone()))
-            // An upgrade that is allowed becomes a tunnel; its handshake is under the deadline (R17, R32).
-            .layer(self.tunnel.clone())
-            // What concerns the client's connection does not reach the upstream, and the other way round.
-            .layer(self.hop_by_hop.clone())
-            // Nor do their trailers say what a message may only say before its body.
-            .map_request(|request: Request<_>| request.map(TrailersBody::new))
-            .map_response(|response: Response<_>| response.map(TrailersBody::new))
-            // Tells the upstream who asked, and by which hops.
-            .layer(self.forward.clone())
-            // An upstream that cannot be reached is a 502; what is no request for it is refused.
-            .layer(GatewayLayer::new(answers))
-            // Bounds the call, and writes what is left.
-            .layer(PropagateLayer::new())
-            // Writes it again at the last moment: when a connection is there (R2, R22).
-            .service(service_fn(move |request| {
-                let (pool, fresh) = (pool.clone(), fresh.clone());
-                async move { pool.send(request, |request| write(&fresh, request)).await }
-            }))
+            .service(Router::new(Arc::clone(&self.table), ways, self.answers.clone()))
     }
 
     /// What gives answers that are made before a request gets this far the same fields.
@@ -155,9 +204,9 @@ impl Proxy {
         &self.receive
     }
 
-    /// Tends what the workers share: names, health. Never ends; dropping it stops that.
+    /// Tends what the workers share: names, health. Returns where there is nothing to tend; dropping it stops that.
     pub async fn tend(&self) {
-        Arc::clone(&self.cluster).tend().await;
+        join_all(self.clusters.iter().map(|cluster| Arc::clone(cluster).tend())).await;
     }
 
     /// Ends what is left of tunnels, cleanly, and waits for that as long as it may take.

@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 
 use crate::error::Error;
 use crate::listen::{Bound, Certificates, Inherited, Socket};
+use crate::proxy;
 use crate::settings::Settings;
 
 /// What was opened.
@@ -47,14 +48,23 @@ impl WaysIn {
 
     /// Says where it listens, and where requests go.
     pub(super) fn announce(&self, settings: &Settings) {
-        let upstream: Vec<_> = settings.proxy.upstream.targets.iter().map(ToString::to_string).collect();
-        let (upstream, mut out) = (upstream.join(", "), anstream::stdout());
+        let (ways, mut out) = (ways(&settings.proxy), anstream::stdout());
         let admin = self.admin.local_addr().map(|address| address.to_string()).unwrap_or_default();
         // Serving does not depend on somebody reading this.
         for address in &self.addresses {
-            let _ = writeln!(out, "deadline-proxy: {address} -> {upstream}");
+            let _ = writeln!(out, "deadline-proxy: {address} -> {ways}");
         }
         let _ = writeln!(out, "deadline-proxy: admin on http://{admin} (/healthz /readyz /metrics /config)");
+    }
+}
+
+/// Where requests go, in a few words.
+fn ways(settings: &proxy::Settings) -> String {
+    match settings.upstreams.as_slice() {
+        [upstream] if settings.routes.len() == 1 => {
+            upstream.targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        }
+        upstreams => format!("{} routes to {} upstreams", settings.routes.len(), upstreams.len()),
     }
 }
 

@@ -1,0 +1,40 @@
+//! What a route says of the requests that take it.
+
+use tower_deadline::Policy;
+
+use super::Matches;
+use crate::attempt;
+use crate::proxy::tunnel;
+
+/// What a route matches, and what its requests are held to.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Route {
+    /// What it is called in messages, counts and logs.
+    pub name: String,
+    /// Which requests take it.
+    pub matches: Matches,
+    /// What they are held to.
+    pub policy: Policy,
+    /// What they may switch to, and what tunnels are held to.
+    pub tunnel: tunnel::Settings,
+    /// The most of them at a time; what [`limits`](crate::limits::Settings::in_flight) says where there is none.
+    pub in_flight: Option<usize>,
+    /// Which upstreams are called for them, and how often.
+    pub attempts: attempt::Settings,
+}
+
+impl Route {
+    /// A route that takes every request, and sends it there.
+    #[must_use]
+    pub fn new(name: &str, attempts: attempt::Settings) -> Self {
+        Self {
+            name: name.to_owned(),
+            matches: Matches::default(),
+            policy: Policy::new(),
+            tunnel: tunnel::Settings::default(),
+            in_flight: None,
+            attempts,
+        }
+    }
+}
