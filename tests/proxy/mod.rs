@@ -3,6 +3,7 @@
 mod attacks;
 mod bodies;
 mod connections;
+mod edge;
 mod expiry;
 mod faults;
 mod fields;

@@ -57,7 +57,7 @@ use crate::count;
 use crate::observed::CountedElsewhere;
 #[cfg(feature = "axum-matched-path")]
 use crate::policies::ByMatchedPath;
-use crate::policies::{By, ByGrpcMethod, Choose, Head, OnePolicy, PolicySet};
+use crate::policies::{By, ByExtension, ByGrpcMethod, Choose, Head, OnePolicy, PolicySet};
 use crate::timer::{now, wall};
 
 /// How much sooner than tonic's own timer a call of gRPC ends under its builder: timers of tokio fire on whole
@@ -80,6 +80,13 @@ impl AdmitLayer {
     #[must_use]
     pub fn new(policy: Policy) -> Self {
         AdmitLayer::choosing(OnePolicy::new(policy))
+    }
+
+    /// Admits under the policy in the extensions of the request; see
+    /// [`DeadlineLayer::by_extension`](crate::DeadlineLayer::by_extension).
+    #[must_use]
+    pub fn by_extension(default: impl Into<Arc<Policy>>) -> AdmitLayer<ByExtension> {
+        AdmitLayer::choosing(ByExtension::new(default.into()))
     }
 
     /// Admits under the policy of the path that axum's router matched, as it is written in the router; see
@@ -169,12 +176,12 @@ where
     #[inline]
     fn call(&mut self, mut request: Request<RB>) -> Self::Future {
         let policy = self.layer.choice.choose(&request);
-        match self.layer.admit(policy, &request, now()) {
+        match self.layer.admit(&policy, &request, now()) {
             Ok(found) => {
-                found.leave(policy, request.extensions_mut());
+                found.leave(&policy, request.extensions_mut());
                 AdmitFuture::Admitted(self.inner.call(request))
             }
-            Err(refusal) => AdmitFuture::Refused(Some(self.layer.refuse(policy, &request, &refusal).map(B::from))),
+            Err(refusal) => AdmitFuture::Refused(Some(self.layer.refuse(&policy, &request, &refusal).map(B::from))),
         }
     }
 }

@@ -60,7 +60,7 @@ use tower_layer::Layer;
 
 #[cfg(feature = "axum-matched-path")]
 use crate::policies::ByMatchedPath;
-use crate::policies::{By, ByGrpcMethod, Head, OnePolicy, PolicySet};
+use crate::policies::{By, ByExtension, ByGrpcMethod, Head, OnePolicy, PolicySet};
 use crate::rescue::{Boxed, Typed};
 use crate::{AdmitLayer, Answers};
 
@@ -85,6 +85,33 @@ impl DeadlineLayer {
     #[must_use]
     pub fn new(policy: Policy) -> Self {
         DeadlineLayer::admitting(AdmitLayer::new(policy))
+    }
+
+    /// Holds each request to the policy that a layer further out has put into its extensions, as an `Arc<Policy>`;
+    /// without one, to the default.
+    ///
+    /// ```
+    /// use http::Request;
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    /// use tower::ServiceBuilder;
+    /// use tower_deadline::{DeadlineLayer, Policy};
+    ///
+    /// let paying = Arc::new(Policy::new().named("paying").default_timeout(Duration::from_secs(30)));
+    /// let others = Policy::new().default_timeout(Duration::from_secs(3));
+    /// let layers = ServiceBuilder::new()
+    ///     .map_request(move |mut request: Request<()>| {
+    ///         if request.headers().contains_key("x-paying") {
+    ///             request.extensions_mut().insert(Arc::clone(&paying));
+    ///         }
+    ///         request
+    ///     })
+    ///     .layer(DeadlineLayer::by_extension(others));
+    /// # let _ = layers;
+    /// ```
+    #[must_use]
+    pub fn by_extension(default: impl Into<Arc<Policy>>) -> DeadlineLayer<Typed, ByExtension> {
+        DeadlineLayer::admitting(AdmitLayer::by_extension(default))
     }
 
     /// Holds each request to the policy of the path that axum's router matched, as it is written in the router:

@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::value::{address, count};
+use crate::client::{Side, Strangers};
 use crate::error::Error;
 use crate::listen::{self, Address, ServerTls};
 use crate::peers::Peers;
@@ -41,6 +42,11 @@ pub struct ListenArgs {
     #[arg(long, value_name = "PEERS")]
     pub proxy_protocol_from: Option<Peers>,
 
+    /// Whoever comes in is a stranger, unless --trust contains it: what it asks for can shorten the default and not
+    /// lengthen it, or does not count at all. [default: whoever comes in is one of ours]
+    #[arg(long, value_name = "HOW", value_enum)]
+    pub edge: Option<Edge>,
+
     /// Where /healthz, /readyz, /metrics and /config are served.
     #[arg(long, value_name = "ADDR", value_parser = address, default_value = "127.0.0.1:9901")]
     pub admin: SocketAddr,
@@ -69,11 +75,12 @@ impl ListenArgs {
         }
         let all = plain.iter().map(|address| (address, None));
         let all = all.chain(self.listen_tls.iter().map(|address| (address, self.tls())));
-        let proxy_protocol = &self.proxy_protocol_from;
+        let (proxy_protocol, side) = (&self.proxy_protocol_from, self.edge.map_or(Side::Internal, Side::from));
         let listeners: Vec<_> = all
             .map(|(address, tls)| {
                 let address = address.clone();
-                listen::Settings { tls, proxy_protocol: proxy_protocol.clone(), ..listen::Settings::new(address) }
+                let proxy_protocol = proxy_protocol.clone();
+                listen::Settings { tls, proxy_protocol, side, ..listen::Settings::new(address) }
             })
             .collect();
         match repeated(&listeners) {
@@ -85,6 +92,24 @@ impl ListenArgs {
     fn tls(&self) -> Option<ServerTls> {
         let (certificate, key) = (self.tls_cert.clone()?, self.tls_key.clone()?);
         Some(ServerTls { certificate, key, client_ca: self.tls_client_ca.clone() })
+    }
+}
+
+/// What becomes of a stranger's deadline.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Edge {
+    /// It can be sooner than the default, and not later.
+    Cap,
+    /// It does not count.
+    Drop,
+}
+
+impl From<Edge> for Side {
+    fn from(edge: Edge) -> Self {
+        Self::Edge(match edge {
+            Edge::Cap => Strangers::Cap,
+            Edge::Drop => Strangers::Drop,
+        })
     }
 }
 

@@ -14,7 +14,7 @@ use tower_deadline::Dialect;
 pub use self::deadline::DeadlineArgs;
 pub use self::forwarding::{ForwardArgs, ForwardedFields};
 pub use self::limits::LimitArgs;
-pub use self::listening::ListenArgs;
+pub use self::listening::{Edge, ListenArgs};
 pub use self::tunnels::TunnelArgs;
 pub use self::upstreams::{Balancing, HttpVersion, UpstreamArgs};
 pub use self::value::OrOff;
@@ -132,6 +132,7 @@ impl RunArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::{Side, Strangers};
     use crate::upstream;
     use clap::CommandFactory;
 
@@ -161,6 +162,15 @@ mod tests {
             ["127.0.0.1:8080"]
         );
         assert_eq!(settings.proxy.hop, "proxy");
+        assert_eq!(settings.listeners[0].side, Side::Internal);
+    }
+
+    #[test]
+    fn strangers_come_in_at_the_edge() {
+        for (how, strangers) in [("cap", Strangers::Cap), ("drop", Strangers::Drop)] {
+            let settings = settings(&format!("--upstream http://a --edge {how}")).unwrap();
+            assert_eq!(settings.listeners[0].side, Side::Edge(strangers));
+        }
     }
 
     /// They stand in the help, and where they are explained.

@@ -12,6 +12,8 @@
 //! every forwarding field is removed, also those that are not written here (`X-Forwarded-Prefix`, `X-Real-IP`) and
 //! those with `_` in the place of `-`, which upstreams of the CGI kind take for the same.
 //!
+//! At the [edge](crate::client::Side::Edge), deadline fields of strangers are worth less, too.
+//!
 //! # Where they stand
 //!
 //! [`ReceiveLayer`] outside of everything. There it is decided once who is believed, and what a request is called; a
@@ -34,6 +36,7 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 
+mod edge;
 mod fields;
 mod layer;
 mod node;
@@ -47,6 +50,7 @@ mod via;
 
 use crate::peers::Peers;
 
+pub(crate) use self::edge::EdgePolicy;
 pub(crate) use self::fields::clear;
 pub use self::layer::{Forward, ForwardLayer};
 pub use self::receive::{Receive, ReceiveFuture, ReceiveLayer};

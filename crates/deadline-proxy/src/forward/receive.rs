@@ -12,7 +12,7 @@ use tower::{Layer, Service};
 use super::stamp::X_REQUEST_START;
 use super::trust::believes;
 use super::via::{NoToken, Via};
-use super::{Settings, request_id};
+use super::{Settings, edge, request_id};
 use crate::peers::Peers;
 
 /// What was decided of a request when it came. Stands in its extensions, where no field of it can change that.
@@ -64,6 +64,7 @@ impl ReceiveLayer {
         if !believed {
             request.headers_mut().remove(&X_REQUEST_START);
         }
+        edge::receive(request, believed);
         // RFC 9110 §9.3.6: it has no content. Refused as a call of gRPC it would get a 200, which says that there is a
         // tunnel.
         if *request.method() == Method::CONNECT {

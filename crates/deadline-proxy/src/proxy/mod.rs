@@ -18,6 +18,8 @@ use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use tower::{Service, ServiceBuilder, service_fn};
+use tower_deadline::policies::ByExtension;
+use tower_deadline::rescue::Typed;
 use tower_deadline::{
     Answers, BodyError, DeadlineLayer, Dialects, HopByHopLayer, Policy, PropagateError, PropagateLayer,
 };
@@ -29,10 +31,10 @@ use self::stall::StallLayer;
 use self::trailers::TrailersBody;
 use self::tunnel::{TunnelLayer, Tunnels};
 use crate::attempt;
-use crate::forward::{self, ForwardLayer, ReceiveLayer, stamp};
+use crate::forward::{self, EdgePolicy, ForwardLayer, ReceiveLayer, stamp};
 use crate::limits::{BodyRateLayer, HeadCountLayer, InFlightLayer, Limits, TallyLayer};
 use crate::route::{Route, Router, Table};
-use crate::upstream::{self, Cluster, Pool, SendError};
+use crate::upstream::{self, Cluster, Pool, PooledBody, SendError, Sent};
 
 /// What a proxy is told.
 #[derive(Clone, Debug)]
@@ -75,7 +77,6 @@ impl Settings {
 /// A proxy, as far as its workers share it. A clone is the same.
 #[derive(Clone, Debug)]
 pub struct Proxy {
-    dialects: Dialects,
     clusters: Vec<Arc<Cluster>>,
     table: Arc<Table>,
     routes: Arc<[Way]>,
@@ -90,7 +91,8 @@ pub struct Proxy {
 /// What a route has of its own.
 #[derive(Clone, Debug)]
 struct Way {
-    policy: Policy,
+    edge: EdgePolicy,
+    deadline: DeadlineLayer<Typed, ByExtension>,
     in_flight: InFlightLayer,
     tunnel: TunnelLayer,
     hop_by_hop: HopByHopLayer,
@@ -98,14 +100,26 @@ struct Way {
     upstream: usize,
 }
 
+/// What all routes have in common.
+struct Common<'a> {
+    dialects: Dialects,
+    limits: &'a Limits,
+    tunnels: &'a Tunnels,
+    answers: &'a Answers,
+}
+
 impl Way {
-    fn new(route: &Route, limits: &Limits, tunnels: &Tunnels, answers: &Answers) -> Result<Self, Error> {
+    fn new(route: &Route, common: &Common<'_>) -> Result<Self, Error> {
+        let Common { dialects, limits, tunnels, answers } = common;
         let Route { policy, tunnel, in_flight, attempts, .. } = route;
         Ok(Self {
-            policy: policy.clone(),
-            in_flight: InFlightLayer::new(in_flight.or(limits.settings().in_flight), answers.clone()),
-            tunnel: TunnelLayer::new(tunnel.clone(), tunnels.clone(), answers.clone())?,
-            hop_by_hop: HopByHopLayer::new(tunnel.upgrades.clone()).answers(answers.clone()),
+            edge: EdgePolicy::of(policy),
+            deadline: DeadlineLayer::by_extension(policy.clone())
+                .dialects(dialects.clone())
+                .answers((*answers).clone()),
+            in_flight: InFlightLayer::new(in_flight.or(limits.settings().in_flight), (*answers).clone()),
+            tunnel: TunnelLayer::new(tunnel.clone(), (*tunnels).clone(), (*answers).clone())?,
+            hop_by_hop: HopByHopLayer::new(tunnel.upgrades.clone()).answers((*answers).clone()),
             upstream: attempts.chain.first().map_or(0, |link| link.upstream),
         })
     }
@@ -119,14 +133,16 @@ impl Proxy {
     /// What cannot be kept to, and what is expected.
     pub fn new(settings: &Settings, limits: &Limits) -> Result<Self, Error> {
         let (answers, tunnels) = (Answers::new().hop(&settings.hop), Tunnels::new());
-        let ways = settings.routes.iter().map(|route| Way::new(route, limits, &tunnels, &answers));
+        // R8: the stamp of whoever is not trusted does not come this far.
+        let dialects = Dialects::default().trust_request_start(!settings.forwarding.trust.is_empty());
+        let common = Common { dialects, limits, tunnels: &tunnels, answers: &answers };
+        let ways = settings.routes.iter().map(|route| Way::new(route, &common));
+        let ways = ways.collect::<Result<_, _>>()?;
         let clusters = settings.upstreams.iter().cloned().map(Cluster::new);
         Ok(Self {
-            // R8: the stamp of whoever is not trusted does not come this far.
-            dialects: Dialects::default().trust_request_start(!settings.forwarding.trust.is_empty()),
             clusters: clusters.collect::<Result<_, _>>()?,
             table: Arc::new(Table::new(&settings.routes)),
-            routes: ways.collect::<Result<_, _>>()?,
+            routes: ways,
             tunnels,
             tally: TallyLayer::new(),
             receive: ReceiveLayer::new(&settings.forwarding, &settings.hop)?,
@@ -153,9 +169,12 @@ impl Proxy {
         let pools: Vec<_> = self.clusters.iter().map(|cluster| Pool::new(Arc::clone(cluster), workers)).collect();
         let way = |way: &Way| {
             let (pool, fresh) = (pools.get(way.upstream).cloned(), PropagateLayer::new());
+            let edge = way.edge.clone();
             ServiceBuilder::new()
+                // A stranger at the edge is granted no more than the default (R7).
+                .map_request(move |request| edge.hold(request))
                 // Reads the deadline fields before anything strips them (R9), and answers for whatever stops inside.
-                .layer(DeadlineLayer::new(way.policy.clone()).dialects(self.dialects.clone()).answers(answers.clone()))
+                .layer(way.deadline.clone())
                 // A head of HTTP/2 has as many fields as one of HTTP/1.1, where hyper counts them.
                 .layer(HeadCountLayer::new(limits.head_count, answers.clone()))
                 // What two parties could read differently is not passed on, while `Transfer-Encoding` still stands there (R35).
@@ -179,15 +198,7 @@ impl Proxy {
                 // Bounds the call, and writes what is left.
                 .layer(PropagateLayer::new())
                 // Writes it again at the last moment: when a connection is there (R2, R22).
-                .service(service_fn(move |request| {
-                    let (pool, fresh) = (pool.clone(), fresh.clone());
-                    async move {
-                        match pool {
-                            Some(pool) => pool.send(request, |request| write(&fresh, request)).await,
-                            None => Err(SendError::NoEndpoint { upstream: "none".to_owned() }),
-                        }
-                    }
-                }))
+                .service(service_fn(move |request| send(pool.clone(), fresh.clone(), request)))
         };
         let ways = self.routes.iter().map(way).collect();
         ServiceBuilder::new()
@@ -216,6 +227,15 @@ impl Proxy {
         let _ = tokio::time::timeout(limit, self.tunnels.closed()).await;
     }
 }
+
+async fn send<B: Sent>(pool: Option<Pool<B>>, fresh: PropagateLayer, request: Request<B>) -> Exchanged<B> {
+    match pool {
+        Some(pool) => pool.send(request, |request| write(&fresh, request)).await,
+        None => Err(SendError::NoEndpoint { upstream: "none".to_owned() }),
+    }
+}
+
+type Exchanged<B> = Result<Response<PooledBody<B>>, SendError<PropagateError>>;
 
 fn write<B>(fresh: &PropagateLayer, request: &mut Request<B>) -> Result<(), PropagateError> {
     let mut headers: HeaderMap = std::mem::take(request.headers_mut());

@@ -1,6 +1,6 @@
 //! How a layer finds the policy of a request.
 //!
-//! Covers the one policy of a layer without routes, and three ways to a route. None of them allocates, but for
+//! Covers the one policy of a layer without routes, one that somebody else has chosen, and three ways to a route. None of them allocates, but for
 //! what a closure makes. Does not read files and does not admit.
 
 use std::borrow::Cow;
@@ -20,12 +20,16 @@ mod sealed {
 /// a closure.
 pub trait Choose: sealed::Sealed {
     /// The policy of this request.
-    fn choose<B>(&self, request: &Request<B>) -> &Arc<Policy>;
+    fn choose<B>(&self, request: &Request<B>) -> Cow<'_, Arc<Policy>>;
 }
 
 /// One policy for every request.
 #[derive(Clone, Debug)]
 pub struct OnePolicy(Arc<Policy>);
+
+/// The policy that a layer further out has put into the extensions, or a default one.
+#[derive(Clone, Debug)]
+pub struct ByExtension(Arc<Policy>);
 
 /// The policy of the path that axum's router matched.
 #[cfg(feature = "axum-matched-path")]
@@ -59,6 +63,12 @@ impl OnePolicy {
     }
 }
 
+impl ByExtension {
+    pub(crate) fn new(default: Arc<Policy>) -> Self {
+        Self(default)
+    }
+}
+
 #[cfg(feature = "axum-matched-path")]
 impl ByMatchedPath {
     pub(crate) fn new(set: Arc<PolicySet>) -> Self {
@@ -81,8 +91,16 @@ impl<F> By<F> {
 impl sealed::Sealed for OnePolicy {}
 
 impl Choose for OnePolicy {
-    fn choose<B>(&self, _: &Request<B>) -> &Arc<Policy> {
-        &self.0
+    fn choose<B>(&self, _: &Request<B>) -> Cow<'_, Arc<Policy>> {
+        Cow::Borrowed(&self.0)
+    }
+}
+
+impl sealed::Sealed for ByExtension {}
+
+impl Choose for ByExtension {
+    fn choose<B>(&self, request: &Request<B>) -> Cow<'_, Arc<Policy>> {
+        request.extensions().get().map_or(Cow::Borrowed(&self.0), |chosen| Cow::Owned(Arc::clone(chosen)))
     }
 }
 
@@ -91,11 +109,11 @@ impl sealed::Sealed for ByMatchedPath {}
 
 #[cfg(feature = "axum-matched-path")]
 impl Choose for ByMatchedPath {
-    fn choose<B>(&self, request: &Request<B>) -> &Arc<Policy> {
+    fn choose<B>(&self, request: &Request<B>) -> Cow<'_, Arc<Policy>> {
         let Self(set) = self;
         match request.extensions().get::<::axum::extract::MatchedPath>() {
-            Some(path) => set.of_route(path.as_str()),
-            None => set.default_policy(),
+            Some(path) => Cow::Borrowed(set.of_route(path.as_str())),
+            None => Cow::Borrowed(set.default_policy()),
         }
     }
 }
@@ -103,8 +121,8 @@ impl Choose for ByMatchedPath {
 impl sealed::Sealed for ByGrpcMethod {}
 
 impl Choose for ByGrpcMethod {
-    fn choose<B>(&self, request: &Request<B>) -> &Arc<Policy> {
-        self.0.of_grpc_method(request.uri().path())
+    fn choose<B>(&self, request: &Request<B>) -> Cow<'_, Arc<Policy>> {
+        Cow::Borrowed(self.0.of_grpc_method(request.uri().path()))
     }
 }
 
@@ -114,11 +132,11 @@ impl<F> Choose for By<F>
 where
     F: for<'a> Fn(Head<'a>) -> Option<Cow<'a, str>>,
 {
-    fn choose<B>(&self, request: &Request<B>) -> &Arc<Policy> {
-        match (self.route)(Head::of(request)) {
+    fn choose<B>(&self, request: &Request<B>) -> Cow<'_, Arc<Policy>> {
+        Cow::Borrowed(match (self.route)(Head::of(request)) {
             Some(route) => self.set.of_route(&route),
             None => self.set.default_policy(),
-        }
+        })
     }
 }
 

@@ -7,6 +7,7 @@
 //!   [`DeadlineLayer`](crate::DeadlineLayer) and of [`AdmitLayer`](crate::AdmitLayer): `by_matched_path`, the path
 //!   as the router of axum has it (feature `axum-matched-path`), `by_grpc_method`, the path of the request, and
 //!   `by`, whatever a closure says;
+//! - a fourth without routes: `by_extension`, the policy that a layer further out has chosen;
 //! - the TOML form of a set (feature `policy-toml`): `PolicySet::from_toml` and `PolicySet::read`.
 //!
 //! It does not cover inheritance: a policy says everything that it wants. A request whose route nobody names,
@@ -108,7 +109,7 @@ mod tests;
 #[cfg(feature = "axum-matched-path")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum-matched-path")))]
 pub use self::choose::ByMatchedPath;
-pub use self::choose::{By, ByGrpcMethod, Choose, Head, OnePolicy};
+pub use self::choose::{By, ByExtension, ByGrpcMethod, Choose, Head, OnePolicy};
 pub use self::conflict::Conflict;
 pub use self::error::PolicySetError;
 #[cfg(feature = "policy-toml")]

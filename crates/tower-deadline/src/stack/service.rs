@@ -62,12 +62,12 @@ where
     fn call(&mut self, mut request: Request<RB>) -> Self::Future {
         let now = now();
         let policy = self.admit.choice().choose(&request);
-        let found = match self.admit.admit(policy, &request, now) {
+        let found = match self.admit.admit(&policy, &request, now) {
             Ok(found) => found,
-            Err(refusal) => return DeadlineFuture::refused(self.admit.refuse(policy, &request, &refusal)),
+            Err(refusal) => return DeadlineFuture::refused(self.admit.refuse(&policy, &request, &refusal)),
         };
-        let custody = Custody::admitted(request.extensions_mut(), policy, &found);
-        let rescuer = Rescuer::new(found.call, Some(policy), self.admit.used_answers());
+        let custody = Custody::admitted(request.extensions_mut(), &policy, &found);
+        let rescuer = Rescuer::new(found.call, Some(&policy), self.admit.used_answers());
         // What was let in a moment ago needs no second look at the clock.
         let late = custody.expired_at(now).is_some();
         DeadlineFuture::admitted(EnforceFuture::new(self.inner.take(), request, custody, late), rescuer)

@@ -39,6 +39,14 @@ async fn a_grpc_method_is_the_path_of_the_request() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_stands_further_out_may_have_chosen() {
+    let layer = AdmitLayer::by_extension(Policy::new().default_timeout(300 * MS));
+    let chosen = Arc::new(named("report").default_timeout(900 * MS));
+    assert_eq!(told(&layer, Request::get("/").extension(chosen)).await, "report, policy report");
+    assert_eq!(told(&layer, Request::get("/")).await, "default, policy default");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_closure_yields_what_it_finds_or_what_it_makes() {
     let set = Arc::new(set());
     let found =
