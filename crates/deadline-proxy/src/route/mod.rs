@@ -12,5 +12,5 @@ mod table;
 pub use self::error::MatchError;
 pub use self::matches::{FieldMatch, Host, Matches, PathMatch, Segment};
 pub(crate) use self::router::Router;
-pub use self::settings::Route;
+pub use self::settings::{Rewrite, Route};
 pub use self::table::Table;

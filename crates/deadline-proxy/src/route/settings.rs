@@ -1,5 +1,6 @@
 //! What a route says of the requests that take it.
 
+use http::HeaderName;
 use tower_deadline::Policy;
 
 use super::Matches;
@@ -20,8 +21,19 @@ pub struct Route {
     pub tunnel: tunnel::Settings,
     /// The most of them at a time; what [`limits`](crate::limits::Settings::in_flight) says where there is none.
     pub in_flight: Option<usize>,
+    /// What happens to their path on the way; nothing where there is none.
+    pub rewrite: Option<Rewrite>,
     /// Which upstreams are called for them, and how often.
     pub attempts: attempt::Settings,
+}
+
+/// What happens to the path of a request whose route has a prefix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rewrite {
+    /// What stands in the place of the prefix that matched: a path such as `/v2`; empty where it is only taken away.
+    pub prefix: String,
+    /// The field in which the upstream is told the path and query as they came.
+    pub original: Option<HeaderName>,
 }
 
 impl Route {
@@ -34,6 +46,7 @@ impl Route {
             policy: Policy::new(),
             tunnel: tunnel::Settings::default(),
             in_flight: None,
+            rewrite: None,
             attempts,
         }
     }

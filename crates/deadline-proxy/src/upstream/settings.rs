@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::{HeaderName, HeaderValue};
+
 use super::{Error, Target};
 
 /// What a [`Cluster`](super::Cluster) is told. Everything but the targets has a default.
@@ -40,6 +42,9 @@ pub struct Settings {
     pub ejection: Ejection,
     /// Whether endpoints are asked for their health.
     pub health: Option<HealthCheck>,
+    /// Fields that are set on every request that goes there, in the place of the client's own of that name. For what
+    /// the upstream must know and clients must not, such as a token.
+    pub fields: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Default for Settings {
@@ -58,6 +63,7 @@ impl Default for Settings {
             resolve_every: Duration::from_secs(30),
             ejection: Ejection::default(),
             health: None,
+            fields: Vec::new(),
         }
     }
 }
