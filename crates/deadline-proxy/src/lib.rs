@@ -31,6 +31,7 @@ pub mod admin;
 pub mod attempt;
 pub mod cli;
 pub mod client;
+pub mod config;
 mod count;
 pub mod demo;
 pub mod duration;

@@ -33,6 +33,18 @@ impl Peers {
     }
 }
 
+impl FromIterator<Peers> for Peers {
+    /// Whoever is in one of them.
+    fn from_iter<I: IntoIterator<Item = Peers>>(several: I) -> Self {
+        let mut all = Self::default();
+        for Self { networks, unix } in several {
+            all.networks.extend(networks);
+            all.unix |= unix;
+        }
+        all
+    }
+}
+
 impl FromStr for Peers {
     type Err = String;
 

@@ -98,7 +98,7 @@ pub(crate) fn clear(headers: &mut HeaderMap) {
 }
 
 /// An upstream of the CGI kind cannot tell `_` from `-`.
-fn is_forwarding(name: &str) -> bool {
+pub(super) fn is_forwarding(name: &str) -> bool {
     let plain = |byte| if byte == b'_' { b'-' } else { byte };
     let starts =
         |with: &str| name.len() >= with.len() && name.bytes().map(plain).zip(with.bytes()).all(|(a, b)| a == b);

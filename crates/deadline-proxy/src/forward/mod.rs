@@ -48,6 +48,9 @@ mod tests;
 mod trust;
 mod via;
 
+use http::HeaderName;
+use http::header::VIA;
+
 use crate::peers::Peers;
 
 pub(crate) use self::edge::EdgePolicy;
@@ -102,4 +105,10 @@ impl Fields {
     fn has_forwarded(self) -> bool {
         matches!(self, Self::Forwarded | Self::Both)
     }
+}
+
+/// Whether this field says what is said here: who asked, by which hops, when, and by which id.
+pub(crate) fn is_about(name: &HeaderName) -> bool {
+    let written = [&VIA, &request_id::X_REQUEST_ID, &stamp::X_REQUEST_START];
+    written.contains(&name) || fields::is_forwarding(name.as_str())
 }

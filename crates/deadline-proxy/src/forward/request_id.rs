@@ -6,7 +6,7 @@ use uuid::Builder;
 /// Longer ones do not go into logs.
 const MAX_BYTES: usize = 128;
 
-static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The one id of a request: the believed one if it can be used, else a new one.
 pub(super) fn of(headers: &HeaderMap, believed: bool) -> HeaderValue {

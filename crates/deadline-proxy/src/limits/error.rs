@@ -14,6 +14,16 @@ impl Error {
     pub(super) fn new(name: &'static str, found: impl fmt::Debug, expected: impl Into<String>) -> Self {
         Self { name, found: format!("{found:?}"), expected: expected.into() }
     }
+
+    /// The field of [`Settings`](super::Settings) that it is about.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What is wrong with it, for whoever calls it otherwise.
+    pub(crate) fn told(&self) -> String {
+        format!("{} cannot be kept; expected {}", self.found, self.expected)
+    }
 }
 
 impl fmt::Display for Error {

@@ -85,7 +85,7 @@ impl Default for Settings {
 
 impl Settings {
     /// That each of them can be kept.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         let numbers = [
             ("head_count", self.head_count, 1, usize::from(u16::MAX)),
             ("head_bytes", self.head_bytes, HEAD_BYTES_AT_LEAST, 1 << 30),

@@ -75,7 +75,7 @@ impl Settings {
         Self { targets: targets.into_iter().collect(), ..Self::default() }
     }
 
-    pub(super) fn validate(&self) -> Result<(), Error> {
+    pub(crate) fn validate(&self) -> Result<(), Error> {
         if self.targets.is_empty() {
             return Err(Error::invalid(self, "targets", "at least one is expected"));
         }

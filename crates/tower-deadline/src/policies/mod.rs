@@ -8,7 +8,8 @@
 //!   as the router of axum has it (feature `axum-matched-path`), `by_grpc_method`, the path of the request, and
 //!   `by`, whatever a closure says;
 //! - a fourth without routes: `by_extension`, the policy that a layer further out has chosen;
-//! - the TOML form of a set (feature `policy-toml`): `PolicySet::from_toml` and `PolicySet::read`.
+//! - the TOML form of a set (feature `policy-toml`): `PolicySet::from_toml`, `PolicySet::read`, and
+//!   `PolicySet::among` for a text that has more in it.
 //!
 //! It does not cover inheritance: a policy says everything that it wants. A request whose route nobody names,
 //! or that has none, is held to the default policy. Once chosen, a policy stays with its request: its status,
@@ -204,6 +205,12 @@ impl PolicySet {
     pub fn of_grpc_method(&self, path: &str) -> &Arc<Policy> {
         let of_service = || self.services.get(path.rsplit_once('/')?.0);
         self.routes.get(path).or_else(of_service).unwrap_or(&self.default)
+    }
+
+    /// The policy of this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Arc<Policy>> {
+        self.named.get(name)
     }
 
     /// Every policy, in the order of the names.

@@ -6,6 +6,8 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use super::suggest;
+
 /// Why a file makes no [`PolicySet`](crate::PolicySet): it cannot be read, or there are complaints.
 ///
 /// It reads as one line for each complaint, in the order of the text: file, line, column, key, and what was
@@ -57,6 +59,27 @@ impl PolicyFileError {
 }
 
 impl Complaint {
+    /// A complaint about this place, both counted from 1: for whoever reads more of a file than its policies, and
+    /// tells everything that is wrong with it alike.
+    #[must_use]
+    pub fn new(line: usize, column: usize, key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { line, column, key: key.into(), message: message.into() }
+    }
+
+    /// With the known word that an unknown one was meant to be, if one is a slip or two away.
+    ///
+    /// ```
+    /// use tower_deadline::policies::Complaint;
+    ///
+    /// let complaint = Complaint::new(3, 1, "timeot", "unknown key").or_meant("timeot", ["timeout", "max"]);
+    /// assert_eq!(complaint.to_string(), "3:1: timeot: unknown key; did you mean `timeout`?");
+    /// ```
+    #[must_use]
+    pub fn or_meant<'k>(mut self, unknown: &str, known: impl IntoIterator<Item = &'k str>) -> Self {
+        self.message = suggest::with(self.message, unknown, known);
+        self
+    }
+
     /// The line, from 1.
     #[must_use]
     pub fn line(&self) -> usize {

@@ -72,6 +72,39 @@ impl PolicySet {
         parse("<toml>", text)
     }
 
+    /// A set from the tables `[policy.NAME]` of a text in which other tables and keys are somebody else's: they are
+    /// not looked at, nor are keys of a policy that are among `others`. What is no TOML is complained of wherever it
+    /// stands. `name` is that of the file, for errors.
+    ///
+    /// ```
+    /// use tower_deadline::PolicySet;
+    ///
+    /// let text = "port = 80\n[policy.payment]\ntimeout = \"3s\"\nretries = 2\n";
+    /// let set = PolicySet::among("shop.toml", text, &["retries"])?;
+    /// assert!(set.named("payment").is_some() && set.named("report").is_none());
+    /// # Ok::<_, tower_deadline::policies::PolicyFileError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyFileError`], with everything that is wrong.
+    #[cfg_attr(docsrs, doc(cfg(feature = "policy-toml")))]
+    pub fn among(name: &str, text: &str, others: &[&str]) -> Result<Self, PolicyFileError> {
+        let text = unmarked(text);
+        let (root, broken) = DeTable::parse_recoverable(text);
+        let mut complaints = Complaints::of(text, &broken);
+        let mut file = File::default();
+        if let Some(value) = root.get_ref().get("policy") {
+            file.read_policies(value, others, &mut complaints);
+        }
+        complaints.none(name)?;
+        Ok(file.into_set())
+    }
+
+    /// The keys of a policy that are known here: what a table `[policy.NAME]` can say.
+    #[cfg_attr(docsrs, doc(cfg(feature = "policy-toml")))]
+    pub const KEYS: &'static [&'static str] = &value::KEYS;
+
     /// A set from a file of TOML; see [`from_toml`](Self::from_toml). Blocks while it reads.
     ///
     /// ```no_run
@@ -94,22 +127,26 @@ impl PolicySet {
 }
 
 fn parse(name: &str, text: &str) -> Result<PolicySet, PolicyFileError> {
-    // The mark that some editors put in front is no column.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = unmarked(text);
     let (root, broken) = DeTable::parse_recoverable(text);
     let mut complaints = Complaints::of(text, &broken);
     let mut file = File::default();
     for (key, value) in root.get_ref() {
         match (key.get_ref().as_ref(), value.get_ref().as_table()) {
-            ("policy", Some(table)) => file.read_policies(table, &mut complaints),
+            ("policy", _) => file.read_policies(value, &[], &mut complaints),
             ("route", Some(table)) => file.read_routes(table, &mut complaints),
-            (key @ ("policy" | "route"), None) => complaints.value(&[key], value, value::not_a_table(value.get_ref())),
+            ("route", None) => complaints.value(&["route"], value, value::not_a_table(value.get_ref())),
             (unknown, _) => complaints.unknown_table(&[unknown], key, &TABLES),
         }
     }
     file.check_routes(&mut complaints);
     complaints.none(name)?;
     Ok(file.into_set())
+}
+
+/// Without the mark that some editors put in front: it is no column.
+fn unmarked(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// What a text says, before it is known to be right.
@@ -120,7 +157,10 @@ struct File<'t> {
 }
 
 impl<'t> File<'t> {
-    fn read_policies(&mut self, table: &'t DeTable<'t>, complaints: &mut Complaints<'_>) {
+    fn read_policies(&mut self, value: &'t Spanned<DeValue<'t>>, others: &[&str], complaints: &mut Complaints<'_>) {
+        let Some(table) = value.get_ref().as_table() else {
+            return complaints.value(&["policy"], value, value::not_a_table(value.get_ref()));
+        };
         for (key, value) in table {
             let name = key.get_ref().as_ref();
             if is_unnamed(name) {
@@ -128,7 +168,7 @@ impl<'t> File<'t> {
                 complaints.key(&["policy", name], key, message);
             }
             let policy = match value.get_ref().as_table() {
-                Some(table) => read_policy(name, table, complaints),
+                Some(table) => read_policy((name, table), others, complaints),
                 None => {
                     complaints.value(&["policy", name], value, value::not_a_table(value.get_ref()));
                     Policy::new()
@@ -173,14 +213,20 @@ impl<'t> File<'t> {
     }
 }
 
-fn read_policy<'t>(name: &'t str, table: &'t DeTable<'t>, complaints: &mut Complaints<'_>) -> Policy {
+/// The policy of a table, but for keys that are somebody else's.
+fn read_policy<'t>(
+    (name, table): (&'t str, &'t DeTable<'t>),
+    others: &[&str],
+    complaints: &mut Complaints<'_>,
+) -> Policy {
     let mut policy = Policy::new();
-    for (key, value) in table {
+    let ours = || table.iter().filter(|(key, _)| !others.contains(&key.get_ref().as_ref()));
+    for (key, value) in ours() {
         let path = ["policy", name, key.get_ref().as_ref()];
         match value::set(policy.clone(), key.get_ref(), value.get_ref()) {
             Some(Ok(set)) => policy = set,
             Some(Err(message)) => complaints.value(&path, value, message),
-            None => complaints.unknown_key(&path, key, &value::KEYS),
+            None => complaints.unknown_key(&path, key, &[&value::KEYS, others].concat()),
         }
     }
     for conflict in Conflict::all(&policy) {

@@ -1,0 +1,45 @@
+//! From what a file says to what a process is told.
+//!
+//! Covers what the parts of a file mean together: names that refer to each other, keys that need one another, and what
+//! two may not both have. Does not look at shapes, and touches neither files nor the network.
+
+mod chain;
+mod fields;
+mod matches;
+mod process;
+mod route;
+mod upstreams;
+
+use tower_deadline::PolicySet;
+
+use super::complaints::Complaints;
+use super::file;
+use crate::proxy;
+use crate::settings::Settings;
+
+/// What everything here is built by.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'c> {
+    /// The policies of the file; none where one of them is wrong.
+    pub(super) policies: Option<&'c PolicySet>,
+    /// The variables of the environment.
+    pub(super) env: &'c dyn Fn(&str) -> Option<String>,
+    /// What is wrong.
+    pub(super) complaints: &'c Complaints<'c>,
+}
+
+/// What the process is told. Worth nothing where there are complaints.
+pub(super) fn settings(file: &file::File, context: Context<'_>) -> Settings {
+    let hop = file.hop.get().map_or("proxy", String::as_str).to_owned();
+    let forwarding = process::forwarding(file, &hop, context);
+    let (upstreams, routes) = route::all(file, context);
+    Settings {
+        listeners: process::listeners(file, context),
+        admin: process::admin(file),
+        workers: process::workers(file),
+        limits: process::limits(file, context),
+        drain_limit: process::drain_limit(file),
+        access: process::access(file, context),
+        proxy: proxy::Settings { upstreams, routes, retry_budget: process::retry_budget(file), forwarding, hop },
+    }
+}
