@@ -98,7 +98,7 @@ impl Answers {
     }
 
     /// An answer that has nothing to do with a deadline. A call of gRPC, gRPC-Web or Connect gets the code that stands
-    /// for this status in the project's table: 13 for 400, 12 for 501, 14 for 502, 8 for 503, else 2.
+    /// for this status in the project's table: 13 for 400, 12 for 404 and 501, 14 for 502, 8 for 503, else 2.
     #[must_use]
     pub fn failure(&self, status: StatusCode, detail: &str, call: Call) -> Response<Bytes> {
         let title = status.canonical_reason().unwrap_or("Error");
@@ -332,7 +332,7 @@ mod tests {
     #[test]
     fn each_status_has_its_code() {
         let answers = Answers::new();
-        for (status, code) in [(400, "13"), (501, "12"), (502, "14"), (503, "8"), (500, "2")] {
+        for (status, code) in [(400, "13"), (404, "12"), (501, "12"), (502, "14"), (503, "8"), (500, "2")] {
             let status = StatusCode::from_u16(status).unwrap();
             let response = answers.failure(status, "100% \u{e9}", Call::Grpc);
             assert_eq!(response.headers()[&GRPC_STATUS], code);

@@ -29,7 +29,8 @@ impl Code {
     pub(crate) fn of(status: StatusCode) -> Self {
         match status {
             StatusCode::BAD_REQUEST => Self::Internal,
-            StatusCode::NOT_IMPLEMENTED => Self::Unimplemented,
+            // gRPC's own table reads a 404 so: no service of this name is here.
+            StatusCode::NOT_FOUND | StatusCode::NOT_IMPLEMENTED => Self::Unimplemented,
             StatusCode::BAD_GATEWAY => Self::Unavailable,
             StatusCode::SERVICE_UNAVAILABLE => Self::ResourceExhausted,
             _ => Self::Unknown,
