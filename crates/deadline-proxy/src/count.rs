@@ -60,6 +60,10 @@ pub(crate) enum Refusal {
     Shutdown,
     /// The request comes by this proxy again and again.
     Loop,
+    /// The path could be read as another.
+    Path,
+    /// No route takes the request.
+    NoRoute,
 }
 
 impl fmt::Display for Refusal {
@@ -80,6 +84,8 @@ impl fmt::Display for Refusal {
             Self::Tunnels => "tunnels",
             Self::Shutdown => "shutdown",
             Self::Loop => "loop",
+            Self::Path => "path",
+            Self::NoRoute => "no_route",
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 
 use super::MatchError;
 
@@ -28,6 +28,9 @@ pub enum Host {
     /// Each under this one, in lower case, and not it itself: `*.shop.example` is under `shop.example`.
     Under(String),
 }
+
+/// The most segments of a path: more than any API has, and few enough to be walked one within the other.
+const DEPTH: usize = 64;
 
 /// The path of a request, or where it begins. Segments are compared once their percent-encoding is undone; an encoded
 /// slash is a part of its segment.
@@ -57,6 +60,19 @@ pub enum FieldMatch {
     Present,
     /// It is not.
     Absent,
+}
+
+impl Matches {
+    /// Whether a request has one of the methods and all of the fields.
+    #[must_use]
+    pub fn takes<B>(&self, request: &Request<B>) -> bool {
+        self.takes_method(request.method())
+            && self.fields.iter().all(|(name, field)| field.matches(name, request.headers()))
+    }
+
+    pub(super) fn takes_method(&self, method: &Method) -> bool {
+        self.methods.is_empty() || self.methods.contains(method)
+    }
 }
 
 impl Host {
@@ -127,7 +143,11 @@ impl PathMatch {
             return Err(wrong());
         }
         let segments = path.split('/').skip(1).map(|part| segment(part).ok_or_else(wrong));
-        Ok(Self { segments: segments.collect::<Result<_, _>>()?, is_prefix })
+        let segments: Vec<_> = segments.collect::<Result<_, _>>()?;
+        if segments.len() > DEPTH {
+            return Err(MatchError::new(text, "a path of 64 segments or fewer"));
+        }
+        Ok(Self { segments, is_prefix })
     }
 }
 
@@ -212,5 +232,8 @@ mod tests {
             let told = PathMatch::pattern(bad).unwrap_err().to_string();
             assert!(told.contains("a path such as /orders"), "{bad}: {told}");
         }
+        assert!(PathMatch::pattern(&"/a".repeat(64)).is_ok());
+        let told = PathMatch::prefix(&"/a".repeat(65)).unwrap_err().to_string();
+        assert!(told.ends_with("a path of 64 segments or fewer is expected"), "{told}");
     }
 }

@@ -3,16 +3,19 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use tower::Service;
 use tower::util::{Oneshot, ServiceExt};
 use tower_deadline::dialect::Call;
 use tower_deadline::{AnswerBody, Answers};
+use tracing::Level;
 
-use super::Table;
+use super::{Miss, Table};
+use crate::count;
 use crate::limits::Answered;
 
-/// Calls the service of the route that a request takes; answers 404 where there is none.
+/// Calls the service of the route that a request takes, with [`Taken`](super::Taken) in its extensions; answers in its
+/// place where there is none.
 #[derive(Debug)]
 pub(crate) struct Router<S> {
     table: Arc<Table>,
@@ -33,10 +36,18 @@ impl<S> Router<S> {
         Self { table, services: services.into(), answers }
     }
 
-    fn service<B>(&self, request: &Request<B>) -> Option<&S> {
-        let host = request.uri().host().unwrap_or_default();
-        let found = self.table.find(host, request.uri().path(), request.method(), request.headers());
-        self.services.get(found?)
+    /// The service of a request, which is told by which route it came.
+    fn service<B>(&self, request: &mut Request<B>) -> Result<&S, Miss> {
+        let found = self.table.find(request);
+        if tracing::enabled!(target: "explain", Level::DEBUG) {
+            let words = self.table.explain(request, found).unwrap_or_default();
+            tracing::debug!(target: "explain", "route: {words}");
+        }
+        let route = found?;
+        if let Some(taken) = self.table.taken(route) {
+            request.extensions_mut().insert(taken.clone());
+        }
+        self.services.get(route).ok_or(Miss::NoRoute)
     }
 }
 
@@ -49,16 +60,133 @@ where
     type Future = Answered<Oneshot<S, Request<RB>>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        // Which service it is, nobody knows before the request: it is made ready in the future.
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<RB>) -> Self::Future {
-        match self.service(&request) {
-            Some(service) => Answered::Inner(service.clone().oneshot(request)),
-            None => {
+    fn call(&mut self, mut request: Request<RB>) -> Self::Future {
+        match self.service(&mut request) {
+            Ok(service) => Answered::Inner(service.clone().oneshot(request)),
+            Err(miss) => {
+                count::refused(miss.refusal());
                 let call = Call::of(request.headers());
-                Answered::with(self.answers.failure(StatusCode::NOT_FOUND, "no route takes this request", call))
+                Answered::with(self.answers.failure(miss.status(), &miss.to_string(), call))
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::count::told;
+    use crate::route::Taken;
+    use crate::route::tests::{explained, request, routes};
+    use bytes::Bytes;
+    use http::StatusCode;
+    use http::header::CONTENT_TYPE;
+    use http_body_util::{BodyExt, Empty};
+    use std::convert::Infallible;
+    use tower::service_fn;
+    use tower_deadline::dialect::GRPC_STATUS;
+
+    /// A router whose services answer with the name of the route that was taken.
+    fn router(
+        texts: &[&str],
+    ) -> Router<impl Service<Request<()>, Response = Response<Empty<Bytes>>, Error = Infallible> + Clone> {
+        let routes = routes(texts);
+        let service = service_fn(async |request: Request<()>| {
+            let mut answer = Response::new(Empty::new());
+            answer.extensions_mut().extend(request.extensions().clone());
+            Ok(answer)
+        });
+        let services = routes.iter().map(|_| service).collect();
+        Router::new(Arc::new(Table::new(&routes)), services, Answers::new().hop("edge"))
+    }
+
+    async fn answer(texts: &[&str], request: Request<()>) -> Response<Bytes> {
+        let (head, body) = router(texts).oneshot(request).await.unwrap().into_parts();
+        Response::from_parts(head, body.collect().await.unwrap().to_bytes())
+    }
+
+    #[tokio::test]
+    async fn who_stands_inside_is_told_the_route_and_its_policy() {
+        let answer = answer(&["/orders/*", "/a"], request("GET http://shop.example/a")).await;
+        let taken: &Taken = answer.extensions().get().unwrap();
+        assert_eq!((&*taken.route, taken.policy.as_str()), ("/a", "policy of /a"));
+    }
+
+    #[tokio::test]
+    async fn what_no_route_takes_is_a_404_and_an_unclear_path_a_400() {
+        for (target, status, detail) in [
+            ("/b", StatusCode::NOT_FOUND, "no route takes this request"),
+            (
+                "/a/%2e%2e",
+                StatusCode::BAD_REQUEST,
+                "path: segments other than . and .. are expected, however they are written",
+            ),
+        ] {
+            let answer = answer(&["/a"], request(&format!("GET http://shop.example{target}"))).await;
+            assert_eq!(answer.status(), status);
+            let document: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
+            assert_eq!((&document["detail"], &document["hop"]), (&detail.into(), &"edge".into()));
+        }
+    }
+
+    #[tokio::test]
+    async fn grpc_is_told_that_a_method_is_not_there() {
+        let mut call = request("POST http://shop.example/shop.Orders/Get");
+        call.headers_mut().insert(CONTENT_TYPE, "application/grpc".parse().unwrap());
+        let answer = answer(&["/a"], call).await;
+        assert_eq!((answer.status(), &answer.headers()[&GRPC_STATUS]), (StatusCode::OK, &"12".parse().unwrap()));
+    }
+
+    #[test]
+    fn what_is_refused_is_counted() {
+        let told = told(|| {
+            for target in ["/a", "/b", "/b", "/a/.."] {
+                let request = request(&format!("GET http://shop.example{target}"));
+                drop(router(&["/a"]).call(request));
+            }
+        });
+        for line in ["{reason=\"no_route\"} 2", "{reason=\"path\"} 1"] {
+            assert!(told.contains(line), "{line}: {told}");
+        }
+    }
+
+    #[test]
+    fn a_clone_is_the_same_table() {
+        let one = router(&["/a"]);
+        let other = one.clone();
+        assert!(Arc::ptr_eq(&one.table, &other.table) && Arc::ptr_eq(&one.services, &other.services));
+    }
+
+    #[test]
+    fn the_reason_is_told() {
+        for (texts, asked, told) in [
+            (
+                &["@shop.example,*.example /orders/* GET,POST x-a=1 x-b !x-c"][..],
+                "GET http://shop.example/orders/7 x-a=1 x-b=",
+                "@shop.example,*.example /orders/* GET,POST x-a=1 x-b !x-c: host shop.example, prefix /orders, method GET or POST, field x-a: 1, field x-b, no field x-c",
+            ),
+            (
+                &["@*.example,*.a.example /a/{id}"],
+                "GET http://b.a.example/a/7",
+                "@*.example,*.a.example /a/{id}: host *.a.example, path /a/{id}",
+            ),
+            (&["/*"], "GET http://shop.example/", "/*: every request"),
+            (&["/*", "/a POST"], "GET http://shop.example/a", "/*: every request"),
+            (
+                &["/a POST x-a=1", "/b"],
+                "GET http://shop.example/a",
+                "none: /a POST x-a=1 wants method POST and field x-a: 1",
+            ),
+            (&["@shop.example /a"], "GET http://shop.example/b", "none: no route for \"shop.example\" has this path"),
+            (&["@shop.example /a"], "GET http://other.example/a", "none: no route is for \"other.example\""),
+            (&["/a"], "GET http://shop.example/%zz", "none: path: two hexadecimal digits are expected behind each %"),
+        ] {
+            let lines = explained(|| drop(router(texts).call(request(asked))));
+            assert_eq!(lines, [format!("route: {told}")], "{asked}");
         }
     }
 }
