@@ -33,7 +33,7 @@ use self::tunnel::{TunnelLayer, Tunnels};
 use crate::attempt;
 use crate::forward::{self, EdgePolicy, ForwardLayer, ReceiveLayer, stamp};
 use crate::limits::{BodyRateLayer, HeadCountLayer, InFlightLayer, Limits, TallyLayer};
-use crate::route::{Route, Router, Table};
+use crate::route::{RewriteLayer, Route, Router, Table};
 use crate::upstream::{self, Cluster, Pool, PooledBody, SendError, Sent};
 
 /// What a proxy is told.
@@ -96,6 +96,7 @@ struct Way {
     in_flight: InFlightLayer,
     tunnel: TunnelLayer,
     hop_by_hop: HopByHopLayer,
+    rewrite: RewriteLayer,
     /// Whom it calls.
     upstream: usize,
 }
@@ -120,6 +121,7 @@ impl Way {
             in_flight: InFlightLayer::new(in_flight.or(limits.settings().in_flight), (*answers).clone()),
             tunnel: TunnelLayer::new(tunnel.clone(), (*tunnels).clone(), (*answers).clone())?,
             hop_by_hop: HopByHopLayer::new(tunnel.upgrades.clone()).answers((*answers).clone()),
+            rewrite: RewriteLayer::new(route, (*answers).clone()),
             upstream: attempts.chain.first().map_or(0, |link| link.upstream),
         })
     }
@@ -193,6 +195,8 @@ impl Proxy {
                 .map_response(|response: Response<_>| response.map(TrailersBody::new))
                 // Tells the upstream who asked, and by which hops.
                 .layer(self.forward.clone())
+                // Gives the path the beginning that the upstream knows, once all is told of the one that was asked for.
+                .layer(way.rewrite.clone())
                 // An upstream that cannot be reached is a 502; what is no request for it is refused.
                 .layer(GatewayLayer::new(answers.clone()))
                 // Bounds the call, and writes what is left.
