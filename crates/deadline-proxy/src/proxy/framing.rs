@@ -10,7 +10,7 @@
 //!
 //! # Where it stands
 //!
-//! Right inside of [`DeadlineLayer`](tower_deadline::DeadlineLayer), outside of
+//! Outside of whatever decides by a host or a path, and answers without closing the connection; so also outside of
 //! [`HopByHopLayer`](tower_deadline::HopByHopLayer), which removes `Transfer-Encoding`.
 //!
 //! # Example

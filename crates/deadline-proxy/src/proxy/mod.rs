@@ -179,8 +179,6 @@ impl Proxy {
                 .layer(way.deadline.clone())
                 // A head of HTTP/2 has as many fields as one of HTTP/1.1, where hyper counts them.
                 .layer(HeadCountLayer::new(limits.head_count, answers.clone()))
-                // What two parties could read differently is not passed on, while `Transfer-Encoding` still stands there (R35).
-                .layer(FramingLayer::new(answers.clone()))
                 // A client that does not read keeps hyper from polling: the upstream is let go from outside (R13b).
                 .layer(StallLayer::new(limits.write_stall))
                 // One request too many is answered at once, and one that trickles is ended.
@@ -210,6 +208,9 @@ impl Proxy {
             .layer(self.tally.clone())
             // Gives a request its id, and every answer too. What a stranger says of queue time does not count (R8).
             .layer(self.receive.clone())
+            // What two parties could read differently is refused before anything is decided by its host or path (R35).
+            .layer(FramingLayer::new(self.answers.clone()))
+            // Each route has a stack of its own; what takes none is answered here.
             .service(Router::new(Arc::clone(&self.table), ways, self.answers.clone()))
     }
 

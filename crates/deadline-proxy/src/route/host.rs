@@ -1,8 +1,7 @@
 //! The host that a request names, as routes compare it.
 //!
 //! Covers where it stands and its one form: lower case, without a port, without the dot that ends a full name. Does not
-//! refuse anything: a host that is none is one that no route names, and [`framing`](crate::proxy::framing) has its own word
-//! on it.
+//! refuse anything: a host that is several, or none, has been refused by [`framing`](crate::proxy::framing).
 
 use std::borrow::Cow;
 
