@@ -191,10 +191,8 @@ impl Proxy {
                 // Nor do their trailers say what a message may only say before its body.
                 .map_request(|request: Request<_>| request.map(TrailersBody::new))
                 .map_response(|response: Response<_>| response.map(TrailersBody::new))
-                // Tells the upstream who asked, and by which hops.
-                .layer(self.forward.clone())
-                // Gives the path the beginning that the upstream knows, once all is told of the one that was asked for.
-                .layer(way.rewrite.clone())
+                // Tells the upstream who asked, and by which hops; then gives the path the beginning that it knows.
+                .layer((self.forward.clone(), way.rewrite.clone()))
                 // An upstream that cannot be reached is a 502; what is no request for it is refused.
                 .layer(GatewayLayer::new(answers.clone()))
                 // Bounds the call, and writes what is left.
@@ -210,7 +208,6 @@ impl Proxy {
             .layer(self.receive.clone())
             // What two parties could read differently is refused before anything is decided by its host or path (R35).
             .layer(FramingLayer::new(self.answers.clone()))
-            // Each route has a stack of its own; what takes none is answered here.
             .service(Router::new(Arc::clone(&self.table), ways, self.answers.clone()))
     }
 
