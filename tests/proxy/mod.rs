@@ -17,6 +17,7 @@ mod grpc_web;
 mod leaving;
 mod listeners;
 mod process;
+mod routing;
 mod smuggling;
 mod stages;
 mod streams;

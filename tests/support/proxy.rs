@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::Program;
+use super::{Folder, Program};
 
 pub(crate) struct Proxy {
     pub(crate) program: Program,
@@ -25,6 +25,15 @@ impl Proxy {
     pub(crate) async fn in_front_of(upstream: &str, arguments: &[&str]) -> Self {
         let always = ["run", "--upstream", upstream, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
         let mut program = Program::start("deadline-proxy", always.iter().chain(arguments));
+        let (address, admin) = (program.address().await, program.address().await);
+        Self { program, address, admin }
+    }
+
+    /// Keeps to a file of this text, which names the ports that it listens on.
+    pub(crate) async fn configured(text: &str) -> Self {
+        let folder = Folder::new();
+        let file = folder.write("proxy.toml", text);
+        let mut program = Program::start("deadline-proxy", ["run", "--config", &file]);
         let (address, admin) = (program.address().await, program.address().await);
         Self { program, address, admin }
     }
