@@ -12,10 +12,14 @@ use tower_deadline::{BodyError, PropagateError};
 use crate::limits::TooSlow;
 use crate::upstream::SendError;
 
-type Chain = dyn Error + 'static;
+/// An error, with its causes.
+pub(super) type Chain = dyn Error + 'static;
 
 /// The status that stands for a failure, and what is said of it.
 pub(super) fn blame(error: &Chain) -> (StatusCode, &'static str) {
+    if let Some(last) = error.downcast_ref::<PropagateError>().and_then(Error::source) {
+        return blame(last);
+    }
     let bad_gateway = |detail| (StatusCode::BAD_GATEWAY, detail);
     match error.downcast_ref::<SendError<PropagateError>>() {
         Some(SendError::Full { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "every connection to the upstream is in use"),
@@ -42,10 +46,4 @@ fn broken_exchange(error: &Chain) -> (StatusCode, &'static str) {
         return (StatusCode::BAD_GATEWAY, "upstream answered with what is not HTTP, or too much of it");
     }
     (StatusCode::BAD_GATEWAY, "upstream broke off before its answer")
-}
-
-/// An error with all its causes, on one line.
-pub(super) fn told(error: &Chain) -> String {
-    let causes: Vec<_> = successors(Some(error), |error| (*error).source()).map(ToString::to_string).collect();
-    causes.join(": ")
 }

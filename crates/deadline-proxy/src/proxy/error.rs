@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::tunnel;
+use crate::attempt::PlanError;
 use crate::forward::NoToken;
 use crate::upstream;
 
@@ -16,6 +17,15 @@ pub enum Error {
     Tunnel(tunnel::Error),
     /// Of its name.
     Name(NoToken),
+    /// Of its budget of retries.
+    Retries(PlanError),
+    /// Of the upstreams that a route calls.
+    Route {
+        /// What the route is called.
+        name: String,
+        /// What is wrong with it.
+        error: PlanError,
+    },
 }
 
 impl fmt::Display for Error {
@@ -24,6 +34,8 @@ impl fmt::Display for Error {
             Self::Upstream(error) => error.fmt(f),
             Self::Tunnel(error) => error.fmt(f),
             Self::Name(error) => error.fmt(f),
+            Self::Retries(error) => error.fmt(f),
+            Self::Route { name, error } => write!(f, "route {name}: {error}"),
         }
     }
 }
@@ -35,6 +47,7 @@ impl std::error::Error for Error {
             Self::Upstream(error) => error.source(),
             Self::Tunnel(error) => error.source(),
             Self::Name(error) => error.source(),
+            Self::Retries(error) | Self::Route { error, .. } => error.source(),
         }
     }
 }
@@ -54,5 +67,11 @@ impl From<tunnel::Error> for Error {
 impl From<NoToken> for Error {
     fn from(error: NoToken) -> Self {
         Self::Name(error)
+    }
+}
+
+impl From<PlanError> for Error {
+    fn from(error: PlanError) -> Self {
+        Self::Retries(error)
     }
 }

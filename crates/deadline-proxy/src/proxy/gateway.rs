@@ -1,11 +1,11 @@
 //! Between the hops: what is no request for an upstream is refused, and an upstream that fails is answered for.
 //!
-//! Covers a 502 for an upstream that cannot be reached or breaks off before its head, and a 503 where there is no room
-//! for one more request. Is no forward proxy: `CONNECT` is refused. A deadline that passes is not a failure of the
-//! upstream and goes on outwards as an error.
+//! Covers a 502 for an upstream that cannot be reached or breaks off before its head, a 503 where there is no room for
+//! one more request, and what stands for a deadline where the limit of an attempt has passed. Is no forward proxy:
+//! `CONNECT` is refused. The deadline of the request is not a failure of the upstream and goes on outwards as an error.
 
-use std::error::Error;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -14,20 +14,30 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Versio
 use pin_project::pin_project;
 use tower::{Layer, Service};
 use tower_deadline::dialect::Call;
-use tower_deadline::{AnswerBody, Answers, Exceeded, PropagateError};
+use tower_deadline::{AnswerBody, Answers, Exceeded, OriginKind, PropagateError};
 
-use super::blame::{blame, told};
+use super::blame::{Chain, blame};
+use crate::attempt::{Unanswered, told};
 use crate::count::{self, Refusal};
 
 #[derive(Clone, Debug)]
 pub(super) struct GatewayLayer {
-    answers: Answers,
+    says: Says,
 }
 
 impl GatewayLayer {
-    pub(super) fn new(answers: Answers) -> Self {
-        Self { answers }
+    /// Answers in this way; with this status where the limit of an attempt has passed.
+    pub(super) fn new(answers: Answers, late: StatusCode, hop: &str) -> Self {
+        Self { says: Says { answers, late, hop: hop.into() } }
     }
+}
+
+/// How an upstream is answered for.
+#[derive(Clone, Debug)]
+struct Says {
+    answers: Answers,
+    late: StatusCode,
+    hop: Arc<str>,
 }
 
 impl<S> Layer<S> for GatewayLayer {
@@ -58,15 +68,15 @@ where
 
     fn call(&mut self, mut request: Request<RB>) -> Self::Future {
         let call = Call::of(request.headers());
-        let answers = self.layer.answers.clone();
+        let says = self.layer.says.clone();
         let state = match refusal(&request) {
-            Some((status, detail)) => State::Refused(Some(answers.failure(status, detail, call))),
+            Some((status, detail)) => State::Refused(Some(says.answers.failure(status, detail, call))),
             None => {
                 join_cookies(request.headers_mut());
                 State::Sent(self.inner.call(request))
             }
         };
-        GatewayFuture { state, call, answers }
+        GatewayFuture { state, call, says }
     }
 }
 
@@ -99,7 +109,7 @@ pub(super) struct GatewayFuture<F> {
     #[pin]
     state: State<F>,
     call: Call,
-    answers: Answers,
+    says: Says,
 }
 
 #[pin_project(project = StateProjection)]
@@ -126,29 +136,55 @@ where
         };
         Poll::Ready(match ready!(inner.poll(cx)) {
             Ok(response) => Ok(response.map(AnswerBody::Inner)),
-            // A request body that ran out of time comes back as the client's failure; it is a deadline all the same.
-            Err(PropagateError::Inner(error)) if Exceeded::find(&*error).is_none() => {
-                Ok(failed(this.answers, &*error, *this.call).map(AnswerBody::from))
-            }
-            Err(stopped) => Err(stopped),
+            Err(stopped) => match this.says.answer(&stopped, *this.call) {
+                Some(answer) => Ok(answer.map(AnswerBody::from)),
+                None => Err(stopped),
+            },
         })
     }
 }
 
-fn failed(answers: &Answers, error: &(dyn Error + 'static), call: Call) -> Response<Bytes> {
-    let (status, detail) = blame(error);
-    // What a client does wrong, any client can do without end, and an operator can do nothing about.
-    if status.is_client_error() {
-        tracing::debug!(status = status.as_u16(), "{}", told(error));
-    } else {
-        tracing::warn!(status = status.as_u16(), "{}", told(error));
+impl Says {
+    /// The answer for what came to none; `None` where the request itself was stopped.
+    fn answer(&self, error: &PropagateError, call: Call) -> Option<Response<Bytes>> {
+        let inner = if let PropagateError::Inner(inner) = error { Some(&**inner) } else { None };
+        let unanswered = inner.and_then(|inner| inner.downcast_ref::<Unanswered>());
+        // A request body that ran out of time comes back as the client's failure; it is a deadline all the same.
+        let mut answer = match (Exceeded::find(error), unanswered) {
+            // The line of code is the one that holds an attempt to its limit.
+            (Some(exceeded), _) if exceeded.origin().kind() == OriginKind::Code => {
+                tracing::warn!(status = self.late.as_u16(), "{}", told(error));
+                self.answers.exceeded(exceeded, self.late, call)
+            }
+            (Some(_), _) => return None,
+            (None, Some(off @ Unanswered { last: None, .. })) => {
+                tracing::warn!(status = StatusCode::BAD_GATEWAY.as_u16(), "{off}");
+                self.answers.failure(StatusCode::BAD_GATEWAY, &off.to_string(), call)
+            }
+            (None, Some(Unanswered { last: Some(last), .. })) => self.failed(inner?, last, call),
+            (None, None) => self.failed(inner?, inner?, call),
+        };
+        let told = unanswered.and_then(|unanswered| unanswered.story.field(&self.hop));
+        answer.headers_mut().extend(told);
+        Some(answer)
     }
-    let mut answer = answers.failure(status, detail, call);
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        count::refused(Refusal::PoolFull);
-        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+
+    /// `last` is what is to blame of it.
+    fn failed(&self, error: &Chain, last: &Chain, call: Call) -> Response<Bytes> {
+        let (status, detail) = blame(last);
+        // What a client does wrong, any client can do without end, and an operator can do nothing about.
+        if status.is_client_error() {
+            tracing::debug!(status = status.as_u16(), "{}", told(error));
+        } else {
+            tracing::warn!(status = status.as_u16(), "{}", told(error));
+        }
+        let mut answer = self.answers.failure(status, detail, call);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            count::refused(Refusal::PoolFull);
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        answer
     }
-    answer
 }
 
 #[cfg(test)]

@@ -6,78 +6,42 @@ mod blame;
 mod error;
 pub mod framing;
 mod gateway;
+mod settings;
 mod stall;
 mod trailers;
 pub mod tunnel;
+mod way;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
+use tokio::time::interval;
 use tower::{Service, ServiceBuilder, service_fn};
-use tower_deadline::policies::ByExtension;
-use tower_deadline::rescue::Typed;
-use tower_deadline::{
-    Answers, BodyError, DeadlineLayer, Dialects, HopByHopLayer, Policy, PropagateError, PropagateLayer,
-};
+use tower_deadline::{Answers, BodyError, Dialects, PropagateError, PropagateLayer};
 
 pub use self::error::Error;
 use self::framing::FramingLayer;
-use self::gateway::GatewayLayer;
+pub use self::settings::Settings;
 use self::stall::StallLayer;
 use self::trailers::TrailersBody;
-use self::tunnel::{TunnelLayer, Tunnels};
-use crate::attempt;
-use crate::forward::{self, EdgePolicy, ForwardLayer, ReceiveLayer, stamp};
-use crate::limits::{BodyRateLayer, HeadCountLayer, InFlightLayer, Limits, TallyLayer};
-use crate::route::{RewriteLayer, Route, Router, Table};
-use crate::upstream::{self, Cluster, Pool, PooledBody, SendError, Sent};
-
-/// What a proxy is told.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Where requests can go.
-    pub upstreams: Vec<upstream::Settings>,
-    /// Which requests go where, and what they are held to.
-    pub routes: Vec<Route>,
-    /// How many retries each upstream is asked to bear.
-    pub retry_budget: attempt::Budget,
-    /// What is said about who asked, and who is believed.
-    pub forwarding: forward::Settings,
-    /// The name of this hop, in answers and in `Via`.
-    pub hop: String,
-}
-
-impl Settings {
-    /// Sends every request there, without a limit of its own.
-    #[must_use]
-    pub fn new(upstream: upstream::Settings) -> Self {
-        Self {
-            upstreams: vec![upstream],
-            routes: vec![Route::new("default", attempt::Settings::once(0))],
-            retry_budget: attempt::Budget::default(),
-            forwarding: forward::Settings::default(),
-            hop: "proxy".to_owned(),
-        }
-    }
-
-    /// Holds all requests to this policy, whatever their route.
-    #[must_use]
-    pub fn policy(mut self, policy: Policy) -> Self {
-        for route in &mut self.routes {
-            route.policy = policy.clone();
-        }
-        self
-    }
-}
+use self::tunnel::Tunnels;
+use self::way::{Common, Way};
+use crate::attempt::{Attempts, Burden, MEASURED_EVERY, Step, Written};
+use crate::forward::{ForwardLayer, ReceiveLayer, stamp};
+use crate::limits::{BodyRateLayer, HeadCountLayer, Limits, TallyLayer};
+use crate::route::{Router, Table};
+use crate::upstream::{Cluster, Pool};
 
 /// A proxy, as far as its workers share it. A clone is the same.
 #[derive(Clone, Debug)]
 pub struct Proxy {
     clusters: Vec<Arc<Cluster>>,
+    /// By upstream, as the clusters are.
+    burdens: Vec<Arc<Burden>>,
     table: Arc<Table>,
     routes: Arc<[Way]>,
     tunnels: Tunnels,
@@ -88,45 +52,6 @@ pub struct Proxy {
     answers: Answers,
 }
 
-/// What a route has of its own.
-#[derive(Clone, Debug)]
-struct Way {
-    edge: EdgePolicy,
-    deadline: DeadlineLayer<Typed, ByExtension>,
-    in_flight: InFlightLayer,
-    tunnel: TunnelLayer,
-    hop_by_hop: HopByHopLayer,
-    rewrite: RewriteLayer,
-    /// Whom it calls.
-    upstream: usize,
-}
-
-/// What all routes have in common.
-struct Common<'a> {
-    dialects: Dialects,
-    limits: &'a Limits,
-    tunnels: &'a Tunnels,
-    answers: &'a Answers,
-}
-
-impl Way {
-    fn new(route: &Route, common: &Common<'_>) -> Result<Self, Error> {
-        let Common { dialects, limits, tunnels, answers } = common;
-        let Route { policy, tunnel, in_flight, attempts, .. } = route;
-        Ok(Self {
-            edge: EdgePolicy::of(policy),
-            deadline: DeadlineLayer::by_extension(policy.clone())
-                .dialects(dialects.clone())
-                .answers((*answers).clone()),
-            in_flight: InFlightLayer::new(in_flight.or(limits.settings().in_flight), (*answers).clone()),
-            tunnel: TunnelLayer::new(tunnel.clone(), (*tunnels).clone(), (*answers).clone())?,
-            hop_by_hop: HopByHopLayer::new(tunnel.upgrades.clone()).answers((*answers).clone()),
-            rewrite: RewriteLayer::new(route, (*answers).clone()),
-            upstream: attempts.chain.first().map_or(0, |link| link.upstream),
-        })
-    }
-}
-
 impl Proxy {
     /// Makes ready what all workers share; calls nobody.
     ///
@@ -135,16 +60,25 @@ impl Proxy {
     /// What cannot be kept to, and what is expected.
     pub fn new(settings: &Settings, limits: &Limits) -> Result<Self, Error> {
         let (answers, tunnels) = (Answers::new().hop(&settings.hop), Tunnels::new());
+        let burdens = settings.upstreams.iter().map(|upstream| Burden::new(&upstream.name, settings.retry_budget));
+        let burdens: Vec<_> = burdens.map(|burden| burden.map(Arc::new)).collect::<Result<_, _>>()?;
         // R8: the stamp of whoever is not trusted does not come this far.
         let dialects = Dialects::default().trust_request_start(!settings.forwarding.trust.is_empty());
-        let common = Common { dialects, limits, tunnels: &tunnels, answers: &answers };
-        let ways = settings.routes.iter().map(|route| Way::new(route, &common));
-        let ways = ways.collect::<Result<_, _>>()?;
+        let common = Common {
+            dialects: &dialects,
+            limits,
+            tunnels: &tunnels,
+            answers: &answers,
+            burdens: &burdens,
+            hop: &settings.hop,
+        };
+        let ways = settings.routes.iter().map(|route| Way::new(route, &common)).collect::<Result<_, _>>()?;
         let clusters = settings.upstreams.iter().cloned().map(Cluster::new);
         Ok(Self {
             clusters: clusters.collect::<Result<_, _>>()?,
             table: Arc::new(Table::new(&settings.routes)),
             routes: ways,
+            burdens,
             tunnels,
             tally: TallyLayer::new(),
             receive: ReceiveLayer::new(&settings.forwarding, &settings.hop)?,
@@ -169,8 +103,20 @@ impl Proxy {
     + 'static {
         let (answers, limits) = (self.answers.clone(), self.limits.settings());
         let pools: Vec<_> = self.clusters.iter().map(|cluster| Pool::new(Arc::clone(cluster), workers)).collect();
+        let link = |step: &Step| {
+            // There is a pool for each upstream that a plan names.
+            let (pool, fresh) = (pools[step.upstream].clone(), PropagateLayer::new());
+            let bounded = step.limit.map_or_else(PropagateLayer::new, |limit| PropagateLayer::new().timeout(limit));
+            ServiceBuilder::new()
+                // Bounds the attempt, and writes what is left.
+                .layer(bounded)
+                // Writes it again at the last moment: when a connection is there (R2, R22).
+                .service(service_fn(move |request| {
+                    let (pool, fresh) = (pool.clone(), fresh.clone());
+                    async move { pool.send(request, |request| write(&fresh, request)).await }
+                }))
+        };
         let way = |way: &Way| {
-            let (pool, fresh) = (pools.get(way.upstream).cloned(), PropagateLayer::new());
             let edge = way.edge.clone();
             ServiceBuilder::new()
                 // A stranger at the edge is granted no more than the default (R7).
@@ -194,11 +140,9 @@ impl Proxy {
                 // Tells the upstream who asked, and by which hops; then gives the path the beginning that it knows.
                 .layer((self.forward.clone(), way.rewrite.clone()))
                 // An upstream that cannot be reached is a 502; what is no request for it is refused.
-                .layer(GatewayLayer::new(answers.clone()))
-                // Bounds the call, and writes what is left.
-                .layer(PropagateLayer::new())
-                // Writes it again at the last moment: when a connection is there (R2, R22).
-                .service(service_fn(move |request| send(pool.clone(), fresh.clone(), request)))
+                .layer(way.gateway.clone())
+                // Calls the upstreams of the chain, one after the other, and again where that is safe (R22, R38).
+                .service(Attempts::new(&way.plan, link))
         };
         let ways = self.routes.iter().map(way).collect();
         ServiceBuilder::new()
@@ -217,9 +161,16 @@ impl Proxy {
         &self.receive
     }
 
-    /// Tends what the workers share: names, health. Returns where there is nothing to tend; dropping it stops that.
+    /// Tends what the workers share: names, health, and what is told of retries. Never returns; dropping it stops that.
     pub async fn tend(&self) {
-        join_all(self.clusters.iter().map(|cluster| Arc::clone(cluster).tend())).await;
+        let mut ticks = interval(MEASURED_EVERY);
+        let measuring = async {
+            loop {
+                ticks.tick().await;
+                self.burdens.iter().for_each(|burden| burden.measure());
+            }
+        };
+        join(join_all(self.clusters.iter().map(|cluster| Arc::clone(cluster).tend())), measuring).await;
     }
 
     /// Ends what is left of tunnels, cleanly, and waits for that as long as it may take.
@@ -230,15 +181,6 @@ impl Proxy {
     }
 }
 
-async fn send<B: Sent>(pool: Option<Pool<B>>, fresh: PropagateLayer, request: Request<B>) -> Exchanged<B> {
-    match pool {
-        Some(pool) => pool.send(request, |request| write(&fresh, request)).await,
-        None => Err(SendError::NoEndpoint { upstream: "none".to_owned() }),
-    }
-}
-
-type Exchanged<B> = Result<Response<PooledBody<B>>, SendError<PropagateError>>;
-
 fn write<B>(fresh: &PropagateLayer, request: &mut Request<B>) -> Result<(), PropagateError> {
     let mut headers: HeaderMap = std::mem::take(request.headers_mut());
     // What was written before the wait is not what a caller asked for, less the reserve another time.
@@ -246,6 +188,9 @@ fn write<B>(fresh: &PropagateLayer, request: &mut Request<B>) -> Result<(), Prop
     let written = fresh.write(&mut headers, request.extensions());
     *request.headers_mut() = headers;
     stamp(request);
+    if let Some(told) = request.extensions().get::<Written>() {
+        told.set();
+    }
     written.map(drop)
 }
 
@@ -254,7 +199,7 @@ mod tests {
     use super::*;
     use std::time::SystemTime;
     use tower::ServiceExt;
-    use tower_deadline::{BoxError, Deadline, Journey, now};
+    use tower_deadline::{BoxError, Deadline, Journey, Policy, now};
 
     /// What is left of a second for an upstream, where a tenth is reserved, after so long a wait for a connection.
     async fn told(kind: &str, wait: Duration) -> Duration {

@@ -97,6 +97,8 @@ pub enum SendError<E> {
     Exchange {
         /// To which endpoint.
         endpoint: Name,
+        /// Whether the connection was there before: it may have been closed for having been idle.
+        is_kept: bool,
         /// Why.
         source: hyper::Error,
     },

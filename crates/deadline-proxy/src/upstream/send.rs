@@ -11,6 +11,7 @@ use super::error::SendError;
 use super::form::Need;
 use super::lease::{Broken, Lease, Sent};
 use super::pool::{Checkout, Grant, Pool};
+use super::settings::Settings;
 use super::state::Tried;
 
 /// How many connections that turn out to be closed one request goes through before it blames the endpoint.
@@ -20,7 +21,7 @@ impl<B: Sent> Pool<B> {
     /// Sends a request to an endpoint, and returns its answer.
     ///
     /// `before` looks at the request at the last moment: a connection is there, and the request has the form that it
-    /// needs (R2). It is called again for each attempt (R22), and what it refuses is not sent, which costs no
+    /// needs (R2), and the fields of this upstream. It is called again for each attempt (R22), and what it refuses is not sent, which costs no
     /// connection (R16). Waiting for a connection is stage `pool` of the [`Journey`] in the request's extensions, if
     /// there is one, and making one is stage `connect`.
     ///
@@ -41,14 +42,21 @@ impl<B: Sent> Pool<B> {
     where
         F: FnMut(&mut Request<B>) -> Result<(), E>,
     {
-        let mut attempts = Attempts::new(Need::of(&request, self.cluster().settings().http));
+        let Settings { http, fields, .. } = self.cluster().settings();
+        let mut attempts = Attempts::new(Need::of(&request, *http));
+        let mut dressed = |request: &mut Request<B>| {
+            for (name, value) in fields {
+                request.headers_mut().insert(name, value.clone());
+            }
+            before(request)
+        };
         loop {
             let mut lease = match self.checkout(attempts.need, &attempts.tried) {
                 Checkout::Granted(Grant::Lease(lease)) => lease,
                 // Takes longer than an allocation does, and a request that finds a connection need not be as large.
                 other => Box::pin(self.wait(other, request.extensions().get(), &mut attempts)).await?,
             };
-            match lease.exchange(request, &mut before).await {
+            match lease.exchange(request, &mut dressed).await {
                 Ok(response) => return Ok(self.answered(response, lease)),
                 Err(Broken::Before(error)) => return Err(SendError::Before(error)),
                 Err(Broken::Unsent(unsent, why)) => {
@@ -71,7 +79,7 @@ impl<B: Sent> Pool<B> {
         if !source.is_user() {
             self.blame(lease);
         }
-        SendError::Exchange { endpoint: endpoint.name.clone(), source }
+        SendError::Exchange { endpoint: endpoint.name.clone(), is_kept: !lease.is_fresh(), source }
     }
 
     /// The connection broke off, and the endpoint is to blame, unless it does not speak what the client has chosen.

@@ -1,0 +1,274 @@
+//! The attempts of one request.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Request, Response};
+use http_body::Body;
+use tokio::time::sleep;
+use tower_deadline::{BoxError, Deadline, Exceeded, Journey, OriginKind, Policy, PropagateError, Stage, now};
+
+use super::burden::Burden;
+use super::came::Came;
+use super::discard::discard;
+use super::error::{Unanswered, told};
+use super::next::{Next, Progress};
+use super::plan::{Plan, is_safe};
+use super::replay::{Replay, Source};
+use super::{Outcome, Story};
+use crate::count::{Attempt, Withheld};
+
+pub(super) type Answer<B> = Result<Response<B>, PropagateError>;
+
+/// In the extensions of a request: whether it got as far as being written.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Written(Arc<AtomicBool>);
+
+impl Written {
+    /// It is being written.
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The attempts of a request that may be sent more than once, so far.
+#[derive(Debug)]
+pub(super) struct Course<RB> {
+    plan: Arc<Plan>,
+    head: Parts,
+    body: Source<RB>,
+    is_safe: bool,
+    progress: Progress,
+    attempts: u32,
+    passed: Vec<(Arc<str>, Outcome)>,
+    written: Option<Written>,
+}
+
+/// What is to be done after an attempt.
+pub(super) enum Then<B> {
+    Done(Answer<B>),
+    Again(Again),
+}
+
+/// Another attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Again {
+    wait: Duration,
+    kind: Attempt,
+}
+
+impl<RB> Course<RB>
+where
+    RB: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
+{
+    pub(super) fn new(plan: &Arc<Plan>, request: Request<RB>) -> Self {
+        let is_safe = is_safe(&request);
+        let (head, body) = request.into_parts();
+        tracing::debug!(target: "explain", "chain: {plan}");
+        Self {
+            body: Source::new(body, plan.settings.replay),
+            plan: Arc::clone(plan),
+            head,
+            is_safe,
+            progress: Progress::default(),
+            attempts: 0,
+            passed: Vec::new(),
+            written: None,
+        }
+    }
+
+    /// Which upstream of the chain is asked.
+    pub(super) fn link(&self) -> usize {
+        self.progress.link
+    }
+
+    /// The request of the next attempt, which begins.
+    pub(super) fn request(&mut self, kind: Attempt) -> Request<Replay<RB>> {
+        self.attempts += 1;
+        let step = self.plan.step(self.progress.link);
+        step.burden.ask(kind);
+        tracing::debug!(
+            target: "explain",
+            "attempt: {}: {}, {}",
+            self.attempts,
+            step.burden.name(),
+            self.left().map_or_else(|| "without a deadline".to_owned(), |left| format!("{left:?} left")),
+        );
+        let mut head = self.head.clone();
+        // Whoever may be sent again in any case need not know.
+        self.written = (!self.is_safe && step.limit.is_some()).then(Written::default);
+        if let Some(written) = &self.written {
+            head.extensions.insert(written.clone());
+        }
+        Request::from_parts(head, self.body.body())
+    }
+
+    /// Looks at what an attempt came to. Has to be called within a runtime.
+    pub(super) fn after<B>(&mut self, answer: Answer<B>) -> Then<B>
+    where
+        B: Body<Data: Send, Error: Send> + Send + 'static,
+    {
+        let is_written = self.written.as_ref().is_none_or(|written| written.0.load(Ordering::Relaxed));
+        let came = Came::of(&answer, is_written);
+        let (next, withheld) = self.decide(&came);
+        self.explain(&answer, next, withheld);
+        let again = match next {
+            Next::Answer | Next::Off => return Then::Done(self.finish(answer, came.outcome, next)),
+            Next::Pass => Again { wait: Duration::ZERO, kind: Attempt::Fallback },
+            Next::Resend => Again { wait: Duration::ZERO, kind: Attempt::Retry },
+            Next::Retry(wait) => Again { wait, kind: Attempt::Retry },
+        };
+        match answer {
+            Ok(response) => discard(response),
+            Err(error) => {
+                let upstream = self.burden().name();
+                tracing::warn!(%upstream, attempt = self.attempts, "{}; another attempt follows", told(&error));
+            }
+        }
+        self.note(came.outcome);
+        match next {
+            Next::Pass => self.progress.link += 1,
+            Next::Resend => self.progress.is_resent = true,
+            _ => self.progress.retries += 1,
+        }
+        Then::Again(again)
+    }
+
+    /// Waits before an attempt, and begins it.
+    pub(super) async fn again(&mut self, again: Again) -> Request<Replay<RB>> {
+        if !again.wait.is_zero() {
+            let _open = self.journey().map(|journey| journey.enter(Stage::Backoff));
+            sleep(again.wait).await;
+        }
+        self.request(again.kind)
+    }
+
+    /// What follows, and what was withheld.
+    fn decide(&self, came: &Came) -> (Next, Option<Withheld>) {
+        let settings = &self.plan.settings;
+        let wanted = self.progress.next(settings, came, fastrand::f64());
+        let Some(outcome) = came.outcome.filter(|_| wanted != Next::Answer) else { return (Next::Answer, None) };
+        if came.is_sent && !self.is_safe {
+            // Never two effects: what it came to is the client's, and it is for the client to know what to do.
+            let withheld = matches!(wanted, Next::Pass | Next::Retry(_)).then_some(Withheld::Unsafe);
+            return (Next::Answer, withheld);
+        }
+        let withheld = match wanted {
+            Next::Answer | Next::Off => None,
+            Next::Pass => self.withhold(Duration::ZERO),
+            Next::Resend => self.withhold(Duration::ZERO).or_else(|| self.overspends()),
+            Next::Retry(wait) => self.withhold(wait).or_else(|| self.overspends()),
+        };
+        match withheld {
+            Some(_) => (self.progress.end(settings, outcome), withheld),
+            None => (wanted, None),
+        }
+    }
+
+    /// What keeps the request from being sent again, after this wait.
+    fn withhold(&self, wait: Duration) -> Option<Withheld> {
+        if !self.body.is_whole() {
+            return Some(Withheld::Body);
+        }
+        // R22: no attempt starts whose back-off does not fit.
+        let fits = self.left().is_none_or(|left| wait < left);
+        (!fits).then_some(Withheld::Deadline)
+    }
+
+    fn overspends(&self) -> Option<Withheld> {
+        (!self.burden().withdraw()).then_some(Withheld::Budget)
+    }
+
+    /// What is left for whoever is asked; `None` where nothing bounds it.
+    fn left(&self) -> Option<Duration> {
+        let policy = self.journey().map(Journey::policy);
+        let deadline: &Deadline = self.head.extensions.get()?;
+        let counts = !policy.is_some_and(Policy::is_observed);
+        counts.then(|| deadline.reserve(policy.map(Policy::reserved).unwrap_or_default()).remaining(now()))
+    }
+
+    fn journey(&self) -> Option<&Journey> {
+        self.head.extensions.get()
+    }
+
+    fn burden(&self) -> &Burden {
+        &self.plan.step(self.progress.link).burden
+    }
+
+    fn note(&mut self, outcome: Option<Outcome>) {
+        let name = Arc::clone(self.burden().name());
+        self.passed.extend(outcome.map(|outcome| (name, outcome)));
+    }
+
+    /// The last attempt was made: tells who was asked.
+    fn finish<B>(&mut self, answer: Answer<B>, outcome: Option<Outcome>, next: Next) -> Answer<B>
+    where
+        B: Body<Data: Send, Error: Send> + Send + 'static,
+    {
+        self.body.settle();
+        if !self.plan.is_chain() && self.attempts == 1 {
+            return answer;
+        }
+        let upstream = Some(Arc::clone(self.burden().name()));
+        match answer {
+            Ok(response) if next == Next::Off => {
+                discard(response);
+                self.note(outcome);
+                Err(self.unanswered(None))
+            }
+            Ok(mut response) => {
+                let story = self.story(upstream);
+                // Behind what an upstream says of its own hops (RFC 9209 §2).
+                if let Some((name, value)) = story.field(&self.plan.hop) {
+                    response.headers_mut().append(name, value);
+                }
+                response.extensions_mut().insert(story);
+                Ok(response)
+            }
+            Err(error) if is_upward(&error) => Err(error),
+            Err(error) => {
+                self.note(outcome);
+                Err(self.unanswered(Some(error).filter(|_| next != Next::Off)))
+            }
+        }
+    }
+
+    fn unanswered(&mut self, last: Option<PropagateError>) -> PropagateError {
+        PropagateError::Inner(Unanswered { story: self.story(None), last }.into())
+    }
+
+    fn story(&mut self, upstream: Option<Arc<str>>) -> Story {
+        Story { attempts: self.attempts, upstream, passed: std::mem::take(&mut self.passed) }
+    }
+
+    fn explain<B>(&self, answer: &Answer<B>, next: Next, withheld: Option<Withheld>) {
+        if let Some(reason) = withheld {
+            self.burden().withheld(reason);
+        }
+        if !tracing::enabled!(target: "explain", tracing::Level::DEBUG) {
+            return;
+        }
+        let (number, name) = (self.attempts, self.burden().name());
+        let came = match answer {
+            Ok(response) => response.status().as_str().to_owned(),
+            Err(error) => told(error),
+        };
+        let then = match (next, withheld) {
+            (Next::Pass, _) => format!("passes on to {}", self.plan.step(self.progress.link + 1).burden.name()),
+            (Next::Retry(wait), _) => format!("again in {wait:?}"),
+            (Next::Resend, _) => "again at once, for the connection had been kept".to_owned(),
+            (Next::Off, _) => "the chain is off from here on".to_owned(),
+            (Next::Answer, None) => "that is the answer".to_owned(),
+            (Next::Answer, Some(reason)) => format!("that is the answer: {reason}"),
+        };
+        tracing::debug!(target: "explain", "attempt: {number}: {name}: {came}: {then}");
+    }
+}
+
+/// R23: the deadline of the request, and what its client did, are not for us to answer.
+fn is_upward(error: &PropagateError) -> bool {
+    Exceeded::find(error).is_some_and(|exceeded| exceeded.origin().kind() != OriginKind::Code)
+}

@@ -1,0 +1,161 @@
+//! The service that makes the attempts of a request.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use pin_project::pin_project;
+use tower::Service;
+use tower::util::{Oneshot, ServiceExt};
+use tower_deadline::{BoxError, PropagateError};
+
+use super::course::{Again, Answer, Course, Then};
+use super::plan::{Plan, Step};
+use super::replay::Replay;
+use crate::count::Attempt;
+
+/// Makes the attempts of a request; see the [module](crate::attempt).
+#[derive(Debug)]
+pub(crate) struct Attempts<S>(Arc<Shared<S>>);
+
+#[derive(Debug)]
+struct Shared<S> {
+    plan: Arc<Plan>,
+    first: S,
+    further: Box<[S]>,
+}
+
+impl<S> Clone for Attempts<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S> Attempts<S> {
+    /// Calls a service of its own for each upstream of the chain.
+    pub(crate) fn new(plan: &Arc<Plan>, mut service: impl FnMut(&Step) -> S) -> Self {
+        let (first, further) = (service(&plan.first), plan.further.iter().map(service).collect());
+        Self(Arc::new(Shared { plan: Arc::clone(plan), first, further }))
+    }
+}
+
+impl<S> Shared<S> {
+    fn service(&self, at: usize) -> &S {
+        at.checked_sub(1).and_then(|at| self.further.get(at)).unwrap_or(&self.first)
+    }
+}
+
+impl<S, RB, B> Service<Request<RB>> for Attempts<S>
+where
+    S: Service<Request<Replay<RB>>, Response = Response<B>, Error = PropagateError, Future: Send>,
+    S: Clone + Send + Sync + 'static,
+    RB: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+    B: Body<Data: Send, Error: Send> + Send + 'static,
+{
+    type Response = Response<B>;
+    type Error = PropagateError;
+    type Future = AttemptsFuture<S, RB, B>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<RB>) -> Self::Future {
+        let (request, course) = begin(&self.0.plan, request);
+        let future = self.0.first.clone().oneshot(request);
+        AttemptsFuture { shared: Arc::clone(&self.0), course, state: State::First(future) }
+    }
+}
+
+/// The first attempt of a request; what it takes to make another, where there may be one.
+fn begin<RB>(plan: &Arc<Plan>, request: Request<RB>) -> (Request<Replay<RB>>, Option<Box<Course<RB>>>)
+where
+    RB: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
+{
+    if !plan.repeats(&request) {
+        plan.first.burden.ask(Attempt::First);
+        return (request.map(Replay::Once), None);
+    }
+    let mut course = Box::new(Course::new(plan, request));
+    (course.request(Attempt::First), Some(course))
+}
+
+/// The answer of one of the upstreams. Dropping it cancels the attempt that is under way, and makes no other.
+#[pin_project]
+pub(crate) struct AttemptsFuture<S, RB, B>
+where
+    S: Service<Request<Replay<RB>>>,
+{
+    shared: Arc<Shared<S>>,
+    /// `None` where there is no other attempt.
+    course: Option<Box<Course<RB>>>,
+    #[pin]
+    state: State<S, RB, B>,
+}
+
+#[pin_project(project = StateProjection)]
+#[expect(clippy::large_enum_variant, reason = "the first attempt is the common one, and is not worth an allocation")]
+enum State<S, RB, B>
+where
+    S: Service<Request<Replay<RB>>>,
+{
+    First(#[pin] Oneshot<S, Request<Replay<RB>>>),
+    /// Boxed: it is the rare one.
+    Further(Pin<Box<dyn Future<Output = Answer<B>> + Send>>),
+    /// It has ended.
+    Done,
+}
+
+impl<S, RB, B> Future for AttemptsFuture<S, RB, B>
+where
+    S: Service<Request<Replay<RB>>, Response = Response<B>, Error = PropagateError, Future: Send>,
+    S: Clone + Send + Sync + 'static,
+    RB: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+    B: Body<Data: Send, Error: Send> + Send + 'static,
+{
+    type Output = Answer<B>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            let answer = match this.state.as_mut().project() {
+                StateProjection::First(first) => ready!(first.poll(cx)),
+                StateProjection::Further(further) => {
+                    let answer = ready!(further.as_mut().poll(cx));
+                    this.state.set(State::Done);
+                    return Poll::Ready(answer);
+                }
+                StateProjection::Done => return Poll::Pending,
+            };
+            // Nothing of it is left before another one begins.
+            this.state.set(State::Done);
+            let Some(mut course) = this.course.take() else { return Poll::Ready(answer) };
+            match course.after(answer) {
+                Then::Done(answer) => return Poll::Ready(answer),
+                Then::Again(again) => {
+                    let further = further(Arc::clone(this.shared), course, again);
+                    this.state.set(State::Further(Box::pin(further)));
+                }
+            }
+        }
+    }
+}
+
+async fn further<S, RB, B>(shared: Arc<Shared<S>>, mut course: Box<Course<RB>>, mut again: Again) -> Answer<B>
+where
+    S: Service<Request<Replay<RB>>, Response = Response<B>, Error = PropagateError> + Clone,
+    RB: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
+    B: Body<Data: Send, Error: Send> + Send + 'static,
+{
+    loop {
+        let request = course.again(again).await;
+        let answer = shared.service(course.link()).clone().oneshot(request).await;
+        match course.after(answer) {
+            Then::Done(answer) => return answer,
+            Then::Again(next) => again = next,
+        }
+    }
+}

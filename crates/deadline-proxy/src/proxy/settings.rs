@@ -1,0 +1,44 @@
+//! What a proxy is told.
+
+use tower_deadline::Policy;
+
+use crate::route::Route;
+use crate::{attempt, forward, upstream};
+
+/// What a proxy is told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where requests can go.
+    pub upstreams: Vec<upstream::Settings>,
+    /// Which requests go where, and what they are held to.
+    pub routes: Vec<Route>,
+    /// How many retries each upstream is asked to bear.
+    pub retry_budget: attempt::Budget,
+    /// What is said about who asked, and who is believed.
+    pub forwarding: forward::Settings,
+    /// The name of this hop, in answers and in `Via`.
+    pub hop: String,
+}
+
+impl Settings {
+    /// Sends every request there, without a limit of its own.
+    #[must_use]
+    pub fn new(upstream: upstream::Settings) -> Self {
+        Self {
+            upstreams: vec![upstream],
+            routes: vec![Route::new("default", attempt::Settings::once(0))],
+            retry_budget: attempt::Budget::default(),
+            forwarding: forward::Settings::default(),
+            hop: "proxy".to_owned(),
+        }
+    }
+
+    /// Holds all requests to this policy, whatever their route.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        for route in &mut self.routes {
+            route.policy = policy.clone();
+        }
+        self
+    }
+}

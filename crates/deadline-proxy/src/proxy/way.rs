@@ -1,0 +1,59 @@
+//! What a route has of its own.
+
+use std::sync::Arc;
+
+use tower_deadline::policies::ByExtension;
+use tower_deadline::rescue::Typed;
+use tower_deadline::{Answers, DeadlineLayer, Dialects, HopByHopLayer};
+
+use super::error::Error;
+use super::gateway::GatewayLayer;
+use super::tunnel::{TunnelLayer, Tunnels};
+use crate::attempt::{Burden, Plan};
+use crate::forward::EdgePolicy;
+use crate::limits::{InFlightLayer, Limits};
+use crate::route::{RewriteLayer, Route};
+
+/// What a route has of its own, and its workers share.
+#[derive(Clone, Debug)]
+pub(super) struct Way {
+    pub(super) edge: EdgePolicy,
+    pub(super) deadline: DeadlineLayer<Typed, ByExtension>,
+    pub(super) in_flight: InFlightLayer,
+    pub(super) tunnel: TunnelLayer,
+    pub(super) hop_by_hop: HopByHopLayer,
+    pub(super) rewrite: RewriteLayer,
+    pub(super) gateway: GatewayLayer,
+    /// Whom it calls.
+    pub(super) plan: Arc<Plan>,
+}
+
+/// What the ways of a proxy share.
+#[derive(Debug)]
+pub(super) struct Common<'a> {
+    pub(super) dialects: &'a Dialects,
+    pub(super) limits: &'a Limits,
+    pub(super) tunnels: &'a Tunnels,
+    pub(super) answers: &'a Answers,
+    pub(super) burdens: &'a [Arc<Burden>],
+    pub(super) hop: &'a str,
+}
+
+impl Way {
+    pub(super) fn new(route: &Route, common: &Common<'_>) -> Result<Self, Error> {
+        let Route { name, policy, tunnel, in_flight, attempts, .. } = route;
+        let Common { dialects, limits, tunnels, answers, burdens, hop } = *common;
+        let plan = Plan::new(attempts, burdens, hop);
+        let deadline = DeadlineLayer::by_extension(policy.clone());
+        Ok(Self {
+            edge: EdgePolicy::of(policy),
+            deadline: deadline.dialects(dialects.clone()).answers(answers.clone()),
+            in_flight: InFlightLayer::new(in_flight.or(limits.settings().in_flight), answers.clone()),
+            tunnel: TunnelLayer::new(tunnel.clone(), tunnels.clone(), answers.clone())?,
+            hop_by_hop: HopByHopLayer::new(tunnel.upgrades.clone()).answers(answers.clone()),
+            rewrite: RewriteLayer::new(route, answers.clone()),
+            gateway: GatewayLayer::new(answers.clone(), policy.status_code(), hop),
+            plan: plan.map_err(|error| Error::Route { name: name.clone(), error })?,
+        })
+    }
+}
