@@ -16,6 +16,13 @@ use super::vitals::Vitals;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Name(Arc<str>);
 
+#[cfg(test)]
+impl Name {
+    pub(crate) fn scripted(name: &str) -> Self {
+        Self(name.into())
+    }
+}
+
 impl fmt::Debug for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.0, f)
