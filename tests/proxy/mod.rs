@@ -1,5 +1,6 @@
 //! The binary `deadline-proxy run`, with curl and raw sockets around it.
 
+mod access;
 mod attacks;
 mod bodies;
 mod connections;

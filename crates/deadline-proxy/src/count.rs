@@ -21,6 +21,7 @@ const RELOADS: &str = "deadline_proxy_certificate_reloads_total";
 const TUNNELS_OPENED: &str = "deadline_proxy_tunnels_opened_total";
 const TUNNELS_ENDED: &str = "deadline_proxy_tunnels_ended_total";
 const EJECTIONS: &str = "deadline_proxy_ejections_total";
+const LINES_LOST: &str = "deadline_proxy_access_log_dropped_total";
 const HEALTH_CHANGES: &str = "deadline_proxy_health_changes_total";
 const ATTEMPTS: &str = "deadline_proxy_attempts_total";
 const WITHHELD: &str = "deadline_proxy_retries_withheld_total";
@@ -211,6 +212,7 @@ fn describe() {
     describe_counter!(TUNNELS_OPENED, Unit::Count, "Tunnels that were opened.");
     describe_counter!(TUNNELS_ENDED, Unit::Count, "Tunnels that have ended, by what ended them.");
     describe_counter!(EJECTIONS, Unit::Count, "Times that an endpoint was left out because it failed.");
+    describe_counter!(LINES_LOST, Unit::Count, "Lines of the access log that were not written, by the reason.");
     describe_counter!(HEALTH_CHANGES, Unit::Count, "Changes of what an endpoint was found to be when asked.");
     describe_counter!(
         ATTEMPTS,
@@ -399,5 +401,37 @@ impl Attempts {
 impl fmt::Debug for Attempts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Attempts").finish_non_exhaustive()
+    }
+}
+
+/// The counts of what the access log has not written, looked up once.
+#[derive(Clone)]
+pub(crate) struct LinesLost {
+    dropped: Counter,
+    failed: Counter,
+}
+
+impl LinesLost {
+    /// Counts into the recorder that is installed by now.
+    pub(crate) fn new() -> Self {
+        let count = |reason| counter!(LINES_LOST, "reason" => reason);
+        Self { dropped: count("full"), failed: count("failed") }
+    }
+
+    /// So many have been dropped by now, because too many waited.
+    pub(crate) fn dropped(&self, by_now: usize) {
+        // Where a number of this width ends, nobody counts any more.
+        self.dropped.absolute(u64::try_from(by_now).unwrap_or(u64::MAX));
+    }
+
+    /// One could not be written.
+    pub(crate) fn failed(&self) {
+        self.failed.increment(1);
+    }
+}
+
+impl fmt::Debug for LinesLost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LinesLost")
     }
 }

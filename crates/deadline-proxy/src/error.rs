@@ -8,7 +8,7 @@ use std::time::Duration;
 use tower_deadline::hop_by_hop::ProtocolError;
 
 use crate::listen::{self, Address};
-use crate::{limits, proxy};
+use crate::{access, limits, proxy};
 
 /// Why the proxy did not start.
 #[derive(Debug)]
@@ -20,6 +20,10 @@ pub enum Error {
     ListenTwice(Address),
     /// What the proxy is told cannot be kept to.
     Proxy(proxy::Error),
+    /// The access log cannot be written.
+    Access(access::Error),
+    /// A share of requests is told for the access log, and it is not one for which a share is meant.
+    Sample,
     /// A limit cannot be kept.
     Limits(limits::Error),
     /// A protocol cannot be switched to.
@@ -57,6 +61,8 @@ impl fmt::Display for Error {
                 write!(f, "{address} is given twice; one listener for each address is expected")
             }
             Self::Proxy(error) => error.fmt(f),
+            Self::Access(error) => error.fmt(f),
+            Self::Sample => f.write_str("--access-log-sample: only with --access-log sampled"),
             Self::Limits(error) => error.fmt(f),
             Self::Upgrade(error) => write!(f, "--upgrade: {error}"),
             Self::Worker(source) => write!(f, "cannot start a thread for the traffic: {source}"),
@@ -84,9 +90,13 @@ impl std::error::Error for Error {
             Self::Bind { source, .. } | Self::Signals(source) | Self::Worker(source) => Some(source),
             Self::Listen(error) => error.source(),
             Self::Proxy(error) => error.source(),
-            Self::TimeoutOverMax { .. } | Self::ListenTwice(_) | Self::Limits(_) | Self::Upgrade(_) | Self::Ended => {
-                None
-            }
+            Self::Access(error) => error.source(),
+            Self::Sample
+            | Self::TimeoutOverMax { .. }
+            | Self::ListenTwice(_)
+            | Self::Limits(_)
+            | Self::Upgrade(_)
+            | Self::Ended => None,
         }
     }
 }

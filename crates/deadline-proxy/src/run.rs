@@ -16,6 +16,7 @@ use tower_deadline::{Answers, UpgradePolicy};
 
 use self::signals::Signals;
 use self::ways_in::WaysIn;
+use crate::access::AccessLog;
 use crate::admin::{self, Readiness};
 use crate::cli::RunArgs;
 use crate::error::Error;
@@ -52,7 +53,9 @@ async fn serve_until_told(settings: &Settings) -> Result<(), Error> {
     let readiness = Readiness::default();
     // Counts from here on: what is made below looks its counts up once.
     let admin = admin::service(settings, readiness.clone());
-    let proxy = Proxy::new(&settings.proxy, &limits).map_err(Error::Proxy)?;
+    // What waits to be written is written once everything else has ended: a drained proxy loses no line.
+    let (access_log, _flush) = AccessLog::open(&settings.access).map_err(Error::Access)?.unzip();
+    let proxy = Proxy::new(&settings.proxy, &limits).map_err(Error::Proxy)?.access_log(access_log);
     let ways_in = WaysIn::open(settings).await?;
     ways_in.announce(settings);
 

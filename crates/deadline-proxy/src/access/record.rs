@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::{Extensions, HeaderValue};
 use tower_deadline::{Deadline, Journey, PolicyName, Stage, now};
 
+use super::form::{Line, Value};
 use super::spent::Spent;
 
 /// What is noted of one request, for its line. A clone is the same.
@@ -105,6 +106,20 @@ impl Record {
     /// Never held across an await.
     pub(super) fn notes(&self) -> MutexGuard<'_, Notes> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Notes {
+    /// Which way the request took.
+    pub(super) fn tell_way(&self, line: &mut Line) {
+        let text = |key, text: &str| (key, Value::text(text));
+        line.extend(self.route.as_deref().map(|route| text("route", route)));
+        line.extend(self.policy.as_ref().map(|policy| text("policy", policy.as_str())));
+        if !self.passed.is_empty() {
+            line.push(("passed", Value::Passed(self.passed.clone())));
+        }
+        line.extend(self.upstream.as_deref().map(|upstream| text("upstream", upstream)));
+        line.push(("attempts", Value::Number(self.attempts.into())));
     }
 }
 

@@ -2,6 +2,10 @@
 
 use std::path::PathBuf;
 
+/// The share that is written of sampled requests where nobody says: one of a hundred shows what is usual, and costs a
+/// busy proxy little.
+pub const SAMPLE: f64 = 0.01;
+
 /// What is written of requests.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
@@ -19,7 +23,7 @@ pub enum What {
     /// None.
     #[default]
     Off,
-    /// This share of them, from 0 to 1, and each that failed: answered with 5xx, or stopped for a cause.
+    /// This share of them, from 0 to 1, and each that [failed](super).
     Sampled(f64),
     /// Each.
     Full,

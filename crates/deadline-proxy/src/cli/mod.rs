@@ -4,6 +4,7 @@ mod deadline;
 mod forwarding;
 mod limits;
 mod listening;
+mod logging;
 mod tunnels;
 mod upstreams;
 mod value;
@@ -15,13 +16,14 @@ pub use self::deadline::DeadlineArgs;
 pub use self::forwarding::{ForwardArgs, ForwardedFields};
 pub use self::limits::LimitArgs;
 pub use self::listening::{Edge, ListenArgs};
+pub use self::logging::{LogArgs, LogFormat, Logged};
 pub use self::tunnels::TunnelArgs;
 pub use self::upstreams::{Balancing, HttpVersion, UpstreamArgs};
 pub use self::value::OrOff;
 use crate::demo::DemoArgs;
 use crate::error::Error;
+use crate::proxy;
 use crate::settings::Settings;
-use crate::{access, proxy};
 
 /// The field that the help shows in its examples.
 const FIELD: Dialect = Dialect::XRequestTimeout;
@@ -102,6 +104,10 @@ pub struct RunArgs {
     /// How much is taken on.
     #[command(flatten)]
     pub limits: LimitArgs,
+
+    /// What is written of requests.
+    #[command(flatten)]
+    pub logging: LogArgs,
 }
 
 impl RunArgs {
@@ -123,7 +129,7 @@ impl RunArgs {
             workers: self.listening.workers(),
             limits: self.limits.settings(),
             drain_limit: self.limits.drain_timeout,
-            access: access::Settings::default(),
+            access: self.logging.settings()?,
             proxy,
         })
     }
@@ -133,7 +139,7 @@ impl RunArgs {
 mod tests {
     use super::*;
     use crate::client::{Side, Strangers};
-    use crate::upstream;
+    use crate::{access, upstream};
     use clap::CommandFactory;
 
     fn settings(arguments: &str) -> Result<Settings, String> {
@@ -181,8 +187,21 @@ mod tests {
         upstream.health = Some(upstream::HealthCheck::default());
         assert_eq!(format!("{:?}", told.proxy.upstreams[0]), format!("{upstream:?}"));
         assert_eq!(told.limits, crate::limits::Settings::default());
+        assert_eq!(told.access, access::Settings::default());
         assert_eq!(told.proxy.forwarding, crate::forward::Settings::default());
         assert_eq!(format!("{:?}", told.proxy.routes[0].tunnel), format!("{:?}", proxy::tunnel::Settings::default()));
+    }
+
+    #[test]
+    fn an_access_log_is_chosen_in_the_words_of_its_settings() {
+        let access = |arguments: &str| settings(&format!("--upstream http://a {arguments}")).unwrap().access;
+        assert_eq!(access("--access-log full").what, access::What::Full);
+        assert_eq!(access("--access-log sampled").what, access::What::Sampled(access::SAMPLE));
+        assert_eq!(access("--access-log sampled --access-log-sample 0.5").what, access::What::Sampled(0.5));
+        let told = access("--access-log full --access-log-format json --access-log-output /var/log/a.log");
+        assert_eq!(told.format, access::Format::Json);
+        assert_eq!(told.output, access::Output::File("/var/log/a.log".into()));
+        assert_eq!(access("--access-log full --access-log-output stderr").output, access::Output::Stderr);
     }
 
     #[test]
@@ -207,6 +226,12 @@ mod tests {
             ("--upstream http://a --trust everybody", "a network such as 10.0.0.0/8"),
             ("--upstream http://a --eject-after 0", "a whole number above zero, or `off`"),
             ("--upstream http://a --min-body-rate slow", "a number of bytes above zero, or `off`"),
+            ("--upstream http://a --access-log all", "[possible values: off, sampled, full]"),
+            ("--upstream http://a --access-log sampled --access-log-sample 2", "a share above 0, and 1 at most"),
+            ("--upstream http://a --access-log sampled --access-log-sample NaN", "a share above 0, and 1 at most"),
+            ("--upstream http://a --access-log full --access-log-sample 0.5", "only with --access-log sampled"),
+            ("--upstream http://a --access-log-format json", "--access-log <REQUESTS>"),
+            ("--upstream http://a --access-log full --access-log-output a.log", "stdout, stderr or /PATH"),
             ("--upstream http://a --workers 0", "a number of threads from 1 to 1024"),
             ("--upstream http://a --timeout 5s --max 3s", "--timeout (5s) is longer than --max (3s)"),
         ] {

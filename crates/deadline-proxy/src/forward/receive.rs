@@ -13,6 +13,7 @@ use super::stamp::X_REQUEST_START;
 use super::trust::believes;
 use super::via::{NoToken, Via};
 use super::{Settings, edge, request_id};
+use crate::access::Record;
 use crate::peers::Peers;
 
 /// What was decided of a request when it came. Stands in its extensions, where no field of it can change that.
@@ -126,6 +127,9 @@ where
     fn call(&mut self, mut request: Request<RB>) -> Self::Future {
         let received = self.layer.receive(&mut request);
         let id = received.id.clone();
+        if let Some((record, id)) = Record::of(request.extensions()).zip(id.as_ref()) {
+            record.id(id);
+        }
         request.extensions_mut().insert(received);
         ReceiveFuture { inner: self.inner.call(request), id, layer: self.layer.clone() }
     }

@@ -21,7 +21,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use tokio::time::interval;
 use tower::{Service, ServiceBuilder, service_fn};
-use tower_deadline::{Answers, BodyError, Dialects, PropagateError, PropagateLayer};
+use tower_deadline::{Answers, BodyError, Dialects, PropagateError, PropagateLayer, WatchedBody};
 
 pub use self::error::Error;
 use self::framing::FramingLayer;
@@ -30,11 +30,12 @@ use self::stall::StallLayer;
 use self::trailers::TrailersBody;
 use self::tunnel::Tunnels;
 use self::way::{Common, Way};
+use crate::access::{AccessLayer, AccessLog, admitted};
 use crate::attempt::{Attempts, Burden, MEASURED_EVERY, Step, Written};
 use crate::forward::{ForwardLayer, ReceiveLayer, stamp};
 use crate::limits::{BodyRateLayer, HeadCountLayer, Limits, TallyLayer};
 use crate::route::{Router, Table};
-use crate::upstream::{Cluster, Pool};
+use crate::upstream::{Cluster, Pool, PooledBody, Sent};
 
 /// A proxy, as far as its workers share it. A clone is the same.
 #[derive(Clone, Debug)]
@@ -45,6 +46,7 @@ pub struct Proxy {
     table: Arc<Table>,
     routes: Arc<[Way]>,
     tunnels: Tunnels,
+    access: AccessLayer,
     tally: TallyLayer,
     receive: ReceiveLayer,
     forward: ForwardLayer,
@@ -80,12 +82,19 @@ impl Proxy {
             routes: ways,
             burdens,
             tunnels,
+            access: AccessLayer::new(None),
             tally: TallyLayer::new(),
             receive: ReceiveLayer::new(&settings.forwarding, &settings.hop)?,
             forward: ForwardLayer::new(&settings.forwarding, &settings.hop, answers.clone())?,
             limits: limits.clone(),
             answers,
         })
+    }
+
+    /// Writes a line there for each request that the log takes; without this call, none.
+    #[must_use]
+    pub fn access_log(self, log: Option<AccessLog>) -> Self {
+        Self { access: AccessLayer::new(log), ..self }
     }
 
     /// The service of one of so many workers, from the outside in. Each has its own connections to the upstreams.
@@ -102,27 +111,17 @@ impl Proxy {
     + Sync
     + 'static {
         let (answers, limits) = (self.answers.clone(), self.limits.settings());
+        // One for each upstream that a plan can name.
         let pools: Vec<_> = self.clusters.iter().map(|cluster| Pool::new(Arc::clone(cluster), workers)).collect();
-        let link = |step: &Step| {
-            // There is a pool for each upstream that a plan names.
-            let (pool, fresh) = (pools[step.upstream].clone(), PropagateLayer::new());
-            let bounded = step.limit.map_or_else(PropagateLayer::new, |limit| PropagateLayer::new().timeout(limit));
-            ServiceBuilder::new()
-                // Bounds the attempt, and writes what is left.
-                .layer(bounded)
-                // Writes it again at the last moment: when a connection is there (R2, R22).
-                .service(service_fn(move |request| {
-                    let (pool, fresh) = (pool.clone(), fresh.clone());
-                    async move { pool.send(request, |request| write(&fresh, request)).await }
-                }))
-        };
         let way = |way: &Way| {
-            let edge = way.edge.clone();
             ServiceBuilder::new()
-                // A stranger at the edge is granted no more than the default (R7).
-                .map_request(move |request| edge.hold(request))
+                // A stranger at the edge is granted no more than the default (R7); and the log has the route also of
+                // what is not let in.
+                .map_request(way.arrival())
                 // Reads the deadline fields before anything strips them (R9), and answers for whatever stops inside.
                 .layer(way.deadline.clone())
+                // And what was granted to what is.
+                .map_request(admitted)
                 // A head of HTTP/2 has as many fields as one of HTTP/1.1, where hyper counts them.
                 .layer(HeadCountLayer::new(limits.head_count, answers.clone()))
                 // A client that does not read keeps hyper from polling: the upstream is let go from outside (R13b).
@@ -142,10 +141,12 @@ impl Proxy {
                 // An upstream that cannot be reached is a 502; what is no request for it is refused.
                 .layer(way.gateway.clone())
                 // Calls the upstreams of the chain, one after the other, and again where that is safe (R22, R38).
-                .service(Attempts::new(&way.plan, link))
+                .service(Attempts::new(&way.plan, |step: &Step| link(pools[step.upstream].clone(), step.limit)))
         };
         let ways = self.routes.iter().map(way).collect();
         ServiceBuilder::new()
+            // Has a line for every answer, however it ends, and for every request that has none.
+            .layer(self.access.clone())
             // Counts every answer, also those that are made here.
             .layer(self.tally.clone())
             // Gives a request its id, and every answer too. What a stranger says of queue time does not count (R8).
@@ -179,6 +180,26 @@ impl Proxy {
         // Too late is no reason to stay.
         let _ = tokio::time::timeout(limit, self.tunnels.closed()).await;
     }
+}
+
+/// One upstream, with the most that a call of it takes.
+fn link<B: Sent>(
+    pool: Pool<B>,
+    limit: Option<Duration>,
+) -> impl Service<Request<B>, Response = Response<WatchedBody<PooledBody<B>>>, Error = PropagateError, Future: Send>
++ Clone
++ Send
++ Sync {
+    let bounded = limit.map_or_else(PropagateLayer::new, |limit| PropagateLayer::new().timeout(limit));
+    let fresh = PropagateLayer::new();
+    ServiceBuilder::new()
+        // Bounds the attempt, and writes what is left.
+        .layer(bounded)
+        // Writes it again at the last moment: when a connection is there (R2, R22).
+        .service(service_fn(move |request| {
+            let (pool, fresh) = (pool.clone(), fresh.clone());
+            async move { pool.send(request, |request| write(&fresh, request)).await }
+        }))
 }
 
 fn write<B>(fresh: &PropagateLayer, request: &mut Request<B>) -> Result<(), PropagateError> {

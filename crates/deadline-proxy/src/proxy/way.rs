@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use http::Request;
 use tower_deadline::policies::ByExtension;
 use tower_deadline::rescue::Typed;
-use tower_deadline::{Answers, DeadlineLayer, Dialects, HopByHopLayer};
+use tower_deadline::{Answers, DeadlineLayer, Dialects, HopByHopLayer, PolicyName};
 
 use super::error::Error;
 use super::gateway::GatewayLayer;
 use super::tunnel::{TunnelLayer, Tunnels};
+use crate::access::routed;
 use crate::attempt::{Burden, Plan};
 use crate::forward::EdgePolicy;
 use crate::limits::{InFlightLayer, Limits};
@@ -17,7 +19,10 @@ use crate::route::{RewriteLayer, Route};
 /// What a route has of its own, and its workers share.
 #[derive(Clone, Debug)]
 pub(super) struct Way {
-    pub(super) edge: EdgePolicy,
+    name: Arc<str>,
+    policy: PolicyName,
+    dialects: Dialects,
+    edge: EdgePolicy,
     pub(super) deadline: DeadlineLayer<Typed, ByExtension>,
     pub(super) in_flight: InFlightLayer,
     pub(super) tunnel: TunnelLayer,
@@ -46,6 +51,9 @@ impl Way {
         let plan = Plan::new(attempts, burdens, hop);
         let deadline = DeadlineLayer::by_extension(policy.clone());
         Ok(Self {
+            name: name.as_str().into(),
+            policy: policy.name(),
+            dialects: dialects.clone(),
             edge: EdgePolicy::of(policy),
             deadline: deadline.dialects(dialects.clone()).answers(answers.clone()),
             in_flight: InFlightLayer::new(in_flight.or(limits.settings().in_flight), answers.clone()),
@@ -55,5 +63,11 @@ impl Way {
             gateway: GatewayLayer::new(answers.clone(), policy.status_code(), hop),
             plan: plan.map_err(|error| Error::Route { name: name.clone(), error })?,
         })
+    }
+
+    /// What happens to a request of this route before its deadline is read.
+    pub(super) fn arrival<B>(&self) -> impl FnMut(Request<B>) -> Request<B> + Clone + use<B> {
+        let (edge, mut note) = (self.edge.clone(), routed(&self.name, self.policy, &self.dialects));
+        move |request| edge.hold(note(request))
     }
 }

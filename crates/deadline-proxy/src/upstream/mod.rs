@@ -36,7 +36,7 @@ pub use self::body::PooledBody;
 pub use self::cluster::Cluster;
 pub use self::endpoint::Name;
 pub use self::error::{Error, SendError};
-pub use self::lease::Sent;
+pub(crate) use self::lease::Sent;
 pub use self::outgoing::BodyFault;
 pub use self::pool::Pool;
 pub use self::settings::{Balance, ClientTls, Ejection, HealthCheck, Protocol, Settings};

@@ -1,6 +1,6 @@
 //! From a request to the head of its answer.
 
-use http::{Request, Response, StatusCode};
+use http::{Extensions, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use tower_deadline::dialect::trail::DEADLINE_EXCEEDED;
 use tower_deadline::{Journey, Stage};
@@ -13,6 +13,7 @@ use super::lease::{Broken, Lease, Sent};
 use super::pool::{Checkout, Grant, Pool};
 use super::settings::Settings;
 use super::state::Tried;
+use crate::access::Record;
 
 /// How many connections that turn out to be closed one request goes through before it blames the endpoint.
 const STALE_AT_MOST: usize = 32;
@@ -23,7 +24,8 @@ impl<B: Sent> Pool<B> {
     /// `before` looks at the request at the last moment: a connection is there, and the request has the form that it
     /// needs (R2), and the fields of this upstream. It is called again for each attempt (R22), and what it refuses is not sent, which costs no
     /// connection (R16). Waiting for a connection is stage `pool` of the [`Journey`] in the request's extensions, if
-    /// there is one, and making one is stage `connect`.
+    /// there is one, and making one is stage `connect`; both, and the time until the head comes, are noted in its
+    /// [`Record`].
     ///
     /// Another attempt follows where nothing was written: on a connection that turns out to be closed, and to an
     /// endpoint that cannot be connected to, each of which is tried once.
@@ -42,7 +44,9 @@ impl<B: Sent> Pool<B> {
     where
         F: FnMut(&mut Request<B>) -> Result<(), E>,
     {
-        let Settings { http, fields, .. } = self.cluster().settings();
+        let Settings { name, http, fields, .. } = self.cluster().settings();
+        let record = Record::of(request.extensions());
+        record.iter().for_each(|record| record.attempt(name));
         let mut attempts = Attempts::new(Need::of(&request, *http));
         let mut dressed = |request: &mut Request<B>| {
             for (name, value) in fields {
@@ -54,9 +58,12 @@ impl<B: Sent> Pool<B> {
             let mut lease = match self.checkout(attempts.need, &attempts.tried) {
                 Checkout::Granted(Grant::Lease(lease)) => lease,
                 // Takes longer than an allocation does, and a request that finds a connection need not be as large.
-                other => Box::pin(self.wait(other, request.extensions().get(), &mut attempts)).await?,
+                other => Box::pin(self.wait(other, request.extensions(), &mut attempts)).await?,
             };
-            match lease.exchange(request, &mut dressed).await {
+            let sent = record.as_ref().map(|record| record.enter(Stage::Upstream));
+            let outcome = lease.exchange(request, &mut dressed).await;
+            drop(sent);
+            match outcome {
                 Ok(response) => return Ok(self.answered(response, lease)),
                 Err(Broken::Before(error)) => return Err(SendError::Before(error)),
                 Err(Broken::Unsent(unsent, why)) => {
@@ -108,10 +115,14 @@ impl<B: Sent> Pool<B> {
     async fn wait<E>(
         &self,
         mut checkout: Checkout<'_, B>,
-        journey: Option<&Journey>,
+        extensions: &Extensions,
         attempts: &mut Attempts,
     ) -> Result<Lease<B>, SendError<E>> {
-        let enter = |stage| journey.map(|journey| journey.enter(stage));
+        let (journey, record) = (extensions.get::<Journey>(), Record::of(extensions));
+        let enter = |stage| {
+            let noted = record.as_ref().map(|record| record.enter(stage));
+            (journey.map(|journey| journey.enter(stage)), noted)
+        };
         loop {
             let told = match checkout {
                 Checkout::Granted(grant) => Ok(grant),

@@ -1,0 +1,112 @@
+//! The layer that stands outside of everything.
+
+use std::error::Error;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::{Request, Response};
+use http_body::Body;
+use pin_project::{pin_project, pinned_drop};
+use tower::{Layer, Service};
+
+use super::open::Open;
+use super::{AccessLog, ReceivedBody, SentBody};
+
+/// Applies [`Access`]; see the [module](super).
+#[derive(Clone, Debug)]
+pub struct AccessLayer(Option<AccessLog>);
+
+impl AccessLayer {
+    /// Writes there; nowhere, and pays nothing, where that is `None`.
+    #[must_use]
+    pub fn new(log: Option<AccessLog>) -> Self {
+        Self(log)
+    }
+}
+
+impl<S> Layer<S> for AccessLayer {
+    type Service = Access<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Access { inner, log: self.0.clone() }
+    }
+}
+
+/// Writes one line for each request, once its response body has ended or is dropped; see the [module](super).
+#[derive(Clone, Debug)]
+pub struct Access<S> {
+    inner: S,
+    log: Option<AccessLog>,
+}
+
+impl<S, RB, B> Service<Request<RB>> for Access<S>
+where
+    S: Service<Request<ReceivedBody<RB>>, Response = Response<B>>,
+    S::Error: Error + 'static,
+    B: Body,
+{
+    type Response = Response<SentBody<B>>;
+    type Error = S::Error;
+    type Future = AccessFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<RB>) -> Self::Future {
+        let open = self.log.as_ref().map(|log| Box::new(Open::new(log, &request)));
+        let record = open.as_ref().map(|open| open.record.clone());
+        if let Some(record) = &record {
+            request.extensions_mut().insert(record.clone());
+        }
+        let request = request.map(|body| ReceivedBody::new(body, record));
+        AccessFuture { inner: Some(self.inner.call(request)), open }
+    }
+}
+
+/// Future of [`Access`]. Dropping it cancels the inner service's, and writes the line.
+#[pin_project(PinnedDrop)]
+#[derive(Debug)]
+pub struct AccessFuture<F> {
+    /// `None` once it has answered.
+    #[pin]
+    inner: Option<F>,
+    open: Option<Box<Open>>,
+}
+
+impl<F, B, E> Future for AccessFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Body,
+    E: Error + 'static,
+{
+    type Output = Result<Response<SentBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Pending };
+        let outcome = ready!(inner.poll(cx));
+        this.inner.set(None);
+        let mut open = this.open.take();
+        Poll::Ready(match outcome {
+            Ok(response) => {
+                open.iter_mut().for_each(|open| open.answered(&response));
+                Ok(SentBody::of(response, open))
+            }
+            Err(error) => {
+                open.into_iter().for_each(|open| open.failed(&error));
+                Err(error)
+            }
+        })
+    }
+}
+
+#[pinned_drop]
+impl<F> PinnedDrop for AccessFuture<F> {
+    fn drop(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        if let Some(open) = this.open.take() {
+            open.abandoned(|| this.inner.set(None));
+        }
+    }
+}

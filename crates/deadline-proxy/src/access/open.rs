@@ -1,0 +1,190 @@
+//! A request that is under way, from its head to its line.
+
+use std::error::Error;
+use std::fmt::{self, Write};
+use std::time::Instant;
+
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use tower_deadline::dialect::GRPC_STATUS;
+use tower_deadline::{Cause, Deadline, Exceeded, Stage, now};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+
+use super::end::End;
+use super::form::{Line, Value};
+use super::head::Head;
+use super::record::Notes;
+use super::{AccessLog, Record};
+
+/// nginx's number for a client that has left before it had an answer, which nobody was sent.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+/// A request that is under way.
+#[derive(Debug)]
+pub(super) struct Open {
+    log: AccessLog,
+    pub(super) record: Record,
+    head: Head,
+    arrived: Instant,
+    status: Option<StatusCode>,
+    grpc_status: Option<HeaderValue>,
+    /// Bytes of the response body that were handed on.
+    pub(super) sent: u64,
+    /// Where and why it was stopped.
+    stopped: Option<Stop>,
+}
+
+#[derive(Clone, Debug)]
+enum Stop {
+    /// By a layer that tells.
+    Told(Exceeded),
+    /// By whoever dropped the rest, in this stage.
+    Left(Stage, Cause),
+}
+
+impl Open {
+    /// From now on.
+    pub(super) fn new<B>(log: &AccessLog, request: &Request<B>) -> Self {
+        let record = Record::default();
+        Self {
+            log: log.clone(),
+            record,
+            head: Head::of(request),
+            arrived: now(),
+            status: None,
+            grpc_status: None,
+            sent: 0,
+            stopped: None,
+        }
+    }
+
+    pub(super) fn is_head_request(&self) -> bool {
+        *self.head.method() == Method::HEAD
+    }
+
+    /// The answer has a head.
+    pub(super) fn answered<B>(&mut self, response: &Response<B>) {
+        self.status = Some(response.status());
+        self.stopped = response.extensions().get().cloned().map(Stop::Told);
+        self.note_grpc_status(response.headers());
+    }
+
+    /// In the trailers of a call of gRPC, or in its head where that is all there is.
+    pub(super) fn note_grpc_status(&mut self, fields: &HeaderMap) {
+        if let Some(status) = fields.get(&GRPC_STATUS) {
+            self.grpc_status = Some(status.clone());
+        }
+    }
+
+    /// Its source has come to its end: to all of it, unless a status in the words of a protocol stands for the rest.
+    pub(super) fn ended(self) {
+        let cause = self.record.notes().journey.as_ref().and_then(|journey| journey.cause());
+        match cause.filter(|_| self.stopped.is_none()) {
+            Some(cause) => self.left(End::Stopped, Stage::ResponseBody, cause),
+            None => self.close(End::Complete),
+        }
+    }
+
+    /// It failed with this.
+    pub(super) fn failed(mut self, error: &(dyn Error + 'static)) {
+        let end = match (Exceeded::find(error), self.status) {
+            (Some(exceeded), _) => {
+                self.stopped = Some(Stop::Told(exceeded.clone()));
+                End::Stopped
+            }
+            (None, Some(_)) => End::Broken,
+            (None, None) => End::Unanswered,
+        };
+        self.close(end);
+    }
+
+    /// Whoever asked for it wants no more of it. `rest` is what there is of it, which is dropped: only then it is known
+    /// how long it took, and why it stopped where that was before.
+    pub(super) fn abandoned(self, rest: impl FnOnce()) {
+        let (stage, is_panic) = (self.record.stage(), std::thread::panicking());
+        rest();
+        let cause = self.record.notes().journey.as_ref().and_then(|journey| journey.cause());
+        let end = if self.status.is_some() { End::Dropped } else { End::Unanswered };
+        match cause {
+            Some(cause) => self.left(end, stage, cause),
+            // A panic is no cause of the client's.
+            None if is_panic => self.close(end),
+            None => self.left(end, stage, Cause::ClientGone),
+        }
+    }
+
+    fn left(mut self, end: End, stage: Stage, cause: Cause) {
+        self.stopped = Some(Stop::Left(stage, cause));
+        self.close(end);
+    }
+
+    pub(super) fn close(self, end: End) {
+        let failed = self.status.is_some_and(|status| status.is_server_error());
+        let grpc_failed = self.grpc_status.as_ref().is_some_and(|status| status != "0");
+        if self.log.takes(failed || grpc_failed || self.stopped.is_some() || end != End::Complete) {
+            self.log.write(&self.line(end, now()));
+        }
+    }
+
+    fn line(&self, end: End, now: Instant) -> Line {
+        let mut notes = self.record.notes();
+        notes.spent.settle(now);
+        let mut line = vec![("time", Value::Text(time()))];
+        line.extend(notes.id.as_ref().map(|id| ("id", Value::bytes(id.as_bytes()))));
+        self.head.tell(&mut line);
+        notes.tell_way(&mut line);
+        line.extend(self.status().map(|status| ("status", Value::Number(status.into()))));
+        let grpc_status = self.grpc_status.as_ref().map(HeaderValue::as_bytes);
+        line.extend(grpc_status.map(|status| ("grpc_status", Value::bytes(status))));
+        line.push(("ended", Value::text(end.as_str())));
+        line.push(("duration_ms", Value::Millis(now.saturating_duration_since(self.arrived))));
+        self.tell_deadline(&notes, now, &mut line);
+        let spent: Vec<_> = notes.spent.by_stage().iter().map(|(stage, time)| (stage.as_str(), *time)).collect();
+        if !spent.is_empty() {
+            line.push(("spent", Value::Spent(spent)));
+        }
+        line.push(("received", Value::Number(notes.received)));
+        line.push(("sent", Value::Number(self.sent)));
+        line
+    }
+
+    fn status(&self) -> Option<u16> {
+        let has_left = matches!(self.stopped, Some(Stop::Left(_, Cause::ClientGone)));
+        self.status.map(|status| status.as_u16()).or(has_left.then_some(CLIENT_CLOSED_REQUEST))
+    }
+
+    fn tell_deadline(&self, notes: &Notes, now: Instant, line: &mut Line) {
+        let text = |key, text: &dyn fmt::Display| (key, Value::text(text));
+        // One that was refused as it came was never admitted.
+        let told = match &self.stopped {
+            Some(Stop::Told(exceeded)) => Some((exceeded.budget(), exceeded.origin())),
+            _ => None,
+        };
+        let granted = notes.deadline.map(|deadline| (deadline.budget(), deadline.origin())).or(told);
+        if let Some((budget, origin)) = granted {
+            let left = notes.deadline.map(|deadline: Deadline| deadline.remaining(now)).unwrap_or_default();
+            line.extend([("budget_ms", Value::Millis(budget)), ("left_ms", Value::Millis(left))]);
+            line.extend([text("origin", &origin.kind()), text("origin_detail", &origin.detail())]);
+        }
+        let stop = self.stopped.as_ref().map(|stopped| match stopped {
+            Stop::Told(exceeded) => (exceeded.stage(), exceeded.cause()),
+            Stop::Left(stage, cause) => (*stage, *cause),
+        });
+        line.extend(stop.into_iter().flat_map(|(stage, cause)| [text("stage", &stage), text("cause", &cause)]));
+    }
+}
+
+/// The time of the wall clock, as RFC 3339 writes it, to the millisecond.
+fn time() -> String {
+    let mut time = String::new();
+    // Writing into a string does not fail.
+    let _ = SystemTime.format_time(&mut Writer::new(&mut time));
+    match time.split_once('.') {
+        Some((seconds, fraction)) => {
+            let mut time = seconds.to_owned();
+            let _ = write!(time, ".{}Z", fraction.get(..3).unwrap_or_default());
+            time
+        }
+        None => time,
+    }
+}
