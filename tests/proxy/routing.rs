@@ -125,6 +125,20 @@ async fn what_takes_no_route_is_told_and_counted() {
     }
 }
 
+#[tokio::test]
+async fn what_asks_for_no_path_takes_a_route_that_names_none() {
+    let proxy = routed(ROUTES).await;
+    let mut client = Http1Client::connect(proxy.address).await;
+    for (host, status, told) in [
+        ("eu.shop.example", 200, "green: OPTIONS * of eu.shop.example, was none"),
+        ("shop.example", 404, "no route takes this request"),
+    ] {
+        client.send(&format!("OPTIONS * HTTP/1.1\r\nhost: {host}\r\n\r\n")).await;
+        let (head, body) = client.answer().await;
+        assert!(head.status() == status && body.contains(told), "{body}");
+    }
+}
+
 // R35
 #[tokio::test]
 async fn what_has_two_readings_takes_no_route_and_its_connection_is_closed() {

@@ -25,7 +25,7 @@ pub enum Unclear {
 impl fmt::Display for Unclear {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Dots => "path: segments other than . and .. are expected, however they are written",
+            Self::Dots => "path: no segment . or .. is expected, as it is or encoded",
             Self::Encoding => "path: two hexadecimal digits are expected behind each %",
             Self::Nul => "path: no %00 is expected",
         })

@@ -113,6 +113,8 @@ fn a_request_without_a_path_takes_a_route_that_names_none() {
         assert_eq!(taken(&["/", "/{any}", "/a/*"], asked), "none", "{asked}");
     }
     assert_eq!(taken(&["@db.example", "/*"], "CONNECT db.example:5432"), "@db.example");
+    // RFC 8441: this one has a path.
+    assert_eq!(taken(&["/chat/*", "/*"], "CONNECT https://shop.example/chat/7"), "/chat/*");
 }
 
 #[test]
