@@ -8,8 +8,8 @@
 //! A route takes a request that meets all of its conditions. Of several that do, the most specific is taken:
 //!
 //! 1. by host: the very host, then the longest `*.` that it is under, then any;
-//! 2. by path, one segment after the other: a fixed one before `{any}`; a whole path before a prefix, a longer prefix before
-//!    a shorter one;
+//! 2. by path, one segment after the other: a fixed one before `{any}`; a whole path before a prefix, a longer prefix
+//!    before a shorter one;
 //! 3. one with a method before one without, and more fields before fewer;
 //! 4. in the order in which they are written.
 //!
@@ -19,8 +19,8 @@
 //!
 //! # What is not routed
 //!
-//! A path that could be read as another ([`Unclear`]) is refused with 400: an upstream would serve what its route did not
-//! mean. It passes untouched where one route takes every path and rewrites none. What no route takes is a 404.
+//! A path that could be read as another ([`Unclear`]) is refused with 400: an upstream would serve what its route did
+//! not mean. It passes untouched where one route takes every path and rewrites none. What no route takes is a 404.
 
 mod error;
 mod host;

@@ -14,8 +14,9 @@ use super::{Host, Matches, Miss, PathMatch, Route, Taken};
 
 /// The routes, as they are looked up; see the [module](super) for which is taken.
 ///
-/// A look-up costs a few hashes whatever the number of routes: one for each label of the host and each segment of the path,
-/// and more only where routes of the same path differ by method or fields.
+/// A look-up costs a few hashes whatever the number of routes: one for each label of the host and each segment of the
+/// path. It costs more where less specific routes have to be looked at too, or routes of the same path differ by method
+/// or fields, and never more than a look at each route.
 #[derive(Debug)]
 pub struct Table {
     /// In their order.
