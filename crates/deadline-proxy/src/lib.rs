@@ -36,6 +36,7 @@ mod count;
 pub mod demo;
 pub mod duration;
 pub mod error;
+pub mod explain;
 pub mod forward;
 pub mod limits;
 pub mod listen;

@@ -1,23 +1,40 @@
 //! What the proxy tells an operator as it happens, on standard error.
 //!
-//! Covers what changes (a certificate, an endpoint's health) and what fails beside any request. Requests are counted,
-//! and not told here.
+//! Covers what changes (a certificate, an endpoint's health), what fails beside any request, and, where that is wanted,
+//! what is decided of each request. Requests are counted, and not told here.
 
-use std::io::{IsTerminal, stderr};
+use std::env;
+use std::io::{IsTerminal, Write, stderr};
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{Directive, LevelFilter, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
+
+use crate::explain::{Lines, TARGET};
+
+/// The variable that has every decision told.
+const EXPLAIN: &str = "DEADLINE_EXPLAIN";
 
 /// Writes events from here on. `RUST_LOG` chooses which, `info` and above by default; what it has of bad directives is
-/// passed over.
+/// passed over. With `DEADLINE_EXPLAIN=1`, or `explain=debug` among the directives, each decision about a request is a
+/// line of its own.
 pub(crate) fn install() {
-    let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
-    let written = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(stderr)
-        .with_ansi(stderr().is_terminal())
-        .with_target(false)
-        .try_init();
+    let events = fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal()).with_target(false);
+    let events = events.with_filter(filter_fn(|metadata| !Lines::concern(metadata)));
+    let written = registry().with(filter()).with(events).with(Lines::to(write)).try_init();
     // Somebody else in this process has installed theirs, which then is the one.
     drop(written);
+}
+
+fn filter() -> EnvFilter {
+    let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
+    let is_wanted = env::var_os(EXPLAIN).is_some_and(|wanted| !wanted.is_empty() && wanted != "0");
+    let directive = is_wanted.then(|| format!("{TARGET}=debug").parse::<Directive>().ok()).flatten();
+    directive.into_iter().fold(filter, EnvFilter::add_directive)
+}
+
+fn write(id: Option<&str>, line: &str) {
+    // Serving does not depend on somebody reading this.
+    let _ = writeln!(stderr(), "{TARGET} {} {line}", id.unwrap_or("-"));
 }

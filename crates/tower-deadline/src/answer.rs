@@ -15,7 +15,7 @@ use http_deadline::{Cause, Exceeded, Refusal};
 use serde::Serialize;
 
 use crate::code::Code;
-use crate::{connect, grpc};
+use crate::{AnswerDetail, connect, grpc};
 
 /// How a hop answers.
 ///
@@ -152,6 +152,12 @@ struct Problem<'a> {
 
 impl Problem<'_> {
     fn respond(&self, code: Code, call: Call) -> Response<Bytes> {
+        let mut response = self.written(code, call);
+        response.extensions_mut().insert(AnswerDetail::new(self.detail));
+        response
+    }
+
+    fn written(&self, code: Code, call: Call) -> Response<Bytes> {
         match (call, call.media()) {
             (Call::Grpc | Call::GrpcWeb(_) | Call::GrpcWebText(_), Some(media)) => self.trailers_only(code, media),
             (Call::ConnectStream(_), Some(media)) => {

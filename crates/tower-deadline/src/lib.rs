@@ -140,6 +140,7 @@ pub mod scope;
 pub mod stack;
 
 mod answer_body;
+mod answer_detail;
 mod body_error;
 mod code;
 mod connect;
@@ -161,6 +162,7 @@ pub use http_deadline::{
 pub use self::admit::{Admit, AdmitLayer};
 pub use self::answer::Answers;
 pub use self::answer_body::AnswerBody;
+pub use self::answer_detail::AnswerDetail;
 pub use self::body_error::{BodyError, BoxError};
 pub use self::enforce::{Enforce, EnforceLayer, EnforcedBody};
 pub use self::hop_by_hop::{HopByHop, HopByHopLayer, UpgradePolicy};

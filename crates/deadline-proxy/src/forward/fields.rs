@@ -97,8 +97,8 @@ pub(crate) fn clear(headers: &mut HeaderMap) {
     }
 }
 
-/// An upstream of the CGI kind cannot tell `_` from `-`.
-pub(super) fn is_forwarding(name: &str) -> bool {
+/// Whether a field says who asked. An upstream of the CGI kind cannot tell `_` from `-`.
+pub(crate) fn is_forwarding(name: &str) -> bool {
     let plain = |byte| if byte == b'_' { b'-' } else { byte };
     let starts =
         |with: &str| name.len() >= with.len() && name.bytes().map(plain).zip(with.bytes()).all(|(a, b)| a == b);

@@ -45,6 +45,7 @@ mod request_id;
 mod stamp;
 #[cfg(test)]
 mod tests;
+mod told;
 mod trust;
 mod via;
 
@@ -54,7 +55,7 @@ use http::header::VIA;
 use crate::peers::Peers;
 
 pub(crate) use self::edge::EdgePolicy;
-pub(crate) use self::fields::clear;
+pub(crate) use self::fields::{clear, is_forwarding};
 pub use self::layer::{Forward, ForwardLayer};
 pub use self::receive::{Receive, ReceiveFuture, ReceiveLayer};
 pub use self::stamp::{Stamp, StampLayer, stamp};
@@ -110,5 +111,5 @@ impl Fields {
 /// Whether this field says what is said here: who asked, by which hops, when, and by which id.
 pub(crate) fn is_about(name: &HeaderName) -> bool {
     let written = [&VIA, &request_id::X_REQUEST_ID, &stamp::X_REQUEST_START];
-    written.contains(&name) || fields::is_forwarding(name.as_str())
+    written.contains(&name) || is_forwarding(name.as_str())
 }

@@ -8,12 +8,14 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
 use pin_project::pin_project;
 use tower::{Layer, Service};
+use tracing::field::display;
 
 use super::stamp::X_REQUEST_START;
 use super::trust::believes;
 use super::via::{NoToken, Via};
-use super::{Settings, edge, request_id};
+use super::{Settings, edge, request_id, told};
 use crate::access::Record;
+use crate::client::Client;
 use crate::peers::Peers;
 
 /// What was decided of a request when it came. Stands in its extensions, where no field of it can change that.
@@ -72,6 +74,9 @@ impl ReceiveLayer {
             request.headers_mut().remove(CONTENT_TYPE);
         }
         let id = self.0.has_ids.then(|| request_id::of(request.headers(), believed));
+        if tracing::enabled!(target: "explain", tracing::Level::DEBUG) {
+            explain(request.extensions().get(), believed, id.as_ref());
+        }
         Received { believed, version, id }
     }
 
@@ -95,6 +100,15 @@ impl ReceiveLayer {
         self.sign(&mut answer, received.id);
         answer
     }
+}
+
+/// Tells who asks; from here on whatever is told of the request has its id.
+fn explain(client: Option<&Client>, believed: bool, id: Option<&HeaderValue>) {
+    if let Some(id) = id.and_then(|id| id.to_str().ok()) {
+        tracing::Span::current().record("id", display(id));
+    }
+    let client = client.copied().unwrap_or_default();
+    tracing::debug!(target: "explain", "client: {}", told::words(&client, believed));
 }
 
 impl<S> Layer<S> for ReceiveLayer {

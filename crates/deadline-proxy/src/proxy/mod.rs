@@ -32,10 +32,11 @@ use self::tunnel::Tunnels;
 use self::way::{Common, Way};
 use crate::access::{AccessLayer, AccessLog, admitted};
 use crate::attempt::{Attempts, Burden, MEASURED_EVERY, Step, Written};
+use crate::explain::{self, ExplainLayer};
 use crate::forward::{ForwardLayer, ReceiveLayer, stamp};
 use crate::limits::{BodyRateLayer, HeadCountLayer, Limits, TallyLayer};
 use crate::route::{Router, Table};
-use crate::upstream::{Cluster, Pool, PooledBody, Sent};
+use crate::upstream::{self, Cluster, Pool, PooledBody, Sent, StandIn};
 
 /// A proxy, as far as its workers share it. A clone is the same.
 #[derive(Clone, Debug)]
@@ -61,6 +62,23 @@ impl Proxy {
     ///
     /// What cannot be kept to, and what is expected.
     pub fn new(settings: &Settings, limits: &Limits) -> Result<Self, Error> {
+        Self::with(settings, limits, Cluster::new)
+    }
+
+    /// The same, but nobody is ever called: `stand_in` is connected to in the place of every upstream.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`new`](Self::new).
+    pub(crate) fn rehearsed(settings: &Settings, limits: &Limits, stand_in: &StandIn) -> Result<Self, Error> {
+        Self::with(settings, limits, |upstream| Cluster::stood_in_for(upstream, stand_in))
+    }
+
+    fn with(
+        settings: &Settings,
+        limits: &Limits,
+        cluster: impl Fn(upstream::Settings) -> Result<Arc<Cluster>, upstream::Error>,
+    ) -> Result<Self, Error> {
         let (answers, tunnels) = (Answers::new().hop(&settings.hop), Tunnels::new());
         let burdens = settings.upstreams.iter().map(|upstream| Burden::new(&upstream.name, settings.retry_budget));
         let burdens: Vec<_> = burdens.map(|burden| burden.map(Arc::new)).collect::<Result<_, _>>()?;
@@ -75,7 +93,7 @@ impl Proxy {
             hop: &settings.hop,
         };
         let ways = settings.routes.iter().map(|route| Way::new(route, &common)).collect::<Result<_, _>>()?;
-        let clusters = settings.upstreams.iter().cloned().map(Cluster::new);
+        let clusters = settings.upstreams.iter().cloned().map(cluster);
         Ok(Self {
             clusters: clusters.collect::<Result<_, _>>()?,
             table: Arc::new(Table::new(&settings.routes)),
@@ -115,8 +133,8 @@ impl Proxy {
         let pools: Vec<_> = self.clusters.iter().map(|cluster| Pool::new(Arc::clone(cluster), workers)).collect();
         let way = |way: &Way| {
             ServiceBuilder::new()
-                // A stranger at the edge is granted no more than the default (R7); and the log has the route also of
-                // what is not let in.
+                // A stranger at the edge is granted no more than the default (R7). The log has the route also of what is not
+                // let in, and who asks is told what the next layer decides.
                 .map_request(way.arrival())
                 // Reads the deadline fields before anything strips them (R9), and answers for whatever stops inside.
                 .layer(way.deadline.clone())
@@ -149,6 +167,8 @@ impl Proxy {
             .layer(self.access.clone())
             // Counts every answer, also those that are made here.
             .layer(self.tally.clone())
+            // What is told of a request has a beginning and an end, also where it is not let in.
+            .layer(ExplainLayer)
             // Gives a request its id, and every answer too. What a stranger says of queue time does not count (R8).
             .layer(self.receive.clone())
             // What two parties could read differently is refused before anything is decided by its host or path (R35).
@@ -209,6 +229,10 @@ fn write<B>(fresh: &PropagateLayer, request: &mut Request<B>) -> Result<(), Prop
     let written = fresh.write(&mut headers, request.extensions());
     *request.headers_mut() = headers;
     stamp(request);
+    match &written {
+        Ok(_) => explain::sent(request),
+        Err(error) => explain::unsent(error),
+    }
     if let Some(told) = request.extensions().get::<Written>() {
         told.set();
     }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use http::Request;
 use tower_deadline::policies::ByExtension;
 use tower_deadline::rescue::Typed;
-use tower_deadline::{Answers, DeadlineLayer, Dialects, HopByHopLayer, PolicyName};
+use tower_deadline::{Answers, DeadlineLayer, Dialects, HopByHopLayer, Policy};
 
 use super::error::Error;
 use super::gateway::GatewayLayer;
 use super::tunnel::{TunnelLayer, Tunnels};
 use crate::access::routed;
 use crate::attempt::{Burden, Plan};
+use crate::explain;
 use crate::forward::EdgePolicy;
 use crate::limits::{InFlightLayer, Limits};
 use crate::route::{RewriteLayer, Route};
@@ -20,7 +21,7 @@ use crate::route::{RewriteLayer, Route};
 #[derive(Clone, Debug)]
 pub(super) struct Way {
     name: Arc<str>,
-    policy: PolicyName,
+    policy: Arc<Policy>,
     dialects: Dialects,
     edge: EdgePolicy,
     pub(super) deadline: DeadlineLayer<Typed, ByExtension>,
@@ -49,12 +50,13 @@ impl Way {
         let Route { name, policy, tunnel, in_flight, attempts, .. } = route;
         let Common { dialects, limits, tunnels, answers, burdens, hop } = *common;
         let plan = Plan::new(attempts, burdens, hop);
-        let deadline = DeadlineLayer::by_extension(policy.clone());
+        let policy = Arc::new(policy.clone());
+        let deadline = DeadlineLayer::by_extension(Arc::clone(&policy));
         Ok(Self {
             name: name.as_str().into(),
-            policy: policy.name(),
+            policy: Arc::clone(&policy),
             dialects: dialects.clone(),
-            edge: EdgePolicy::of(policy),
+            edge: EdgePolicy::of(&policy),
             deadline: deadline.dialects(dialects.clone()).answers(answers.clone()),
             in_flight: InFlightLayer::new(in_flight.or(limits.settings().in_flight), answers.clone()),
             tunnel: TunnelLayer::new(tunnel.clone(), tunnels.clone(), answers.clone())?,
@@ -67,7 +69,12 @@ impl Way {
 
     /// What happens to a request of this route before its deadline is read.
     pub(super) fn arrival<B>(&self) -> impl FnMut(Request<B>) -> Request<B> + Clone + use<B> {
-        let (edge, mut note) = (self.edge.clone(), routed(&self.name, self.policy, &self.dialects));
-        move |request| edge.hold(note(request))
+        let (edge, policy, dialects) = (self.edge.clone(), Arc::clone(&self.policy), self.dialects.clone());
+        let mut note = routed(&self.name, policy.name(), &dialects);
+        move |request| {
+            let request = edge.hold(note(request));
+            explain::admission(request.extensions().get().unwrap_or(&policy), &dialects, &request);
+            request
+        }
     }
 }

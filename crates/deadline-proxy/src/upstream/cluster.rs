@@ -11,6 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::endpoint::{Address, Endpoint, Key, Origin};
 use super::health;
 use super::names::{Named, Resolve, System};
+use super::stand_in::StandIn;
 use super::tls::{Connectors, server_name};
 use super::{Error, SendError, Settings, Target};
 use crate::count;
@@ -61,16 +62,37 @@ impl Cluster {
         Self::with(settings, Box::new(System))
     }
 
+    /// The same, but nobody is ever called: `stand_in` is connected to in the place of each target.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`new`](Self::new).
+    pub(crate) fn stood_in_for(settings: Settings, stand_in: &StandIn) -> Result<Arc<Self>, Error> {
+        let place = |target: &Target| Some(Address::StandIn(target.place(), stand_in.clone()));
+        Self::placed(settings, Box::new(System), place)
+    }
+
     pub(super) fn with(settings: Settings, resolver: Box<dyn Resolve>) -> Result<Arc<Self>, Error> {
+        Self::placed(settings, resolver, address)
+    }
+
+    /// What `place` gives no address has to be asked for.
+    fn placed(
+        settings: Settings,
+        resolver: Box<dyn Resolve>,
+        place: impl Fn(&Target) -> Option<Address>,
+    ) -> Result<Arc<Self>, Error> {
         settings.validate()?;
         let tls = Connectors::new(&settings)?;
         let origins = settings.targets.iter().map(|target| origin(&settings, target).map(Arc::new));
         let origins = origins.collect::<Result<_, _>>()?;
-        let names = settings.targets.iter().enumerate().filter_map(|(at, target)| named(at, target)).collect();
+        let targets = settings.targets.iter().enumerate();
+        let names = targets.filter(|(_, target)| place(target).is_none()).filter_map(|(at, target)| named(at, target));
+        let names = names.collect();
         let (endpoints, places) = (ArcSwap::default(), Mutex::default());
         let cluster = Self { settings, tls, origins, names, resolver, endpoints, places };
         for (at, target) in cluster.settings.targets.iter().enumerate() {
-            if let Some(address) = address(target) {
+            if let Some(address) = place(target) {
                 cluster.replace(at, vec![address]);
             }
         }

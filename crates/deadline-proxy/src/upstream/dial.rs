@@ -41,8 +41,9 @@ pub(super) async fn dial(address: &Address) -> io::Result<Io> {
     Ok(match address {
         Address::Tcp(address) => Io::Tcp(dial_tcp(address).await?),
         Address::Unix(path) => Io::Unix(UnixStream::connect(path).await?),
+        Address::StandIn(_, stand_in) => Io::Memory(stand_in.dial()?),
         #[cfg(test)]
-        Address::Scripted(peer) => Io::Scripted(peer.dial().await?),
+        Address::Scripted(peer) => Io::Memory(peer.dial().await?),
     })
 }
 

@@ -10,6 +10,7 @@ use http::HeaderValue;
 use http::uri::Authority;
 use rustls::pki_types::ServerName;
 
+use super::stand_in::StandIn;
 use super::vitals::Vitals;
 
 /// What an endpoint is called in messages: its address, and its host where that is another.
@@ -46,6 +47,8 @@ pub(super) struct Key {
 pub(super) enum Address {
     Tcp(SocketAddr),
     Unix(PathBuf),
+    /// Whoever stands in for what is called this.
+    StandIn(String, StandIn),
     #[cfg(test)]
     Scripted(super::tests::Peer),
 }
@@ -55,6 +58,7 @@ impl fmt::Display for Address {
         match self {
             Self::Tcp(address) => address.fmt(f),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::StandIn(name, _) => f.write_str(name),
             #[cfg(test)]
             Self::Scripted(_) => f.write_str("scripted"),
         }

@@ -1,10 +1,10 @@
-//! The bytes to an endpoint: TCP, a Unix socket, or TLS over TCP.
+//! The bytes to an endpoint: TCP, a Unix socket, TLS over TCP, or none that leave this process.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
@@ -15,8 +15,7 @@ pub(super) enum Io {
     Unix(UnixStream),
     /// Large, and so not within a plain one.
     Tls(Box<TlsStream<TcpStream>>),
-    #[cfg(test)]
-    Scripted(tokio::io::DuplexStream),
+    Memory(DuplexStream),
 }
 
 /// The same for whatever it is.
@@ -35,8 +34,7 @@ macro_rules! inner {
                 let $inner = Pin::new(&mut **inner);
                 $result
             }
-            #[cfg(test)]
-            Io::Scripted(inner) => {
+            Io::Memory(inner) => {
                 let $inner = Pin::new(inner);
                 $result
             }
@@ -68,8 +66,7 @@ impl AsyncWrite for Io {
             Self::Tcp(inner) => inner.is_write_vectored(),
             Self::Unix(inner) => inner.is_write_vectored(),
             Self::Tls(inner) => inner.is_write_vectored(),
-            #[cfg(test)]
-            Self::Scripted(inner) => inner.is_write_vectored(),
+            Self::Memory(inner) => inner.is_write_vectored(),
         }
     }
 

@@ -25,6 +25,7 @@ mod pick;
 mod pool;
 mod send;
 mod settings;
+mod stand_in;
 mod state;
 mod target;
 #[cfg(test)]
@@ -40,4 +41,5 @@ pub(crate) use self::lease::Sent;
 pub use self::outgoing::BodyFault;
 pub use self::pool::Pool;
 pub use self::settings::{Balance, ClientTls, Ejection, HealthCheck, Protocol, Settings};
+pub(crate) use self::stand_in::StandIn;
 pub use self::target::Target;

@@ -40,6 +40,15 @@ impl Target {
         matches!(self, Self::Host { tls: true, .. })
     }
 
+    /// What it is called in messages: `10.0.0.7:80`, `orders.internal:443`, `unix:/run/app.sock`.
+    pub(super) fn place(&self) -> String {
+        match self {
+            Self::Host { host, port, .. } if host.contains(':') => format!("[{host}]:{port}"),
+            Self::Host { host, port, .. } => format!("{host}:{port}"),
+            Self::Unix(_) => self.to_string(),
+        }
+    }
+
     /// What a request that names no host is addressed to.
     pub(super) fn authority(&self) -> String {
         let Self::Host { tls, host, port } = self else {
@@ -130,6 +139,18 @@ mod tests {
         ] {
             let error = text.parse::<Target>().err().unwrap_or_default();
             assert!(error.contains("https://HOST[:PORT]") && error.contains(&format!("{text:?}")), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_place_is_an_address_or_a_name_with_its_port() {
+        for (text, place) in [
+            ("http://10.0.0.7", "10.0.0.7:80"),
+            ("https://a", "a:443"),
+            ("http://[::1]:81", "[::1]:81"),
+            ("unix:/a", "unix:/a"),
+        ] {
+            assert_eq!(text.parse::<Target>().unwrap().place(), place);
         }
     }
 

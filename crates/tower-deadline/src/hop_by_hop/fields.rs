@@ -110,6 +110,19 @@ pub fn strip_trailers(trailers: &mut HeaderMap) {
     }
 }
 
+/// Whether a field concerns one connection only by its name, whether `Connection` names it or not (R30).
+///
+/// ```
+/// use http::header::{ACCEPT, TE};
+/// use tower_deadline::hop_by_hop::is_connection_level;
+///
+/// assert!(is_connection_level(&TE) && !is_connection_level(&ACCEPT));
+/// ```
+#[must_use]
+pub fn is_connection_level(name: &HeaderName) -> bool {
+    place(name).is_some()
+}
+
 fn place(name: &HeaderName) -> Option<usize> {
     ALWAYS.into_iter().position(|always| always == name)
 }

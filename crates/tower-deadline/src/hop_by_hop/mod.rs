@@ -72,6 +72,6 @@ mod service;
 mod tests;
 mod upgrade;
 
-pub use self::fields::strip_trailers;
+pub use self::fields::{is_connection_level, strip_trailers};
 pub use self::service::{HopByHop, HopByHopFuture, HopByHopLayer};
 pub use self::upgrade::{Protocol, ProtocolError, UpgradePolicy};
