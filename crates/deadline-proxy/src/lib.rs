@@ -34,6 +34,7 @@ pub mod client;
 pub mod config;
 mod count;
 pub mod demo;
+pub mod dry_run;
 pub mod duration;
 pub mod error;
 pub mod explain;

@@ -90,7 +90,8 @@ async fn serve_until_told(settings: &Settings) -> Result<(), Error> {
     Ok(())
 }
 
-fn terms(settings: &Settings, limits: Limits, proxy: &Proxy) -> Terms {
+/// What connections are served under.
+pub(crate) fn terms(settings: &Settings, limits: Limits, proxy: &Proxy) -> Terms {
     let terms = Terms::new(limits, Answers::new().hop(&settings.proxy.hop));
     let terms = terms.signed_by(proxy.receives().clone()).drain_limit(settings.drain_limit);
     let has_tunnels = |route: &Route| matches!(route.tunnel.upgrades, UpgradePolicy::Allow(_));
