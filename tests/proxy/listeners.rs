@@ -162,7 +162,7 @@ async fn a_unix_socket_takes_the_place_of_a_dead_one_and_goes_with_its_process()
 
     let arguments = command("http://127.0.0.1:1", &["--listen", &listen]);
     let second = Program::run("deadline-proxy", &arguments).await;
-    assert_eq!(second.code, Some(2));
+    assert_eq!(second.code, Some(1));
     assert!(second.stderr.starts_with(&told), "{}", second.stderr);
     assert_eq!(curl(&get).await.status, 200);
 

@@ -64,14 +64,14 @@ async fn a_second_sigterm_ends_it_whatever_is_under_way() {
 }
 
 #[tokio::test]
-async fn an_address_in_use_is_told_with_what_to_do() {
+async fn an_address_in_use_ends_it_with_1_and_is_told_with_what_to_do() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let taken = taken.local_addr().map(|address| (taken, address.to_string())).unwrap();
     for (flag, other) in [("--listen", "--admin"), ("--admin", "--listen")] {
         let arguments = ["run", "--upstream", "http://127.0.0.1:1", flag, &taken.1, other, "127.0.0.1:0"];
         let finished = Program::run("deadline-proxy", &arguments).await;
         let told = format!("deadline-proxy: address in use: {}; choose another with {flag}\n", taken.1);
-        assert_eq!((finished.code, finished.stdout, finished.stderr), (Some(2), String::new(), told));
+        assert_eq!((finished.code, finished.stdout, finished.stderr), (Some(1), String::new(), told));
     }
 }
 

@@ -8,12 +8,14 @@ use std::time::Duration;
 use tower_deadline::hop_by_hop::ProtocolError;
 
 use crate::listen::{self, Address};
-use crate::{access, limits, proxy};
+use crate::{access, config, limits, proxy};
 
 /// Why the proxy did not start.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
+    /// The configuration is wrong.
+    Config(config::Error),
     /// A listener for traffic could not be opened.
     Listen(listen::Error),
     /// An address was given twice.
@@ -52,9 +54,23 @@ pub enum Error {
     Signals(io::Error),
 }
 
+impl Error {
+    /// Whether what it was told is wrong, and not what it met: a port in use, a system without threads.
+    #[must_use]
+    pub fn is_of_input(&self) -> bool {
+        match self {
+            Self::Config(_) | Self::ListenTwice(_) | Self::Proxy(_) | Self::Limits(_) | Self::Upgrade(_) => true,
+            Self::TimeoutOverMax { .. } | Self::Sample => true,
+            Self::Listen(error) => !matches!(error, listen::Error::Listen { .. } | listen::Error::Unusable { .. }),
+            Self::Worker(_) | Self::Ended | Self::Bind { .. } | Self::Signals(_) | Self::Access(_) => false,
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Config(error) => error.fmt(f),
             Self::Listen(error @ listen::Error::Listen { .. }) => write!(f, "{error}; choose another with --listen"),
             Self::Listen(error) => error.fmt(f),
             Self::ListenTwice(address) => {
@@ -88,6 +104,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Bind { source, .. } | Self::Signals(source) | Self::Worker(source) => Some(source),
+            Self::Config(error) => error.source(),
             Self::Listen(error) => error.source(),
             Self::Proxy(error) => error.source(),
             Self::Access(error) => error.source(),

@@ -1,11 +1,15 @@
-//! `deadline-proxy`: read the command line, run, tell how it went.
+//! `deadline-proxy`: read the command line, do what it says, tell how it went.
 
 use std::fmt::Display;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use deadline_proxy::cli::{Cli, Verb};
+use deadline_proxy::check::check;
+use deadline_proxy::cli::{CheckArgs, Cli, ExplainArgs, RunArgs, Verb};
+use deadline_proxy::config;
 use deadline_proxy::demo::{self, DemoArgs, DemoError, Outcome};
+use deadline_proxy::dry_run::dry_run;
 use deadline_proxy::run::run;
 use mimalloc::MiMalloc;
 
@@ -14,10 +18,49 @@ use mimalloc::MiMalloc;
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
+/// It ran and failed.
+const FAILED: u8 = 1;
+
+/// What it was told is wrong. The same as clap's.
+const WRONG: u8 = 2;
+
 fn main() -> ExitCode {
+    let mut out = anstream::stdout();
     match Cli::parse().verb {
-        Verb::Run(args) => told(run(&args).map(|()| ExitCode::SUCCESS)),
-        Verb::Demo(args) => told(show(&args).map(shown)),
+        Verb::Run(args) => serve(&args),
+        Verb::Check(args) => look(&args, &mut out),
+        Verb::Explain(args) => explain(&args, &mut out),
+        Verb::Schema => written(writeln!(out, "{:#}", config::schema())),
+        Verb::Demo(args) => show(&args).map_or_else(|error| told(FAILED, &error), shown),
+        Verb::Completions(args) => written(args.write(&mut out)),
+        Verb::Man(args) => written(args.write(&mut out)),
+    }
+}
+
+fn serve(args: &RunArgs) -> ExitCode {
+    let failed = |error: deadline_proxy::error::Error| told(if error.is_of_input() { WRONG } else { FAILED }, &error);
+    run(args).map_or_else(failed, |()| ExitCode::SUCCESS)
+}
+
+fn look(args: &CheckArgs, out: &mut dyn Write) -> ExitCode {
+    let settings = match config::read(&args.config) {
+        Ok(settings) => settings,
+        Err(error) => return told(WRONG, &error),
+    };
+    match check(&settings) {
+        Ok(summary) => written(writeln!(out, "{}: ok: {summary}", args.config.display())),
+        Err(errors) => errors.iter().map(|error| told(WRONG, error)).next_back().unwrap_or(WRONG.into()),
+    }
+}
+
+fn explain(args: &ExplainArgs, out: &mut dyn Write) -> ExitCode {
+    let settings = match args.proxy.settings() {
+        Ok(settings) => settings,
+        Err(error) => return told(WRONG, &error),
+    };
+    match dry_run(&settings, &args.ask()) {
+        Ok(lines) => written(lines.iter().try_for_each(|line| writeln!(out, "{line}"))),
+        Err(error) => told(if error.is_of_input() { WRONG } else { FAILED }, &error),
     }
 }
 
@@ -30,13 +73,19 @@ async fn show(args: &DemoArgs) -> Result<Outcome, DemoError> {
 fn shown(outcome: Outcome) -> ExitCode {
     match outcome {
         Outcome::AllForetold => ExitCode::SUCCESS,
-        Outcome::Differs => ExitCode::FAILURE,
+        Outcome::Differs => FAILED.into(),
     }
 }
 
-fn told<E: Display>(outcome: Result<ExitCode, E>) -> ExitCode {
-    outcome.unwrap_or_else(|error| {
-        anstream::eprintln!("deadline-proxy: {error}");
-        ExitCode::from(2)
-    })
+/// Whoever reads and has seen enough has not been failed.
+fn written(outcome: io::Result<()>) -> ExitCode {
+    match outcome {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => told(FAILED, &error),
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+fn told(code: u8, error: &dyn Display) -> ExitCode {
+    anstream::eprintln!("deadline-proxy: {error}");
+    code.into()
 }

@@ -1,29 +1,37 @@
 //! The command line.
 
+mod check;
 mod deadline;
+mod explain;
 mod forwarding;
 mod limits;
 mod listening;
 mod logging;
+mod pages;
+mod run;
 mod tunnels;
 mod upstreams;
 mod value;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use tower_deadline::Dialect;
 
+pub use self::check::CheckArgs;
 pub use self::deadline::DeadlineArgs;
+pub use self::explain::ExplainArgs;
 pub use self::forwarding::{ForwardArgs, ForwardedFields};
 pub use self::limits::LimitArgs;
 pub use self::listening::{Edge, ListenArgs};
 pub use self::logging::{LogArgs, LogFormat, Logged};
+pub use self::pages::{CompletionsArgs, ManArgs};
+pub use self::run::RunArgs;
 pub use self::tunnels::TunnelArgs;
 pub use self::upstreams::{Balancing, HttpVersion, UpstreamArgs};
 pub use self::value::OrOff;
 use crate::demo::DemoArgs;
-use crate::error::Error;
-use crate::proxy;
-use crate::settings::Settings;
+
+/// The version, and the revision that it was built of.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("DEADLINE_PROXY_REVISION"), ")");
 
 /// The field that the help shows in its examples.
 const FIELD: Dialect = Dialect::XRequestTimeout;
@@ -37,7 +45,14 @@ Examples:
   deadline-proxy run --upstream http://127.0.0.1:3000 --timeout 3s --max 30s
       Stand in front of a service: 3 s by default, up to 30 s for who asks.
   curl -i -H '{FIELD}: 300ms' http://127.0.0.1:8080/
-      Ask for 300 ms through it."
+      Ask for 300 ms through it.
+  deadline-proxy explain --config proxy.toml GET /orders/7 -H '{FIELD}: 300ms'
+      See what would become of it, and why, without sending it.
+
+Exit codes:
+  0  It did what it was asked to.
+  1  It ran and failed: a port is in use, the demo went otherwise than foretold.
+  2  The command line or the configuration is wrong; nothing was started."
     )
 }
 
@@ -45,6 +60,7 @@ fn run_examples() -> String {
     format!(
         "\
 Examples:
+  deadline-proxy run --config /etc/deadline-proxy.toml
   deadline-proxy run --upstream http://127.0.0.1:3000
   deadline-proxy run --upstream http://127.0.0.1:3000 --listen 0.0.0.0:8080 --timeout 3s --max 30s
   deadline-proxy run --upstream https://orders.internal --upgrade websocket \\
@@ -53,14 +69,37 @@ Examples:
 
 Durations are written as in {FIELD}: 300ms, 1.5s, 1h30m; bare digits are milliseconds.
 SIGTERM and SIGINT stop accepting and give what is under way --drain-timeout to finish; a second one ends it at once.
-RUST_LOG chooses what is written to standard error: error, warn, info (the default), debug."
+RUST_LOG chooses what is written to standard error: error, warn, info (the default), debug.
+DEADLINE_EXPLAIN=1 adds every decision about every request, a line each, after the id of the request."
     )
+}
+
+fn explain_examples() -> String {
+    format!(
+        "\
+Examples:
+  deadline-proxy explain --config proxy.toml GET /orders/7?x=1 --host shop.example -H '{FIELD}: 5s'
+  deadline-proxy explain --config proxy.toml POST /upload --from 192.0.2.1 --listener 0.0.0.0:8443 --body-bytes 70000
+  deadline-proxy explain --upstream http://127.0.0.1:3000 --timeout 3s GET / -H 'connection: x-private' -H 'x-private: 1'
+
+The request is put to the very proxy that `run` would start, and to nobody outside: whoever stands in for the upstreams
+answers 200. Each line is a decision, TOPIC: words. Which proxy, --config or the other flags of `run` say."
+    )
+}
+
+fn check_examples() -> &'static str {
+    "\
+Examples:
+  deadline-proxy check --config proxy.toml
+      proxy.toml: ok: 2 listeners, 5 routes, 3 upstreams, 2 policies
+
+Reads the files that it names too: certificates, keys, authorities. Opens no port, asks for no name, calls nobody."
 }
 
 /// A reverse proxy that makes deadlines real: it reads them, keeps them, passes on what is left, and answers why it
 /// stopped.
 #[derive(Debug, Parser)]
-#[command(name = "deadline-proxy", version, about, after_help = examples())]
+#[command(name = "deadline-proxy", version = VERSION, about, after_help = examples())]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -70,76 +109,37 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Proxy every request to an upstream.
-    #[command(after_help = run_examples())]
+    /// Proxy requests to an upstream, or to several by routes.
+    #[command(after_help = run_examples(), mut_args = run::alone)]
     Run(Box<RunArgs>),
+
+    /// Look for what is wrong with a configuration, and start nothing.
+    #[command(after_help = check_examples())]
+    Check(CheckArgs),
+
+    /// Tell what would become of one request, and why, without sending it.
+    #[command(after_help = explain_examples(), mut_args = run::alone)]
+    Explain(Box<ExplainArgs>),
+
+    /// Print the JSON schema of the configuration.
+    Schema,
 
     /// See it: three hops on loopback sockets in one process, five requests, a picture of each.
     Demo(DemoArgs),
-}
 
-/// How to proxy.
-#[derive(Args, Debug)]
-pub struct RunArgs {
-    /// Where requests go.
-    #[command(flatten)]
-    pub upstream: UpstreamArgs,
+    /// Print the script by which a shell completes this command line.
+    Completions(CompletionsArgs),
 
-    /// Where requests come in.
-    #[command(flatten)]
-    pub listening: ListenArgs,
-
-    /// How long they may take.
-    #[command(flatten)]
-    pub deadline: DeadlineArgs,
-
-    /// What may become a tunnel.
-    #[command(flatten)]
-    pub tunnels: TunnelArgs,
-
-    /// What is said about who asked.
-    #[command(flatten)]
-    pub forwarding: ForwardArgs,
-
-    /// How much is taken on.
-    #[command(flatten)]
-    pub limits: LimitArgs,
-
-    /// What is written of requests.
-    #[command(flatten)]
-    pub logging: LogArgs,
-}
-
-impl RunArgs {
-    /// What the process is told.
-    ///
-    /// # Errors
-    ///
-    /// Where two arguments contradict each other.
-    pub fn settings(&self) -> Result<Settings, Error> {
-        let (forwarding, hop) = (self.forwarding.settings(), self.deadline.hop.clone());
-        let mut proxy = proxy::Settings { forwarding, hop, ..proxy::Settings::new(self.upstream.settings()) };
-        for route in &mut proxy.routes {
-            route.policy = self.deadline.policy()?;
-            route.tunnel = self.tunnels.settings()?;
-        }
-        Ok(Settings {
-            listeners: self.listening.listeners()?,
-            admin: self.listening.admin,
-            workers: self.listening.workers(),
-            limits: self.limits.settings(),
-            drain_limit: self.limits.drain_timeout,
-            access: self.logging.settings()?,
-            proxy,
-        })
-    }
+    /// Print the manual, as man reads it.
+    Man(ManArgs),
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::client::{Side, Strangers};
-    use crate::{access, upstream};
+    use crate::settings::Settings;
+    use crate::{access, proxy, upstream};
     use clap::CommandFactory;
 
     fn settings(arguments: &str) -> Result<Settings, String> {
@@ -147,7 +147,7 @@ mod tests {
         let Cli { verb } = Cli::try_parse_from(words).map_err(|error| error.to_string())?;
         match verb {
             Verb::Run(args) => args.settings().map_err(|error| error.to_string()),
-            Verb::Demo(_) => Err("another verb".to_owned()),
+            _ => Err("another verb".to_owned()),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::upstream::{self, Balance, ClientTls, Ejection, HealthCheck, Protocol,
 pub struct UpstreamArgs {
     /// Where requests go: http://HOST:PORT, https://HOST:PORT or unix:/PATH. Several, or a name with several
     /// addresses, share the requests.
-    #[arg(long, value_name = "URL", required = true)]
+    #[arg(long, value_name = "URL")]
     pub upstream: Vec<Target>,
 
     /// The version of HTTP towards the upstream.

@@ -1,0 +1,13 @@
+//! Which file to look at.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Which file to look at.
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+}

@@ -1,0 +1,93 @@
+//! Which request to explain.
+
+use std::net::IpAddr;
+
+use clap::Args;
+use http::uri::PathAndQuery;
+use http::{HeaderName, HeaderValue, Method};
+
+use super::RunArgs;
+use super::run::REQUEST;
+use crate::dry_run::Ask;
+use crate::listen::Address;
+
+/// A request, and the proxy that it would come to.
+#[derive(Args, Debug)]
+pub struct ExplainArgs {
+    /// Its method, such as GET.
+    #[arg(value_name = "METHOD", value_parser = method)]
+    pub method: Method,
+
+    /// Its path, with its query: /orders/7?x=1.
+    #[arg(value_name = "PATH", value_parser = path)]
+    pub path: PathAndQuery,
+
+    /// A field of it. Can be given several times.
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = field, help_heading = REQUEST)]
+    pub fields: Vec<(HeaderName, HeaderValue)>,
+
+    /// The host that it is addressed to. [default: localhost]
+    #[arg(long, value_name = "HOST", value_parser = host, help_heading = REQUEST)]
+    pub host: Option<HeaderValue>,
+
+    /// The address of who makes it. [default: 127.0.0.1]
+    #[arg(long, value_name = "IP", value_parser = ip, help_heading = REQUEST)]
+    pub from: Option<IpAddr>,
+
+    /// The listener by which it comes, as it is written there. [default: the first]
+    #[arg(long, value_name = "ADDR", help_heading = REQUEST)]
+    pub listener: Option<Address>,
+
+    /// How many bytes its body has.
+    #[arg(long, value_name = "N", help_heading = REQUEST)]
+    pub body_bytes: Option<u64>,
+
+    /// It comes by HTTP/2, and not by HTTP/1.1.
+    #[arg(long, help_heading = REQUEST)]
+    pub http2: bool,
+
+    /// The proxy that it would come to.
+    #[command(flatten)]
+    pub proxy: RunArgs,
+}
+
+impl ExplainArgs {
+    /// The request.
+    #[must_use]
+    pub fn ask(&self) -> Ask {
+        Ask {
+            host: self.host.clone(),
+            fields: self.fields.clone(),
+            from: self.from,
+            listener: self.listener.clone(),
+            body: self.body_bytes,
+            http2: self.http2,
+            ..Ask::new(self.method.clone(), self.path.clone())
+        }
+    }
+}
+
+fn method(text: &str) -> Result<Method, String> {
+    text.parse().map_err(|_| "a method such as GET or POST is expected".to_owned())
+}
+
+fn path(text: &str) -> Result<PathAndQuery, String> {
+    let path = text.parse().ok().filter(|_| text.starts_with('/') && !text.contains('#'));
+    path.ok_or_else(|| "a path such as /orders/7?x=1 is expected".to_owned())
+}
+
+fn field(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let parsed = text
+        .split_once(':')
+        .and_then(|(name, value)| Some((name.parse().ok()?, value.trim().parse().ok()?)));
+    parsed.ok_or_else(|| "a field such as 'accept: text/html' is expected".to_owned())
+}
+
+fn host(text: &str) -> Result<HeaderValue, String> {
+    let host = text.parse().ok().filter(|_| text.parse::<http::uri::Authority>().is_ok() && !text.contains('@'));
+    host.ok_or_else(|| "a host such as shop.example or shop.example:8080 is expected".to_owned())
+}
+
+fn ip(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| "an address such as 192.0.2.1 or 2001:db8::1 is expected".to_owned())
+}
