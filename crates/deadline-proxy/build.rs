@@ -8,8 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// What the program is built of, from its package.
-const SOURCES: [&str; 6] =
-    [".", "../http-deadline", "../tower-deadline", "../../Cargo.toml", "../../Cargo.lock", "build.rs"];
+const SOURCES: [&str; 5] = [".", "../http-deadline", "../tower-deadline", "../../Cargo.toml", "../../Cargo.lock"];
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
@@ -21,9 +20,9 @@ fn revision() -> Option<String> {
     // Unpacked within a repository of somebody else's, this is no part of it.
     git(&["ls-files", "--error-unmatch", "build.rs"])?;
     let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
-    // The commit changes with what HEAD says, or with the branch that it names.
+    // The commit changes with what HEAD says, or with the branch that it names, of which there may be no file yet.
     let branch = git(&["symbolic-ref", "--quiet", "HEAD"]);
-    for file in ["HEAD", "packed-refs"].into_iter().chain(branch.as_deref()) {
+    for file in ["HEAD", "logs/HEAD", "packed-refs"].into_iter().chain(branch.as_deref()) {
         watch(&git(&["rev-parse", "--git-path", file])?);
     }
     let sources = SOURCES.into_iter().filter(|source| Path::new(source).exists());

@@ -91,3 +91,65 @@ fn host(text: &str) -> Result<HeaderValue, String> {
 fn ip(text: &str) -> Result<IpAddr, String> {
     text.parse().map_err(|_| "an address such as 192.0.2.1 or 2001:db8::1 is expected".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Verb};
+    use clap::Parser;
+
+    fn parsed(words: &[&str]) -> Result<Ask, String> {
+        let words = ["deadline-proxy", "explain", "--upstream", "http://a"].iter().chain(words);
+        match Cli::try_parse_from(words).map_err(|error| error.to_string())?.verb {
+            Verb::Explain(args) => Ok(args.ask()),
+            _ => Err("another verb".to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_request_is_what_was_written() {
+        let plain = parsed(&["GET", "/"]).unwrap();
+        assert_eq!(format!("{plain:?}"), format!("{:?}", Ask::new(Method::GET, PathAndQuery::from_static("/"))));
+        let words = "POST /a?b=c -H x-a:1 --header x-a:2 --host shop.example:81 --from 2001:db8::1 --listener fd:web \
+                     --body-bytes 7 --http2 --timeout 3s";
+        let full = parsed(&words.split_whitespace().collect::<Vec<_>>()).unwrap();
+        assert_eq!((full.method.as_str(), full.path.as_str()), ("POST", "/a?b=c"));
+        let fields: Vec<_> = full.fields.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+        assert_eq!(fields, [("x-a", "1"), ("x-a", "2")]);
+        assert_eq!(full.host.unwrap(), "shop.example:81");
+        assert_eq!((full.from, full.listener), ("2001:db8::1".parse().ok(), "fd:web".parse().ok()));
+        assert_eq!((full.body, full.http2), (Some(7), true));
+        let spaced = parsed(&["GET", "/", "-H", "Accept:  text/html "]).unwrap();
+        assert_eq!(spaced.fields[0].1, "text/html");
+    }
+
+    #[test]
+    fn what_is_no_request_is_told_with_what_is_expected() {
+        for (words, argument, expected) in [
+            (&["G T", "/"][..], "'<METHOD>'", "a method such as GET or POST is expected"),
+            (&["GET", "orders"], "'<PATH>'", "a path such as /orders/7?x=1 is expected"),
+            (&["GET", "http://a/"], "'<PATH>'", "a path such as /orders/7?x=1 is expected"),
+            (&["GET", "/a#b"], "'<PATH>'", "a path such as /orders/7?x=1 is expected"),
+            (
+                &["GET", "/", "-H", "accept"],
+                "'--header <NAME: VALUE>'",
+                "a field such as 'accept: text/html' is expected",
+            ),
+            (
+                &["GET", "/", "-H", "a b: c"],
+                "'--header <NAME: VALUE>'",
+                "a field such as 'accept: text/html' is expected",
+            ),
+            (&["GET", "/", "-H", "a: b\nc: d"], "'--header <NAME: VALUE>'", "a field such as"),
+            (&["GET", "/", "--host", "a/b"], "'--host <HOST>'", "a host such as shop.example or shop.example:8080 is"),
+            (&["GET", "/", "--host", "u@a"], "'--host <HOST>'", "a host such as shop.example or shop.example:8080 is"),
+            (&["GET", "/", "--from", "a"], "'--from <IP>'", "an address such as 192.0.2.1 or 2001:db8::1 is expected"),
+            (&["GET", "/", "--listener", "8080"], "'--listener <ADDR>'", "IP:PORT, unix:/PATH, fd:NAME or fd:INDEX"),
+            (&["GET", "/", "--body-bytes", "many"], "'--body-bytes <N>'", "invalid digit"),
+            (&["GET"], "<PATH>", "were not provided"),
+        ] {
+            let error = parsed(words).unwrap_err();
+            assert!(error.contains(argument) && error.contains(expected), "{words:?}: {error}");
+        }
+    }
+}

@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_with_what_is_expected() {
         for (arguments, named) in [
-            ("", "--upstream <URL>"),
+            ("", "<--config <FILE>|--upstream <URL>>"),
             ("--upstream 127.0.0.1:3000", "http://HOST[:PORT], https://HOST[:PORT] or unix:/PATH is expected"),
             ("--upstream http://a/b", "without user, path and query"),
             ("--upstream http://a@b", "without user, path and query"),
@@ -238,5 +238,84 @@ mod tests {
             let error = settings(arguments).err().unwrap_or_default();
             assert!(error.contains(named), "{arguments}: {error}");
         }
+    }
+
+    /// A value that this argument takes.
+    fn value(argument: &clap::Arg) -> Option<&'static str> {
+        argument.get_action().takes_values().then(|| match argument.get_long().unwrap_or_default() {
+            "upstream" => "http://a",
+            "upstream-http" => "2",
+            "balance" => "least-loaded",
+            "listen" | "listen-tls" | "admin" => "127.0.0.1:0",
+            "proxy-protocol-from" | "trust" => "10.0.0.1",
+            "forwarded" => "both",
+            _ => "1",
+        })
+    }
+
+    #[test]
+    fn a_file_stands_alone() {
+        let mut flags = 0;
+        for verb in ["run", "explain"] {
+            let command = Cli::command().find_subcommand(verb).cloned().unwrap();
+            let request: &[_] = if verb == "explain" { &["GET", "/"] } else { &[] };
+            let parts =
+                command.get_arguments().filter(|arg| arg.get_help_heading().is_some_and(|of| of != run::REQUEST));
+            for part in parts {
+                flags += 1;
+                let flag = format!("--{}", part.get_long().unwrap());
+                let words = ["deadline-proxy", verb, "--config", "a.toml", &flag].into_iter().chain(value(part));
+                let error = Cli::try_parse_from(words.chain(request.iter().copied())).unwrap_err().to_string();
+                assert!(error.contains("'--config <FILE>' cannot be used with") && error.contains(&flag), "{error}");
+            }
+        }
+        assert!(flags > 80, "{flags}");
+        let request = ["explain", "--config", "a", "GET", "/", "--http2", "-H", "a: b"];
+        assert!(Cli::try_parse_from(["deadline-proxy"].iter().chain(&request)).is_ok());
+    }
+
+    #[test]
+    fn each_verb_tells_what_it_wants() {
+        for (arguments, told) in [
+            ("", "Usage: deadline-proxy <COMMAND>"),
+            ("chek", "tip: a similar subcommand exists: 'check'"),
+            ("check", "--config <FILE>"),
+            ("check proxy.toml", "unexpected argument 'proxy.toml'"),
+            ("explain --config a", "<METHOD>"),
+            ("schema toml", "unexpected argument 'toml'"),
+            ("completions", "<SHELL>"),
+            ("completions tcsh", "[possible values: bash, elvish, fish, powershell, zsh]"),
+            ("man --out", "a value is required for '--out <DIR>'"),
+        ] {
+            let words = ["deadline-proxy"].into_iter().chain(arguments.split_whitespace());
+            let error = Cli::try_parse_from(words).unwrap_err();
+            assert!(error.to_string().contains(told), "{arguments}: {error}");
+            assert_eq!(error.exit_code(), 2, "{arguments}");
+        }
+    }
+
+    /// Read aloud: nothing but the names of flags and files is written otherwise than a sentence.
+    #[test]
+    fn each_argument_is_told_in_a_sentence() {
+        let mut command = Cli::command();
+        command.build();
+        for verb in command.get_subcommands() {
+            let about = verb.get_about().unwrap().to_string();
+            assert!(about.starts_with(char::is_uppercase) && !about.ends_with('.'), "{about}");
+            for argument in verb.get_arguments().filter(|argument| !argument.is_hide_set()) {
+                let help = argument.get_help().unwrap_or_else(|| panic!("{argument}")).to_string();
+                assert!(help.starts_with(char::is_uppercase), "{argument}: {help}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_version_has_a_revision() {
+        let (number, revision) = VERSION.split_once(" (").unwrap();
+        let revision = revision.strip_suffix(')').unwrap();
+        let commit = revision.strip_suffix("-dirty").unwrap_or(revision);
+        assert_eq!(number, env!("CARGO_PKG_VERSION"));
+        let is_commit = commit.len() == 12 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
+        assert!(is_commit || commit == "unknown", "{VERSION}");
     }
 }

@@ -107,7 +107,7 @@ mod tests {
         let mut expected: Vec<_> = expected.iter().map(String::as_str).collect();
         expected.sort_unstable();
         assert_eq!(verbs, expected);
-        for told in ["Exit codes:", "the command line or the configuration is wrong", "\\-\\-body\\-bytes"] {
+        for told in ["Exit codes:", "The command line or the configuration is wrong", "\\-\\-body\\-bytes"] {
             assert!(manual.contains(told), "{told}");
         }
     }
