@@ -10,6 +10,7 @@ use deadline_proxy::cli::{CheckArgs, Cli, ExplainArgs, RunArgs, Verb};
 use deadline_proxy::config;
 use deadline_proxy::demo::{self, DemoArgs, DemoError, Outcome};
 use deadline_proxy::dry_run::dry_run;
+use deadline_proxy::error::Error;
 use deadline_proxy::run::run;
 use mimalloc::MiMalloc;
 
@@ -38,25 +39,28 @@ fn main() -> ExitCode {
 }
 
 fn serve(args: &RunArgs) -> ExitCode {
-    let failed = |error: deadline_proxy::error::Error| told(if error.is_of_input() { WRONG } else { FAILED }, &error);
-    run(args).map_or_else(failed, |()| ExitCode::SUCCESS)
+    run(args).map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS)
 }
 
 fn look(args: &CheckArgs, out: &mut dyn Write) -> ExitCode {
     let settings = match config::read(&args.config) {
         Ok(settings) => settings,
-        Err(error) => return told(WRONG, &error),
+        Err(error) => return failed(&Error::Config(error)),
     };
+    let file = args.config.display();
     match check(&settings) {
-        Ok(summary) => written(writeln!(out, "{}: ok: {summary}", args.config.display())),
-        Err(errors) => errors.iter().map(|error| told(WRONG, error)).next_back().unwrap_or(WRONG.into()),
+        Ok(summary) => written(writeln!(out, "{file}: ok: {summary}")),
+        Err(errors) => {
+            errors.iter().for_each(|error| anstream::eprintln!("{file}: {error}"));
+            WRONG.into()
+        }
     }
 }
 
 fn explain(args: &ExplainArgs, out: &mut dyn Write) -> ExitCode {
     let settings = match args.proxy.settings() {
         Ok(settings) => settings,
-        Err(error) => return told(WRONG, &error),
+        Err(error) => return failed(&error),
     };
     match dry_run(&settings, &args.ask()) {
         Ok(lines) => written(lines.iter().try_for_each(|line| writeln!(out, "{line}"))),
@@ -82,6 +86,17 @@ fn written(outcome: io::Result<()>) -> ExitCode {
     match outcome {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => told(FAILED, &error),
         _ => ExitCode::SUCCESS,
+    }
+}
+
+fn failed(error: &Error) -> ExitCode {
+    match error {
+        // It names the file, in each of its lines.
+        Error::Config(error) => {
+            anstream::eprintln!("{error}");
+            WRONG.into()
+        }
+        _ => told(if error.is_of_input() { WRONG } else { FAILED }, error),
     }
 }
 
