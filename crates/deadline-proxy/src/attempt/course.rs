@@ -209,7 +209,7 @@ where
         B: Body<Data: Send, Error: Send> + Send + 'static,
     {
         self.body.settle();
-        if !self.plan.is_chain() && self.attempts == 1 {
+        if !self.plan.is_chain() && self.attempts == 1 && next == Next::Answer {
             return answer;
         }
         let upstream = Some(Arc::clone(self.burden().name()));

@@ -86,5 +86,5 @@ fn is_retriable(outcome: Outcome, came: &Came) -> bool {
 /// that those who failed together do not come back together.
 pub(super) fn backoff(base: Duration, before: u32, chance: f64) -> Duration {
     let half = base.saturating_mul(1 << before.min(DOUBLINGS)) / 2;
-    half + half.mul_f64(chance.clamp(0.0, 1.0))
+    half.saturating_add(half.mul_f64(chance.clamp(0.0, 1.0)))
 }

@@ -54,9 +54,10 @@ impl Plan {
         !self.further.is_empty()
     }
 
-    /// Whether a request may be sent more than once, whatever becomes of it the first time.
-    pub(super) fn repeats<B>(&self, request: &Request<B>) -> bool {
-        self.is_chain() || self.settings.retries > 0 || is_safe(request)
+    /// Whether what comes of a request may be followed by anything but its answer.
+    pub(super) fn goes_on<B>(&self, request: &Request<B>) -> bool {
+        let Settings { retries, end, .. } = self.settings;
+        self.is_chain() || retries > 0 || end == End::Off || is_safe(request)
     }
 }
 

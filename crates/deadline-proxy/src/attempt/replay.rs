@@ -24,7 +24,7 @@ const BYTES_A_PIECE: usize = 256;
 pub(crate) enum Replay<B> {
     /// It is sent once.
     Once(B),
-    /// There is none.
+    /// There is none, or it has ended.
     Empty,
     /// It may be sent again.
     Part(Part<B>),
@@ -248,7 +248,13 @@ where
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match &mut *self {
-            Self::Once(inner) => Pin::new(inner).poll_frame(cx).map_err(Into::into),
+            Self::Once(inner) => {
+                let frame = ready!(Pin::new(inner).poll_frame(cx));
+                if !matches!(frame, Some(Ok(_))) {
+                    *self = Self::Empty;
+                }
+                Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+            }
             Self::Empty => Poll::Ready(None),
             Self::Part(part) => part.poll(cx),
         }

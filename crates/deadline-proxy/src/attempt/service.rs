@@ -75,7 +75,7 @@ fn begin<RB>(plan: &Arc<Plan>, request: Request<RB>) -> (Request<Replay<RB>>, Op
 where
     RB: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
 {
-    if !plan.repeats(&request) {
+    if !plan.goes_on(&request) {
         plan.first.burden.ask(Attempt::First);
         return (request.map(Replay::Once), None);
     }

@@ -190,6 +190,11 @@ impl Says {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attempt::{Outcome, Story};
+    use crate::upstream::SendError;
+    use std::time::Duration;
+    use tower_deadline::dialect::trail::DEADLINE_EXCEEDED;
+    use tower_deadline::{Cause, Deadline, Origin, Policy, Stage, now};
 
     #[test]
     fn a_request_has_one_host() {
@@ -203,6 +208,58 @@ mod tests {
         assert_eq!(status(&Request::connect("a:443").body(()).unwrap()), Some(501));
         let old = Request::get("/").version(Version::HTTP_10).body(()).unwrap();
         assert_eq!(status(&old), None);
+    }
+
+    fn says() -> Says {
+        GatewayLayer::new(Answers::new().hop("edge"), StatusCode::IM_A_TEAPOT, "edge").says
+    }
+
+    fn exceeded(origin: Origin) -> Exceeded {
+        let deadline = Deadline::after(now(), Duration::from_secs(5)).with_origin(origin);
+        Exceeded::new(deadline, Stage::Upstream, Cause::Deadline, now())
+    }
+
+    fn unanswered(last: Option<PropagateError>) -> PropagateError {
+        let passed = vec![("corp".into(), Outcome::Connect), ("golang".into(), Outcome::Timeout)];
+        PropagateError::Inner(Unanswered { story: Story { attempts: 2, upstream: None, passed }, last }.into())
+    }
+
+    /// Status, detail and `Proxy-Status`.
+    fn told(error: &PropagateError) -> Option<(u16, String, String)> {
+        let answer = says().answer(error, Call::Http)?;
+        let document: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
+        let names = answer.headers().get("proxy-status").map(|field| field.to_str().unwrap().to_owned());
+        let detail = document["detail"].as_str().unwrap().to_owned();
+        Some((answer.status().as_u16(), detail, names.unwrap_or_default()))
+    }
+
+    const NAMES: &str = r#"edge; details="corp connect, golang timeout""#;
+
+    // R38
+    #[test]
+    fn an_answer_for_a_chain_names_whom_it_asked() {
+        let off = told(&unanswered(None)).unwrap();
+        let detail = "every upstream of the chain passed it on: corp connect, golang timeout";
+        assert_eq!(off, (502, detail.to_owned(), NAMES.to_owned()));
+        let full = SendError::<PropagateError>::Full { upstream: "golang".to_owned() };
+        let last = told(&unanswered(Some(PropagateError::Inner(full.into())))).unwrap();
+        let detail = "every connection to the upstream is in use";
+        assert_eq!(last, (503, detail.to_owned(), NAMES.to_owned()));
+    }
+
+    #[test]
+    fn the_limit_of_an_attempt_is_answered_for_here_and_the_deadline_of_the_request_is_not() {
+        let limit = || PropagateError::Exceeded(exceeded(Origin::code()));
+        let detail = "deadline of 5000 ms exceeded in stage upstream".to_owned();
+        assert_eq!(told(&limit()), Some((418, detail.clone(), String::new())));
+        assert_eq!(told(&unanswered(Some(limit()))), Some((418, detail, NAMES.to_owned())));
+        let answer = says().answer(&limit(), Call::Http).unwrap();
+        assert!(answer.headers().contains_key(&DEADLINE_EXCEEDED));
+        assert!(answer.extensions().get::<Exceeded>().is_some());
+        let policy = || exceeded(Origin::Policy(Policy::new().name()));
+        assert_eq!(told(&PropagateError::Exceeded(policy())), None);
+        assert_eq!(told(&PropagateError::Inner(Box::new(policy()))), None);
+        assert_eq!(told(&PropagateError::Missing), None);
     }
 
     #[test]

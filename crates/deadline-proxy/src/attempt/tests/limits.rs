@@ -31,7 +31,7 @@ async fn the_deadline_of_the_request_goes_upward_as_it_is() {
     let answer = upstreams.ask(within(get(), 150 * MS, Duration::ZERO)).await;
     let Err(PropagateError::Exceeded(exceeded)) = answer else { panic!("{answer:?}") };
     assert_eq!((exceeded.origin().kind(), exceeded.budget()), (OriginKind::Policy, 150 * MS));
-    assert_eq!(upstreams.asked(), [0], "the second has yet to read its body, and is not seen");
+    assert_eq!(upstreams.asked(), [0, 1]);
 }
 
 // R23

@@ -11,7 +11,6 @@ mod safety;
 mod sent_again;
 
 use std::collections::VecDeque;
-use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

@@ -41,8 +41,13 @@ fn data(text: &'static str) -> Yielded {
 #[test]
 fn every_attempt_passes_the_body_exactly() {
     assert_body_passes(Replay::Once);
-    assert_body_passes(|inner| Source::new(inner, 1 << 20).body());
-    assert_body_passes(|inner| Source::new(inner, 0).body());
+    for most in [0, 1 << 20] {
+        // One that has ended is known to have nothing, whatever it tells of its size.
+        assert_body_passes(|inner| match inner.is_end_stream() {
+            true => Replay::Once(inner),
+            false => Source::new(inner, most).body(),
+        });
+    }
     let read = |inner, at_first| {
         let source = Source::new(inner, 1 << 20);
         poll(&mut source.body(), at_first);
