@@ -249,6 +249,10 @@ mod tests {
             "listen" | "listen-tls" | "admin" => "127.0.0.1:0",
             "proxy-protocol-from" | "trust" => "10.0.0.1",
             "forwarded" => "both",
+            "edge" => "cap",
+            "access-log" => "full",
+            "access-log-format" => "json",
+            "access-log-output" => "stderr",
             _ => "1",
         })
     }
@@ -278,7 +282,7 @@ mod tests {
     fn each_verb_tells_what_it_wants() {
         for (arguments, told) in [
             ("", "Usage: deadline-proxy <COMMAND>"),
-            ("chek", "tip: a similar subcommand exists: 'check'"),
+            ("chek", "'check'"),
             ("check", "--config <FILE>"),
             ("check proxy.toml", "unexpected argument 'proxy.toml'"),
             ("explain --config a", "<METHOD>"),

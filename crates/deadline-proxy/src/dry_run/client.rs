@@ -55,7 +55,7 @@ impl<'a> Exchange<'a> {
     /// Puts the request on a connection, and returns the status of its answer.
     pub(super) async fn on(&self, connection: DuplexStream) -> Result<StatusCode, Error> {
         if self.ask.http2 {
-            return self.http2(connection).await.map_err(|error| Error::Exchange(error.into()));
+            return self.http2(connection).await.map_err(Error::Exchange);
         }
         let (mut reader, mut writer) = split(connection);
         let write = async {
@@ -95,8 +95,7 @@ impl<'a> Exchange<'a> {
     }
 
     async fn write_body(&self, writer: &mut (impl AsyncWriteExt + Unpin)) -> io::Result<()> {
-        let mut left = Zeros(self.length);
-        while let Some(piece) = left.next() {
+        for piece in Zeros(self.length) {
             if self.is_chunked() {
                 writer.write_all(format!("{:x}\r\n", piece.len()).as_bytes()).await?;
             }
