@@ -84,12 +84,14 @@ impl<'t> Complaints<'t> {
 
     /// About a key that is not known.
     pub(super) fn unknown_key(&self, path: &Path<'_>, (word, known): (&str, &[&str])) {
-        if let Path::Key(above, _) = path {
-            self.misspelt.borrow_mut().insert(above.to_string());
+        let Path::Key(above, _) = path else { return };
+        self.misspelt.borrow_mut().insert(above.to_string());
+        // What stands below a table whose head is broken seems to stand outside of all.
+        if !(self.is_broken() && matches!(above, Path::Root)) {
+            let at = path.place(&self.root).key.start;
+            let message = format!("unknown key; expected one of {}", known.join(", "));
+            self.at_word(at, path.to_string(), message, (word, known.iter().copied()));
         }
-        let message = format!("unknown key; expected one of {}", known.join(", "));
-        let at = path.place(&self.root).key.start;
-        self.at_word(at, path.to_string(), message, (word, known.iter().copied()));
     }
 
     /// About a key that is not there, though it has to be; nothing if it is there, or may be so by another name.

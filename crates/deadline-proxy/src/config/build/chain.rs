@@ -27,17 +27,35 @@ pub(super) struct Named {
     pub(super) upstream: String,
     pub(super) limit: Option<Duration>,
     pub(super) on: Vec<Outcome>,
-    /// The place in `chain`, where it stands there.
-    nth: Option<usize>,
+    named: In,
+}
+
+/// Where an upstream is named.
+enum In {
+    /// In the table of the upstream itself.
+    Itself,
+    /// In `upstream` of the route.
+    Upstream,
+    /// In `chain` of the route, at this place.
+    Chain(usize),
 }
 
 impl Named {
     /// Where it is named.
     pub(super) fn with_path<T>(&self, route: &Path<'_>, then: impl FnOnce(&Path<'_>) -> T) -> T {
-        match self.nth {
-            Some(nth) => then(&route.key("chain").element(nth).key("upstream")),
-            None => then(&route.key("upstream")),
+        match self.named {
+            In::Itself => then(route),
+            In::Upstream => then(&route.key("upstream")),
+            In::Chain(nth) => then(&route.key("chain").element(nth).key("upstream")),
         }
+    }
+}
+
+impl Chain {
+    /// This one alone.
+    pub(super) fn only(upstream: &str) -> Self {
+        let only = Named { upstream: upstream.to_owned(), limit: None, on: Vec::new(), named: In::Itself };
+        Self { links: vec![only], end: End::Answer }
     }
 }
 
@@ -103,7 +121,7 @@ fn brief(text: &str, path: &Path<'_>, context: Context<'_>) -> Option<Chain> {
         } else if name == OFF && !is_last {
             Some("has `off` in the middle, and nothing comes after that; expected it at the end")
         } else if name == OFF && chain.links.is_empty() {
-            Some("is `off` alone; expected an upstream before it")
+            Some("ends before it begins; expected an upstream before `off`")
         } else {
             None
         };
@@ -114,7 +132,7 @@ fn brief(text: &str, path: &Path<'_>, context: Context<'_>) -> Option<Chain> {
         if name == OFF {
             chain.end = End::Off;
         } else {
-            chain.links.push(Named { upstream: name.to_owned(), limit: None, on, nth: None });
+            chain.links.push(Named { upstream: name.to_owned(), limit: None, on, named: In::Upstream });
         }
     }
     if chain.links.is_empty() {
@@ -155,7 +173,7 @@ fn full(tables: &[crate::config::de::Key<file::Link>], path: &Path<'_>, context:
             );
         }
         let limit = table.timeout.get().map(|Limit(limit)| *limit);
-        chain.links.push(Named { upstream: upstream.clone(), limit, on, nth: Some(nth) });
+        chain.links.push(Named { upstream: upstream.clone(), limit, on, named: In::Chain(nth) });
     }
     if tables.is_empty() {
         complaints.value(path, "names no upstream; expected at least one");

@@ -8,12 +8,13 @@ use http::{HeaderName, Method};
 use super::{Context, fields};
 use crate::config::file::{self, FieldOf};
 use crate::config::path::Path;
+use crate::config::value::Verb;
 use crate::route::{FieldMatch, Host, Matches, PathMatch, Segment};
 
 /// What a route matches.
 pub(super) fn matches(table: &file::Route, path: &Path<'_>, context: Context<'_>) -> Matches {
     let hosts = table.host.get().map(|hosts| hosts.iter().map(|(_, host)| host.clone()).collect());
-    let methods = table.method.get().map(|methods| methods.iter().map(|(_, method)| method.clone()).collect());
+    let methods = table.method.get().map(|methods| methods.iter().map(|(_, Verb(method))| method.clone()).collect());
     Matches {
         hosts: hosts.unwrap_or_default(),
         path: path_match(table, path, context),

@@ -13,7 +13,9 @@ mod upstreams;
 use tower_deadline::PolicySet;
 
 use super::complaints::Complaints;
+use super::de::Key;
 use super::file;
+use super::path::Path;
 use crate::proxy;
 use crate::settings::Settings;
 
@@ -26,6 +28,13 @@ pub(super) struct Context<'c> {
     pub(super) env: &'c dyn Fn(&str) -> Option<String>,
     /// What is wrong.
     pub(super) complaints: &'c Complaints<'c>,
+}
+
+impl Context<'_> {
+    /// Whether this key stands in the file, and is wrong: whatever depends on it cannot be judged.
+    fn is_wrong<T>(self, key: &Key<T>, path: &Path<'_>) -> bool {
+        key.get().is_none() && path.is_in(self.complaints.root())
+    }
 }
 
 /// What the process is told. Worth nothing where there are complaints.

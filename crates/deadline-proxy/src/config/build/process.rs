@@ -41,7 +41,7 @@ pub(super) fn drain_limit(file: &File) -> Duration {
 
 /// Every listener, the one that there is by default among them.
 pub(super) fn listeners(file: &File, context: Context<'_>) -> Vec<listen::Settings> {
-    let Some(tables) = file.listener.get() else {
+    let Some(tables) = file.listener.get().filter(|tables| !tables.is_empty()) else {
         return vec![listen::Settings::new(Address::Tcp(([127, 0, 0, 1], 8080).into()))];
     };
     let mut taken = HashSet::from([Address::Tcp(admin(file))]);
@@ -73,9 +73,11 @@ fn listener(table: &file::Listener, path: &Path<'_>, context: Context<'_>) -> Op
         Some(SideOf::Edge) => Side::Edge(strangers.unwrap_or_default()),
         Some(SideOf::Internal) | None => Side::Internal,
     };
-    if strangers.is_some() && side == Side::Internal {
-        complaints
-            .key(&path.key("strangers"), "means nothing where everybody is inside; expected side = \"edge\" beside it");
+    if strangers.is_some() && side == Side::Internal && !context.is_wrong(&table.side, &path.key("side")) {
+        complaints.key(
+            &path.key("strangers"),
+            "means nothing where nobody is a stranger; expected side = \"edge\" beside it",
+        );
     }
     let tls = table.tls.get().and_then(|tls| server_tls(tls, &path.key("tls"), context));
     let Text(address) = table.address.get()?;

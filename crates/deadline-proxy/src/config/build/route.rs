@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+use tower_deadline::hop_by_hop::{Protocol, ProtocolError};
 use tower_deadline::{Policy, UpgradePolicy};
 
 use super::chain::{Chain, chain};
@@ -23,7 +24,7 @@ const DEFAULT: &str = "default";
 /// The upstreams and the routes of a proxy.
 pub(super) fn all(file: &File, context: Context<'_>) -> (Vec<upstream::Settings>, Vec<Route>) {
     let mut routes = Routes::of(file, context);
-    match file.route.get() {
+    match file.route.get().filter(|tables| !tables.is_empty()) {
         Some(tables) => {
             for (nth, table) in tables.iter().enumerate() {
                 let above = Path::Root.key("route");
@@ -31,7 +32,7 @@ pub(super) fn all(file: &File, context: Context<'_>) -> (Vec<upstream::Settings>
                 routes.add(nth, table, &above.element(nth));
             }
             // What is wrong with a route may be why it uses nothing.
-            if context.complaints.is_none() {
+            if context.complaints.is_none() && context.policies.is_some() {
                 routes.upstreams.check_used(file);
                 routes.check_used(file);
             }
@@ -106,10 +107,9 @@ impl<'c> Routes<'c> {
                 complaints.key(&Path::Root.key("upstream"), message);
             }
             Some(only) => {
-                let table =
-                    file::Route { upstream: crate::config::de::Key(Some(only.clone())), ..file::Route::default() };
                 let above = Path::Root.key("upstream");
-                self.add_named(DEFAULT, &table, &above.key(&only));
+                self.upstreams.is_known(&only, &above.key(&only));
+                self.build(DEFAULT, &file::Route::default(), Some(Chain::only(&only)), &above.key(&only));
             }
         }
     }
@@ -124,10 +124,11 @@ impl<'c> Routes<'c> {
             let message = format!("`{name}` is the name of route[{}] too; expected another one for each", before + 1);
             complaints.value(&path.key("name"), message);
         }
-        self.add_named(&name, table, path);
+        let chain = chain(table, path, &mut self.upstreams, self.context);
+        self.build(&name, table, chain, path);
     }
 
-    fn add_named(&mut self, name: &str, table: &file::Route, path: &Path<'_>) {
+    fn build(&mut self, name: &str, table: &file::Route, chain: Option<Chain>, path: &Path<'_>) {
         let context = self.context;
         let matches = matches(table, path, context);
         if let Some(before) = self.taken.before(self.routes.len(), &matches) {
@@ -137,7 +138,6 @@ impl<'c> Routes<'c> {
             context.complaints.key(path, message);
         }
         let (policy, retrying) = self.policy(table, path);
-        let chain = chain(table, path, &mut self.upstreams, context);
         let mut route = Route::new(name, attempt::Settings::once(0));
         route.matches = matches;
         route.policy = policy;
@@ -224,15 +224,17 @@ fn tunnel(table: &file::Route, path: &Path<'_>, context: Context<'_>) -> tunnel:
         None | Some(Upgrade::Strip) => UpgradePolicy::Strip,
         Some(Upgrade::Reject) => UpgradePolicy::Reject,
         Some(Upgrade::Allow(protocols)) => {
-            let protocols: Vec<_> = protocols.iter().filter_map(|protocol| protocol.get()).collect();
-            UpgradePolicy::allow(protocols).unwrap_or_else(|error| {
-                context.complaints.value(&path.key("upgrade"), error.to_string());
-                UpgradePolicy::Strip
-            })
+            let parsed = protocols.iter().enumerate().filter_map(|(nth, protocol)| {
+                let complain = |error: ProtocolError| {
+                    context.complaints.value(&path.key("upgrade").element(nth), error.to_string());
+                };
+                protocol.get()?.parse::<Protocol>().map_err(complain).ok()
+            });
+            UpgradePolicy::Allow(parsed.collect())
         }
     };
     let Some(tunnel) = table.tunnel.get() else { return tunnel::Settings { upgrades, ..base } };
-    if !matches!(table.upgrade.get(), Some(Upgrade::Allow(_))) {
+    if !matches!(upgrades, UpgradePolicy::Allow(_)) && !context.is_wrong(&table.upgrade, &path.key("upgrade")) {
         let message =
             "means nothing where there are no tunnels; expected upgrade = [\"websocket\"] or the like beside it";
         context.complaints.key(&path.key("tunnel"), message);

@@ -9,16 +9,13 @@ use super::{Context, fields};
 use crate::config::file::{self, Balancing, File, Http};
 use crate::config::path::Path;
 use crate::config::value::{Share, TargetText, Text};
-use crate::upstream::{Balance, ClientTls, Ejection, HealthCheck, Protocol, Settings, Target};
+use crate::upstream::{Balance, ClientTls, Ejection, Error, HealthCheck, Protocol, Settings, Target};
 
 /// The upstream that needs no table.
 const DIRECT: &str = "direct";
 
 /// The end of a chain, which is no upstream.
 pub(super) const OFF: &str = "off";
-
-/// Whoever stands in for the host of a request where there is none yet.
-const SOMEBODY: &str = "host.example";
 
 /// Every upstream that a route can name, and those that were.
 pub(super) struct Upstreams<'c> {
@@ -37,6 +34,10 @@ struct Template {
 }
 
 impl Template {
+    fn new(name: &str) -> Self {
+        Self { settings: Settings { name: name.to_owned(), ..Settings::default() }, targets: Vec::new() }
+    }
+
     fn is_by_host(&self) -> bool {
         self.targets.iter().any(TargetText::is_by_host)
     }
@@ -53,18 +54,16 @@ impl<'c> Upstreams<'c> {
     /// Those of a file.
     pub(super) fn of(file: &File, context: Context<'c>) -> Self {
         let mut known = BTreeMap::new();
-        let (nothing, none) = (file::Upstream::default(), BTreeMap::new());
-        for (name, table) in file.upstream.get().unwrap_or(&none) {
+        for (name, table) in file.upstream.get().into_iter().flatten() {
             let above = Path::Root.key("upstream");
             let path = above.key(name);
             check_name(name, &path, context);
-            let table = table.get().unwrap_or(&nothing);
-            known.insert(name.clone(), template(name, table, &path, context));
+            let template = table.get().map(|table| template(name, table, &path, context));
+            // One that is no table has a name all the same.
+            known.insert(name.clone(), template.unwrap_or_else(|| Template::new(name)));
         }
-        if !known.contains_key(DIRECT) {
-            let path = Path::Root;
-            known.insert(DIRECT.to_owned(), template(DIRECT, &nothing, &path, context));
-        }
+        let direct = || Template { targets: vec![TargetText::direct()], ..Template::new(DIRECT) };
+        known.entry(DIRECT.to_owned()).or_insert_with(direct);
         Self { known, made: Vec::new(), places: HashMap::new(), used: BTreeSet::new(), context }
     }
 
@@ -142,32 +141,31 @@ fn check_name(name: &str, path: &Path<'_>, context: Context<'_>) {
 fn template(name: &str, table: &file::Upstream, path: &Path<'_>, context: Context<'_>) -> Template {
     let targets: Vec<_> = match table.targets.get() {
         Some(targets) => targets.iter().map(|(_, target)| target.clone()).collect(),
-        None => vec![TargetText::direct()],
+        None if name == DIRECT => vec![TargetText::direct()],
+        None => {
+            let message = "an upstream without a target; expected one such as \"http://10.0.0.7:3000\"";
+            context.complaints.missing(path, "targets", message);
+            Vec::new()
+        }
     };
-    if name != DIRECT {
-        context.complaints.missing(
-            path,
-            "targets",
-            "an upstream without a target; expected one such as \"http://10.0.0.7:3000\"",
-        );
-    }
-    let settings = settings(name, table, path, context);
-    let template = Template { settings, targets };
-    let sample =
-        Settings { name: name.to_owned(), ..template.of(SOMEBODY).unwrap_or_else(|_| template.settings.clone()) };
-    check_tls(&sample, path, context);
-    if let Err(crate::upstream::Error::Invalid { setting: "health.path", expected, .. }) = sample.validate() {
-        context.complaints.value(&path.key("health").key("path"), expected);
-    }
-    let settings =
-        Settings { targets: if template.is_by_host() { Vec::new() } else { sample.targets }, ..template.settings };
-    Template { settings, ..template }
+    let mut settings = settings(name, table, path, context);
+    settings.targets = targets.iter().filter_map(|target| target.sample().ok()).collect();
+    check(&settings, table, path, context);
+    Template { settings, targets }
 }
 
-fn check_tls(sample: &Settings, path: &Path<'_>, context: Context<'_>) {
+/// What can be said before there is a host.
+fn check(sample: &Settings, table: &file::Upstream, path: &Path<'_>, context: Context<'_>) {
+    let complaints = context.complaints;
     let is_tls = |target: &Target| matches!(target, Target::Host { tls: true, .. });
-    if sample.tls != ClientTls::default() && !sample.targets.iter().any(is_tls) {
-        context.complaints.key(&path.key("tls"), "means nothing here; expected a target by https://");
+    let is_read = !sample.targets.is_empty() && !context.is_wrong(&table.targets, &path.key("targets"));
+    if sample.tls != ClientTls::default() && is_read && !sample.targets.iter().any(is_tls) {
+        complaints.key(&path.key("tls"), "means nothing here; expected a target by https://");
+    }
+    if let (Err(Error::Invalid { setting: "health.path", expected, .. }), Some(health)) =
+        (sample.validate(), &sample.health)
+    {
+        complaints.value(&path.key("health").key("path"), format!("{:?}: {expected}", health.path));
     }
 }
 

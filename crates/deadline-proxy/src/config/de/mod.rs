@@ -96,8 +96,16 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
         })
     }
 
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        let expected = "expected a list, not a table; each table of a list has its name in double brackets";
+        self.placed(match self.value.get_ref() {
+            DeValue::Table(_) => Err(Fault::custom(expected)),
+            _ => self.visit(visitor),
+        })
+    }
+
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct seq
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
         tuple tuple_struct map identifier ignored_any
     }
 }

@@ -1,6 +1,7 @@
 //! The access log.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -58,15 +59,19 @@ pub(crate) struct Output(pub(in crate::config) crate::access::Output);
 
 impl Word for Output {
     const EXPECTED: &'static str = "\"stdout\", \"stderr\" or the path of a file that begins with /";
+}
 
-    fn read(text: &str) -> Result<Self, String> {
+impl FromStr for Output {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
         match text {
             "stdout" => Ok(Self(crate::access::Output::Stdout)),
             "stderr" => Ok(Self(crate::access::Output::Stderr)),
             path if path.starts_with('/') && path.len() > 1 && !path.contains('\0') => {
                 Ok(Self(crate::access::Output::File(PathBuf::from(path))))
             }
-            _ => Err(format!("expected {}, not {text:?}", Self::EXPECTED)),
+            _ => Err(()),
         }
     }
 }

@@ -23,7 +23,7 @@ pub(crate) struct Listener {
 
     /// Clients that begin each connection with a PROXY header, version 1 or 2: networks, addresses, or `unix`. One of
     /// them without that header is refused, and nobody else's is read.
-    #[schemars(extend("default" = [], "examples" = [["10.0.0.0/8", "unix"]]))]
+    #[schemars(extend("examples" = [["10.0.0.0/8", "unix"]]))]
     pub(crate) proxy_protocol_from: Key<OneOrMany<Peers>>,
 
     /// On which side of the proxy those stand who come in here, and what their deadline fields are worth. Those whom

@@ -13,7 +13,7 @@ use crate::peers::Peers;
 pub(crate) struct Forwarding {
     /// Clients whose word is kept: networks, addresses, or `unix` for those on a Unix socket. What anybody else says of
     /// who asked is removed, and so is its queue time. By default nobody: what is not known to be a proxy is a client.
-    #[schemars(extend("default" = [], "examples" = [["10.0.0.0/8", "unix"]]))]
+    #[schemars(extend("examples" = [["10.0.0.0/8", "unix"]]))]
     pub(crate) trust: Key<OneOrMany<Peers>>,
 
     /// Which fields tell an upstream who asked.

@@ -2,18 +2,19 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fmt;
 
-use http::{HeaderName, Method};
+use http::HeaderName;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::value::SeqAccessDeserializer;
-use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, SeqAccess, Unexpected, Visitor};
 
 use super::Tables;
 use crate::attempt::Outcome;
 use crate::config::de::Key;
-use crate::config::value::{Count, Limit, OneOrMany, Secret, Text, Whole, Word};
+use crate::config::value::{Count, Limit, OneOrMany, Secret, Text, Verb, Whole};
 use crate::route::Host;
 
 /// Which requests go where: all that it says of a request must be so.
@@ -39,11 +40,11 @@ pub(crate) struct Route {
 
     /// One of these methods. By default any.
     #[schemars(extend("examples" = ["GET", ["GET", "HEAD"]]))]
-    pub(crate) method: Key<OneOrMany<Method>>,
+    pub(crate) method: Key<OneOrMany<Verb>>,
 
     /// All of these fields: a value that one line of it is, `true` if it is there, `false` if it is not. `${NAME}` in a
     /// value is taken from the environment.
-    #[schemars(extend("default" = {}, "examples" = [{ "x-tenant": "blue", "x-debug": true, "x-old": false }]))]
+    #[schemars(extend("examples" = [{ "x-tenant": "blue", "x-debug": true, "x-old": false }]))]
     pub(crate) headers: Key<BTreeMap<String, Key<FieldOf>>>,
 
     /// What its requests are held to: the name of a table `[policy.NAME]`.
@@ -164,7 +165,7 @@ impl Visitor<'_> for FieldVisitor {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<FieldOf, E> {
-        Secret::read(text).map(FieldOf::Is).map_err(E::custom)
+        text.parse().map(FieldOf::Is).map_err(|never: Infallible| match never {})
     }
 
     fn visit_bool<E: Error>(self, is: bool) -> Result<FieldOf, E> {
@@ -216,7 +217,7 @@ impl<'de> Visitor<'de> for UpgradeVisitor {
         match text {
             "strip" => Ok(Upgrade::Strip),
             "reject" => Ok(Upgrade::Reject),
-            _ => Err(E::invalid_value(serde::de::Unexpected::Str(text), &self)),
+            _ => Err(E::invalid_value(Unexpected::Str(text), &self)),
         }
     }
 

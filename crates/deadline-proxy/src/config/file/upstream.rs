@@ -67,7 +67,7 @@ pub(crate) struct Upstream {
     /// Fields that are set on every request that goes there, in the place of the client's own: what the upstream must
     /// know and clients must not. `${NAME}` is taken from the environment, so that no secret stands in the file; `$${`
     /// is `${` itself. Fields that concern one connection, deadlines, or who asked cannot be set: the proxy writes them.
-    #[schemars(extend("default" = {}, "examples" = [{ "authorization": "Bearer ${ORDERS_TOKEN}" }]))]
+    #[schemars(extend("examples" = [{ "authorization": "Bearer ${ORDERS_TOKEN}" }]))]
     pub(crate) headers: Key<BTreeMap<String, Key<Text<Secret>>>>,
 }
 

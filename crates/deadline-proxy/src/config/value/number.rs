@@ -37,11 +37,18 @@ impl<const LEAST: u32, const MOST: u32> Visitor<'_> for WholeVisitor<LEAST, MOST
     type Value = Whole<LEAST, MOST>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a whole number from {LEAST} to {MOST}")
+        match (LEAST, MOST) {
+            (0, u32::MAX) => f.write_str("a whole number"),
+            (1, u32::MAX) => f.write_str("a whole number above zero"),
+            _ => write!(f, "a whole number from {LEAST} to {MOST}"),
+        }
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
-        let within = u32::try_from(number).ok().filter(|number| (LEAST..=MOST).contains(number));
+        if number > i64::from(MOST) {
+            return Err(E::custom(format_args!("{number} is too much; expected at most {MOST}")));
+        }
+        let within = u32::try_from(number).ok().filter(|number| LEAST <= *number);
         within.map(Whole).ok_or_else(|| E::invalid_value(Unexpected::Signed(number), &self))
     }
 
@@ -60,7 +67,12 @@ impl<const LEAST: u32, const MOST: u32> JsonSchema for Whole<LEAST, MOST> {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "integer", "minimum": LEAST, "maximum": MOST })
+        let mut schema = json_schema!({ "type": "integer", "minimum": LEAST });
+        // That there is an end to what can be counted is nothing to be told of.
+        if MOST < u32::MAX {
+            schema.insert("maximum".to_owned(), MOST.into());
+        }
+        schema
     }
 }
 

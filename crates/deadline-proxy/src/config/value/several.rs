@@ -39,7 +39,7 @@ impl<'de, T: Word> Visitor<'de> for OneOrManyVisitor<T> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        let one = T::read(text).map_err(E::custom)?;
+        let one = text.parse().map_err(|_| E::invalid_value(Unexpected::Str(text), &self))?;
         Ok(OneOrMany(vec![Key(Some(Text(one)))]))
     }
 
@@ -83,7 +83,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for OrOffVisitor<T> {
     type Value = OrOff<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a whole number, or \"off\"")
+        f.write_str("a whole number above zero, or \"off\"")
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
@@ -91,7 +91,9 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for OrOffVisitor<T> {
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
-        T::deserialize(I64Deserializer::new(number)).map(|number| OrOff(Some(number)))
+        let read = T::deserialize(I64Deserializer::new(number));
+        read.map(|number| OrOff(Some(number)))
+            .map_err(|_: E| E::invalid_value(Unexpected::Signed(number), &self))
     }
 }
 

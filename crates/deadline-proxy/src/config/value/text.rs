@@ -1,23 +1,18 @@
 //! Strings that mean something.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::fmt;
 use std::marker::PhantomData;
+use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
 /// What can be written as a string.
-pub(crate) trait Word: Sized {
+pub(crate) trait Word: FromStr {
     /// What it is, with its article, and an example of it.
     const EXPECTED: &'static str;
-
-    /// Reads it.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with it, and what was expected.
-    fn read(text: &str) -> Result<Self, String>;
 }
 
 /// A string that is read as such a word.
@@ -40,7 +35,7 @@ impl<T: Word> Visitor<'_> for TextVisitor<T> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Text<T>, E> {
-        T::read(text).map(Text).map_err(E::custom)
+        text.parse().map(Text).map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
     }
 }
 
@@ -63,9 +58,13 @@ impl<T> JsonSchema for Text<T> {
 pub(crate) struct Secret(pub(in crate::config) String);
 
 impl Word for Secret {
-    const EXPECTED: &'static str = "a string, such as \"Bearer ${TOKEN}\"";
+    const EXPECTED: &'static str = "a string such as \"Bearer ${TOKEN}\"";
+}
 
-    fn read(text: &str) -> Result<Self, String> {
+impl FromStr for Secret {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(Self(text.to_owned()))
     }
 }

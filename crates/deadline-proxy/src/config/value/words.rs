@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use http::{HeaderName, Method};
 
@@ -15,74 +16,49 @@ use crate::upstream::Target;
 /// What stands in a target for the host that the request names.
 const HOST: &str = "{host}";
 
-impl Word for Address {
-    const EXPECTED: &'static str = "an address in quotes, such as \"127.0.0.1:8080\", \"unix:/PATH\" or \"fd:NAME\"";
+/// Whoever stands in for that host where there is no request yet.
+const SOMEBODY: &str = "host.example";
 
-    fn read(text: &str) -> Result<Self, String> {
-        text.parse()
-    }
+impl Word for Address {
+    const EXPECTED: &'static str = "an address such as \"127.0.0.1:8080\", \"unix:/PATH\" or \"fd:NAME\"";
 }
 
 impl Word for SocketAddr {
-    const EXPECTED: &'static str = "an address in quotes, such as \"127.0.0.1:9901\"";
-
-    fn read(text: &str) -> Result<Self, String> {
-        text.parse()
-            .map_err(|_| format!("{text:?} is no address; expected IP:PORT, such as 127.0.0.1:9901 or [::]:9901"))
-    }
+    const EXPECTED: &'static str = "an address such as \"127.0.0.1:9901\"";
 }
 
 impl Word for Peers {
-    const EXPECTED: &'static str = "a network in quotes, such as \"10.0.0.0/8\", an address, or \"unix\"";
-
-    fn read(text: &str) -> Result<Self, String> {
-        text.parse()
-    }
+    const EXPECTED: &'static str = "a network such as \"10.0.0.0/8\", an address, or \"unix\"";
 }
 
 impl Word for Host {
-    const EXPECTED: &'static str = "a host in quotes, such as \"shop.example\" or \"*.shop.example\"";
-
-    fn read(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|error| format!("{error}"))
-    }
+    const EXPECTED: &'static str = "a host such as \"shop.example\" or \"*.shop.example\"";
 }
 
-impl Word for Method {
-    const EXPECTED: &'static str = "a method in quotes, such as \"GET\"";
+/// A method. Methods differ by case, and none that anybody uses has a small letter in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Verb(pub(in crate::config) Method);
 
-    fn read(text: &str) -> Result<Self, String> {
-        // Methods differ by case, and none that anybody uses has a small letter in it.
+impl Word for Verb {
+    const EXPECTED: &'static str = "a method in capitals such as \"GET\"";
+}
+
+impl FromStr for Verb {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
         let is_large = !text.bytes().any(|byte| byte.is_ascii_lowercase());
-        let method = text.parse().ok().filter(|_| is_large);
-        method.ok_or_else(|| format!("{text:?} is no method; expected one in capitals, such as \"GET\""))
+        text.parse().ok().filter(|_| is_large).map(Self).ok_or(())
     }
 }
 
 impl Word for HeaderName {
-    const EXPECTED: &'static str = "the name of a field in quotes, such as \"x-original-path\"";
-
-    fn read(text: &str) -> Result<Self, String> {
-        text.parse()
-            .map_err(|_| format!("{text:?} is no name of a field; expected one such as \"x-original-path\""))
-    }
+    const EXPECTED: &'static str = "the name of a field such as \"x-original-path\"";
 }
 
 impl Word for Outcome {
     const EXPECTED: &'static str =
-        "a status in quotes, such as \"404\", or \"4xx\", \"5xx\", \"connect\", \"broken\", \"timeout\" or \"any\"";
-
-    fn read(text: &str) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl Word for String {
-    const EXPECTED: &'static str = "a string";
-
-    fn read(text: &str) -> Result<Self, String> {
-        Ok(text.to_owned())
-    }
+        "a status such as \"404\", or \"4xx\", \"5xx\", \"connect\", \"broken\", \"timeout\" or \"any\"";
 }
 
 /// The path of a file. One that is relative begins in the working directory, as on the command line.
@@ -96,13 +72,15 @@ impl File {
 }
 
 impl Word for File {
-    const EXPECTED: &'static str = "the path of a file in quotes";
+    const EXPECTED: &'static str = "the path of a file";
+}
 
-    fn read(text: &str) -> Result<Self, String> {
-        if text.is_empty() || text.contains('\0') {
-            return Err(format!("{text:?} is no path; expected the path of a file"));
-        }
-        Ok(Self(text.into()))
+impl FromStr for File {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let is_path = !text.is_empty() && !text.contains('\0');
+        is_path.then(|| Self(text.into())).ok_or(())
     }
 }
 
@@ -114,6 +92,11 @@ impl TargetText {
     /// The one for `https://{host}`.
     pub(in crate::config) fn direct() -> Self {
         Self(format!("https://{HOST}"))
+    }
+
+    /// The target for somebody, to see what kind it is.
+    pub(in crate::config) fn sample(&self) -> Result<Target, String> {
+        self.of(SOMEBODY)
     }
 
     /// Whether it is another for each host.
@@ -132,15 +115,15 @@ impl TargetText {
 }
 
 impl Word for TargetText {
-    const EXPECTED: &'static str = "a target in quotes, such as \"http://10.0.0.7:3000\" or \"unix:/run/app.sock\"";
+    const EXPECTED: &'static str = "a target such as \"http://10.0.0.7:3000\", \"https://orders.internal\", \"unix:/run/app.sock\" or \"https://{host}\", without user, path and query";
+}
 
-    fn read(text: &str) -> Result<Self, String> {
+impl FromStr for TargetText {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
         let target = Self(text.to_owned());
-        if target.is_by_host() {
-            let is_target = target.of("host.example").is_ok_and(|target| matches!(target, Target::Host { .. }));
-            let expected = "expected one such as https://{host} or http://{host}:8080";
-            return if is_target { Ok(target) } else { Err(format!("{text:?} is no target; {expected}")) };
-        }
-        target.of("").map(|_| target)
+        let is_host = matches!(target.of(SOMEBODY)?, Target::Host { .. });
+        if is_host || !target.is_by_host() { Ok(target) } else { Err(HOST.to_owned()) }
     }
 }
