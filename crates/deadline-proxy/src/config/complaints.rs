@@ -150,7 +150,7 @@ impl<'t> Complaints<'t> {
 pub(super) fn no_text(error: &FromUtf8Error) -> Complaint {
     let good = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
     let good = String::from_utf8_lossy(good);
-    let (line, column) =
-        good.lines().enumerate().last().map_or((1, 1), |(nth, line)| (nth + 1, line.chars().count() + 1));
+    let last = good.rsplit('\n').next().unwrap_or_default();
+    let (line, column) = (1 + good.matches('\n').count(), 1 + last.chars().count());
     Complaint::new(line, column, "", "is not UTF-8; expected text in UTF-8")
 }
