@@ -3,6 +3,7 @@
 //! Covers their places, and keeps what follows from broken TOML to itself. Does not judge values.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use toml::Spanned;
@@ -12,16 +13,19 @@ use super::suggest;
 
 pub(super) struct Complaints<'t> {
     text: &'t str,
+    /// Where each line begins.
+    lines: Vec<usize>,
     /// With the byte that each is about.
     found: Vec<(usize, Complaint)>,
     /// The lines that are no TOML.
-    broken: Vec<usize>,
+    broken: BTreeSet<usize>,
 }
 
 impl<'t> Complaints<'t> {
     /// Those about a text that is no TOML in these places.
     pub(super) fn of(text: &'t str, broken: &[toml::de::Error]) -> Self {
-        let mut complaints = Self { text, found: Vec::new(), broken: Vec::new() };
+        let lines = [0].into_iter().chain(text.match_indices('\n').map(|(end, _)| end + 1)).collect();
+        let mut complaints = Self { text, lines, found: Vec::new(), broken: BTreeSet::new() };
         for error in broken {
             let at = error.span().map_or(0, |span| span.start);
             let key = complaints.key_at(at);
@@ -80,9 +84,10 @@ impl<'t> Complaints<'t> {
 
     /// Line and column, from 1.
     fn place(&self, at: usize) -> (usize, usize) {
-        let before = self.before(at);
-        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
-        (1 + before.matches('\n').count(), 1 + before[line_start..].chars().count())
+        let line = self.lines.partition_point(|start| *start <= at);
+        let start = self.lines.get(line - 1).copied().unwrap_or_default();
+        let before = self.text.get(start..at).unwrap_or_default();
+        (line, 1 + before.chars().count())
     }
 
     /// The key of the line in which the text is broken, as far as it can be read: the table, and what stands before

@@ -45,6 +45,10 @@ const DEFAULT: &str = "default";
 const TABLES: [&str; 2] = ["policy", "route"];
 
 impl PolicySet {
+    /// The keys of a policy that are known here: what a table `[policy.NAME]` can say.
+    #[cfg_attr(docsrs, doc(cfg(feature = "policy-toml")))]
+    pub const KEYS: &'static [&'static str] = &value::KEYS;
+
     /// A set from TOML, with `<toml>` for the name of its file in errors.
     ///
     /// A table `[policy.NAME]` makes a policy; its keys are `timeout`, `max`, `min` and `reserve`, durations in the
@@ -100,10 +104,6 @@ impl PolicySet {
         complaints.none(name)?;
         Ok(file.into_set())
     }
-
-    /// The keys of a policy that are known here: what a table `[policy.NAME]` can say.
-    #[cfg_attr(docsrs, doc(cfg(feature = "policy-toml")))]
-    pub const KEYS: &'static [&'static str] = &value::KEYS;
 
     /// A set from a file of TOML; see [`from_toml`](Self::from_toml). Blocks while it reads.
     ///

@@ -350,3 +350,48 @@ fn a_file_is_told_by_its_name() {
     assert_eq!(PolicySet::read(&path).unwrap().default_policy().least(), 3 * MS);
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+#[test]
+fn policies_among_other_tables_are_read_and_the_rest_is_somebody_elses() {
+    let text = "port = 80\n[policy.payment]\ntimeout = \"3s\"\nretries = 2\n[route]\nhost = 3\n[[listen]]\n";
+    let set = PolicySet::among("shop.toml", text, &["retries", "backoff"]).unwrap();
+    assert_eq!(set.named("payment").and_then(|policy| policy.timeout()), Some(3_000 * MS));
+    assert!(set.named("default").is_some() && set.named("report").is_none() && set.policies().count() == 2);
+    assert!(PolicySet::among("shop.toml", "", &[]).is_ok());
+}
+
+#[test]
+fn what_is_wrong_with_policies_among_other_tables_is_told_with_the_name_of_the_file() {
+    let told = |text| PolicySet::among("shop.toml", text, &["retries"]).unwrap_err().to_string();
+    let known = "timeout, max, min, reserve, covers, status, mode, on_invalid, on_missing, retries";
+    assert_eq!(
+        told("port = 80\n[policy.payment]\nretrys = 2\nmin = 3"),
+        format!(
+            "shop.toml:3:1: policy.payment.retrys: unknown key; expected one of {known}; did you mean `retries`?\n\
+             shop.toml:4:7: policy.payment.min: expected a duration in quotes, such as \"300ms\", \"1.5s\" or \"1h30m\", \
+             not a bare number"
+        )
+    );
+    assert_eq!(told("policy = 3"), "shop.toml:1:10: policy: expected a table, not a bare number");
+    // What is no TOML is told wherever it stands.
+    assert!(told("\u{feff}port = http\n").starts_with("shop.toml:1:8: port: string values must be quoted"));
+}
+
+#[test]
+fn the_keys_of_a_policy_are_those_that_are_read() {
+    for key in PolicySet::KEYS {
+        let told = complaints(&format!("[policy.a]\n{key} = []"));
+        assert!(told.contains(", not a list"), "{told}");
+    }
+}
+
+#[test]
+fn a_complaint_of_somebody_else_reads_like_ours() {
+    let complaint = Complaint::new(3, 7, "route.policy", "there is no policy `paymnt`");
+    assert_eq!(
+        complaint.clone().or_meant("paymnt", ["payment"]).message(),
+        "there is no policy `paymnt`; did you mean `payment`?"
+    );
+    assert_eq!(complaint.clone().or_meant("a", ["payment"]), complaint);
+    assert_eq!(complaint.to_string(), "3:7: route.policy: there is no policy `paymnt`");
+}
