@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, Response, StatusCode};
-use tower_deadline::{Exceeded, OriginKind, PropagateError};
+use tower_deadline::{Exceeded, PropagateError};
 
 use super::Outcome;
+use super::limit::Late;
 use crate::upstream::SendError;
 
 /// What an attempt came to.
@@ -36,18 +37,22 @@ impl Came {
         Self { is_sent: false, ..Self::sent(outcome) }
     }
 
-    /// `is_written`: whether it got as far as being written.
-    pub(super) fn of<B>(result: &Result<Response<B>, PropagateError>, is_written: bool) -> Self {
+    /// `is_limited`: whether the upstream was told the limit of the attempt, for the request has more left.
+    pub(super) fn of<B>(result: &Result<Response<B>, PropagateError>, is_limited: bool) -> Self {
         match result {
-            Ok(response) => match response.extensions().get() {
-                Some(exceeded) => Self::stopped(exceeded, is_written),
-                None => Self::answered(response.status(), response.headers()),
-            },
-            Err(PropagateError::Inner(error)) => match Exceeded::find(&**error) {
-                Some(exceeded) => Self::stopped(exceeded, is_written),
+            // R23: the deadline of the request is nobody's failure.
+            Ok(response) if response.extensions().get::<Exceeded>().is_some() => {
+                if is_limited {
+                    Self::sent(Outcome::Timeout)
+                } else {
+                    Self::FINAL
+                }
+            }
+            Ok(response) => Self::answered(response.status(), response.headers()),
+            Err(PropagateError::Inner(error)) => match Late::find(&**error) {
+                Some(late) => Self { is_sent: late.is_written, ..Self::sent(Outcome::Timeout) },
                 None => Self::failed(&**error),
             },
-            Err(PropagateError::Exceeded(exceeded)) => Self::stopped(exceeded, is_written),
             Err(_) => Self::FINAL,
         }
     }
@@ -59,14 +64,6 @@ impl Came {
         let waits = matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
         let after = if waits { headers.get(RETRY_AFTER).map(|value| seconds(value.as_bytes())) } else { None };
         Self { after, ..Self::sent(Outcome::Status(status)) }
-    }
-
-    /// R23: the deadline of the request is nobody's failure. The limit of an attempt is a line of this program.
-    fn stopped(exceeded: &Exceeded, is_written: bool) -> Self {
-        match exceeded.origin().kind() {
-            OriginKind::Code => Self { is_sent: is_written, ..Self::sent(Outcome::Timeout) },
-            _ => Self::FINAL,
-        }
     }
 
     fn failed(error: &(dyn Error + 'static)) -> Self {

@@ -1,7 +1,6 @@
 //! The attempts of one request.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,30 +8,21 @@ use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
 use tokio::time::sleep;
-use tower_deadline::{BoxError, Deadline, Exceeded, Journey, OriginKind, Policy, PropagateError, Stage, now};
+use tower_deadline::{BoxError, Exceeded, Journey, PropagateError, Stage};
 
 use super::burden::Burden;
 use super::came::Came;
 use super::discard::discard;
 use super::error::{Unanswered, told};
+use super::limit::{Late, left};
 use super::next::{Next, Progress};
 use super::plan::{Plan, is_safe};
 use super::replay::{Replay, Source};
 use super::{Outcome, Story};
+use crate::access::Record;
 use crate::count::{Attempt, Withheld};
 
 pub(super) type Answer<B> = Result<Response<B>, PropagateError>;
-
-/// In the extensions of a request: whether it got as far as being written.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Written(Arc<AtomicBool>);
-
-impl Written {
-    /// It is being written.
-    pub(crate) fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
 
 /// The attempts of a request that may be sent more than once, so far.
 #[derive(Debug)]
@@ -44,7 +34,8 @@ pub(super) struct Course<RB> {
     progress: Progress,
     attempts: u32,
     passed: Vec<(Arc<str>, Outcome)>,
-    written: Option<Written>,
+    /// Whether the limit of the attempt is less than what is left.
+    is_limited: bool,
 }
 
 /// What is to be done after an attempt.
@@ -76,7 +67,7 @@ where
             progress: Progress::default(),
             attempts: 0,
             passed: Vec::new(),
-            written: None,
+            is_limited: false,
         }
     }
 
@@ -97,13 +88,8 @@ where
             step.burden.name(),
             self.left().map_or_else(|| "without a deadline".to_owned(), |left| format!("{left:?} left")),
         );
-        let mut head = self.head.clone();
-        // Whoever may be sent again in any case need not know.
-        self.written = (!self.is_safe && step.limit.is_some()).then(Written::default);
-        if let Some(written) = &self.written {
-            head.extensions.insert(written.clone());
-        }
-        Request::from_parts(head, self.body.body())
+        self.is_limited = step.limit.is_some_and(|limit| self.left().is_none_or(|left| limit < left));
+        Request::from_parts(self.head.clone(), self.body.body())
     }
 
     /// Looks at what an attempt came to. Has to be called within a runtime.
@@ -111,8 +97,7 @@ where
     where
         B: Body<Data: Send, Error: Send> + Send + 'static,
     {
-        let is_written = self.written.as_ref().is_none_or(|written| written.0.load(Ordering::Relaxed));
-        let came = Came::of(&answer, is_written);
+        let came = Came::of(&answer, self.is_limited);
         let (next, withheld) = self.decide(&came);
         self.explain(&answer, next, withheld);
         let again = match next {
@@ -141,6 +126,7 @@ where
     pub(super) async fn again(&mut self, again: Again) -> Request<Replay<RB>> {
         if !again.wait.is_zero() {
             let _open = self.journey().map(|journey| journey.enter(Stage::Backoff));
+            let _noted = Record::of(&self.head.extensions).map(|record| record.enter(Stage::Backoff));
             sleep(again.wait).await;
         }
         self.request(again.kind)
@@ -182,12 +168,8 @@ where
         (!self.burden().withdraw()).then_some(Withheld::Budget)
     }
 
-    /// What is left for whoever is asked; `None` where nothing bounds it.
     fn left(&self) -> Option<Duration> {
-        let policy = self.journey().map(Journey::policy);
-        let deadline: &Deadline = self.head.extensions.get()?;
-        let counts = !policy.is_some_and(Policy::is_observed);
-        counts.then(|| deadline.reserve(policy.map(Policy::reserved).unwrap_or_default()).remaining(now()))
+        left(&self.head.extensions)
     }
 
     fn journey(&self) -> Option<&Journey> {
@@ -199,8 +181,12 @@ where
     }
 
     fn note(&mut self, outcome: Option<Outcome>) {
+        let Some(outcome) = outcome else { return };
         let name = Arc::clone(self.burden().name());
-        self.passed.extend(outcome.map(|outcome| (name, outcome)));
+        if let Some(record) = Record::of(&self.head.extensions) {
+            record.passed(&name, outcome);
+        }
+        self.passed.push((name, outcome));
     }
 
     /// The last attempt was made: tells who was asked.
@@ -270,5 +256,5 @@ where
 
 /// R23: the deadline of the request, and what its client did, are not for us to answer.
 fn is_upward(error: &PropagateError) -> bool {
-    Exceeded::find(error).is_some_and(|exceeded| exceeded.origin().kind() != OriginKind::Code)
+    Exceeded::find(error).is_some() && Late::find(error).is_none()
 }

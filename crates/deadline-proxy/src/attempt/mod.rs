@@ -18,8 +18,8 @@
 //! - *the budget of retries* of an upstream is spent; passing on is bounded by the length of the chain.
 //!
 //! A deadline of the request that has passed, here or at a hop which says so, ends the attempts (R23): it goes upward as
-//! it is. Does not bound an attempt and does not write what is left: [`PropagateLayer`](tower_deadline::PropagateLayer)
-//! around each upstream does, anew for each attempt. Does not choose an endpoint of an upstream, and does not count
+//! it is. What is left is written anew for each attempt, by the [`PropagateLayer`](tower_deadline::PropagateLayer) around
+//! each upstream. Does not choose an endpoint of an upstream, and does not count
 //! what a [`Pool`](crate::upstream::Pool) tries by itself before anything is sent.
 
 mod burden;
@@ -27,6 +27,7 @@ mod came;
 mod course;
 mod discard;
 mod error;
+mod limit;
 mod next;
 mod plan;
 mod replay;
@@ -37,9 +38,9 @@ mod story;
 mod tests;
 
 pub(crate) use self::burden::{Burden, MEASURED_EVERY};
-pub(crate) use self::course::Written;
 pub use self::error::PlanError;
 pub(crate) use self::error::{Unanswered, told};
+pub(crate) use self::limit::{Late, Limit};
 pub(crate) use self::plan::{Plan, Step};
 pub(crate) use self::service::Attempts;
 pub use self::settings::{Budget, End, Link, Outcome, Settings};

@@ -77,6 +77,7 @@ where
 {
     if !plan.goes_on(&request) {
         plan.first.burden.ask(Attempt::First);
+        tracing::debug!(target: "explain", "attempt: 1: {}, and no other", plan.first.burden.name());
         return (request.map(Replay::Once), None);
     }
     let mut course = Box::new(Course::new(plan, request));

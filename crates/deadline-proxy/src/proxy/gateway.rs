@@ -14,10 +14,10 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Versio
 use pin_project::pin_project;
 use tower::{Layer, Service};
 use tower_deadline::dialect::Call;
-use tower_deadline::{AnswerBody, Answers, Exceeded, OriginKind, PropagateError};
+use tower_deadline::{AnswerBody, Answers, Exceeded, PropagateError};
 
 use super::blame::{Chain, blame};
-use crate::attempt::{Unanswered, told};
+use crate::attempt::{Late, Unanswered, told};
 use crate::count::{self, Refusal};
 
 #[derive(Clone, Debug)]
@@ -151,8 +151,7 @@ impl Says {
         let unanswered = inner.and_then(|inner| inner.downcast_ref::<Unanswered>());
         // A request body that ran out of time comes back as the client's failure; it is a deadline all the same.
         let mut answer = match (Exceeded::find(error), unanswered) {
-            // The line of code is the one that holds an attempt to its limit.
-            (Some(exceeded), _) if exceeded.origin().kind() == OriginKind::Code => {
+            (Some(exceeded), _) if Late::find(error).is_some() => {
                 tracing::warn!(status = self.late.as_u16(), "{}", told(error));
                 self.answers.exceeded(exceeded, self.late, call)
             }
@@ -190,11 +189,13 @@ impl Says {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attempt::{Outcome, Story};
+    use crate::attempt::{Limit, Outcome, Story};
     use crate::upstream::SendError;
+    use http::Extensions;
+    use std::future::pending;
     use std::time::Duration;
     use tower_deadline::dialect::trail::DEADLINE_EXCEEDED;
-    use tower_deadline::{Cause, Deadline, Origin, Policy, Stage, now};
+    use tower_deadline::{BoxError, Cause, Deadline, Stage, now};
 
     #[test]
     fn a_request_has_one_host() {
@@ -212,11 +213,6 @@ mod tests {
 
     fn says() -> Says {
         GatewayLayer::new(Answers::new().hop("edge"), StatusCode::IM_A_TEAPOT, "edge").says
-    }
-
-    fn exceeded(origin: Origin) -> Exceeded {
-        let deadline = Deadline::after(now(), Duration::from_secs(5)).with_origin(origin);
-        Exceeded::new(deadline, Stage::Upstream, Cause::Deadline, now())
     }
 
     fn unanswered(last: Option<PropagateError>) -> PropagateError {
@@ -247,18 +243,22 @@ mod tests {
         assert_eq!(last, (503, detail.to_owned(), NAMES.to_owned()));
     }
 
-    #[test]
-    fn the_limit_of_an_attempt_is_answered_for_here_and_the_deadline_of_the_request_is_not() {
-        let limit = || PropagateError::Exceeded(exceeded(Origin::code()));
+    #[tokio::test(start_paused = true)]
+    async fn the_limit_of_an_attempt_is_answered_for_here_and_the_deadline_of_the_request_is_not() {
+        let late = || async {
+            let limit = Limit::new(Some(Duration::from_secs(5)), &Extensions::new());
+            PropagateError::Inner(limit.hold(pending::<Result<(), BoxError>>()).await.unwrap_err())
+        };
         let detail = "deadline of 5000 ms exceeded in stage upstream".to_owned();
-        assert_eq!(told(&limit()), Some((418, detail.clone(), String::new())));
-        assert_eq!(told(&unanswered(Some(limit()))), Some((418, detail, NAMES.to_owned())));
-        let answer = says().answer(&limit(), Call::Http).unwrap();
+        assert_eq!(told(&late().await), Some((418, detail.clone(), String::new())));
+        assert_eq!(told(&unanswered(Some(late().await))), Some((418, detail, NAMES.to_owned())));
+        let answer = says().answer(&late().await, Call::Http).unwrap();
         assert!(answer.headers().contains_key(&DEADLINE_EXCEEDED));
         assert!(answer.extensions().get::<Exceeded>().is_some());
-        let policy = || exceeded(Origin::Policy(Policy::new().name()));
-        assert_eq!(told(&PropagateError::Exceeded(policy())), None);
-        assert_eq!(told(&PropagateError::Inner(Box::new(policy()))), None);
+        let deadline = Deadline::after(now(), Duration::from_secs(5));
+        let exceeded = || Exceeded::new(deadline, Stage::Upstream, Cause::Deadline, now());
+        assert_eq!(told(&PropagateError::Exceeded(exceeded())), None);
+        assert_eq!(told(&PropagateError::Inner(Box::new(exceeded()))), None);
         assert_eq!(told(&PropagateError::Missing), None);
     }
 

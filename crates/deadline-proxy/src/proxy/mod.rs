@@ -31,7 +31,7 @@ use self::trailers::TrailersBody;
 use self::tunnel::Tunnels;
 use self::way::{Common, Way};
 use crate::access::{AccessLayer, AccessLog, admitted};
-use crate::attempt::{Attempts, Burden, MEASURED_EVERY, Step, Written};
+use crate::attempt::{Attempts, Burden, Limit, MEASURED_EVERY, Step};
 use crate::explain::{self, ExplainLayer};
 use crate::forward::{ForwardLayer, ReceiveLayer, stamp};
 use crate::limits::{BodyRateLayer, HeadCountLayer, Limits, TallyLayer};
@@ -129,8 +129,9 @@ impl Proxy {
     + Sync
     + 'static {
         let (answers, limits) = (self.answers.clone(), self.limits.settings());
-        // One for each upstream that a plan can name.
         let pools: Vec<_> = self.clusters.iter().map(|cluster| Pool::new(Arc::clone(cluster), workers)).collect();
+        // There is a pool for each upstream that a plan names.
+        let upstream = |step: &Step| upstream(pools[step.upstream].clone(), step.limit);
         let way = |way: &Way| {
             ServiceBuilder::new()
                 // A stranger at the edge is granted no more than the default (R7). The log has the route also of what is not
@@ -159,7 +160,7 @@ impl Proxy {
                 // An upstream that cannot be reached is a 502; what is no request for it is refused.
                 .layer(way.gateway.clone())
                 // Calls the upstreams of the chain, one after the other, and again where that is safe (R22, R38).
-                .service(Attempts::new(&way.plan, |step: &Step| link(pools[step.upstream].clone(), step.limit)))
+                .service(Attempts::new(&way.plan, upstream))
         };
         let ways = self.routes.iter().map(way).collect();
         ServiceBuilder::new()
@@ -202,23 +203,29 @@ impl Proxy {
     }
 }
 
-/// One upstream, with the most that a call of it takes.
-fn link<B: Sent>(
+/// What is called for each attempt, from the outside in.
+fn upstream<B: Sent>(
     pool: Pool<B>,
     limit: Option<Duration>,
 ) -> impl Service<Request<B>, Response = Response<WatchedBody<PooledBody<B>>>, Error = PropagateError, Future: Send>
 + Clone
 + Send
-+ Sync {
-    let bounded = limit.map_or_else(PropagateLayer::new, |limit| PropagateLayer::new().timeout(limit));
++ Sync
++ 'static {
     let fresh = PropagateLayer::new();
     ServiceBuilder::new()
-        // Bounds the attempt, and writes what is left.
-        .layer(bounded)
-        // Writes it again at the last moment: when a connection is there (R2, R22).
-        .service(service_fn(move |request| {
-            let (pool, fresh) = (pool.clone(), fresh.clone());
-            async move { pool.send(request, |request| write(&fresh, request)).await }
+        // Bounds the attempt by the deadline of the request, and writes what is left.
+        .layer(PropagateLayer::new())
+        // Bounds it by its own limit, and writes what is left at the last moment: when a connection is there (R2, R22).
+        .service(service_fn(move |request: Request<B>| {
+            let (pool, fresh, limit) = (pool.clone(), fresh.clone(), Limit::new(limit, request.extensions()));
+            async move {
+                let before = |request: &mut Request<B>| {
+                    limit.tell(request);
+                    write(&fresh, request)
+                };
+                limit.hold(pool.send(request, before)).await
+            }
         }))
 }
 
@@ -232,9 +239,6 @@ fn write<B>(fresh: &PropagateLayer, request: &mut Request<B>) -> Result<(), Prop
     match &written {
         Ok(_) => explain::sent(request),
         Err(error) => explain::unsent(error),
-    }
-    if let Some(told) = request.extensions().get::<Written>() {
-        told.set();
     }
     written.map(drop)
 }

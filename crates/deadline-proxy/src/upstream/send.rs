@@ -22,8 +22,8 @@ impl<B: Sent> Pool<B> {
     /// Sends a request to an endpoint, and returns its answer.
     ///
     /// `before` looks at the request at the last moment: a connection is there, and the request has the form that it
-    /// needs (R2), and the fields of this upstream. It is called again for each attempt (R22), and what it refuses is not sent, which costs no
-    /// connection (R16). Waiting for a connection is stage `pool` of the [`Journey`] in the request's extensions, if
+    /// needs (R2), and the fields of this upstream. It is called again for each attempt (R22), and what it refuses is
+    /// not sent, which costs no connection (R16). Waiting for a connection is stage `pool` of the [`Journey`] in the request's extensions, if
     /// there is one, and making one is stage `connect`; both, and the time until the head comes, are noted in its
     /// [`Record`].
     ///

@@ -38,7 +38,8 @@ async fn what_a_chain_does_not_name_is_the_answer() {
         ("timeout", Play::Stuck, 2),
         ("connect", Play::Stuck, 1),
         ("any", Play::Hang, 2),
-        ("any", Play::Late, 1),
+        // What was told was the limit of the attempt.
+        ("timeout", Play::Late, 2),
     ] {
         let limit = |settings: &mut Settings| settings.chain[0].limit = Some(10 * MS);
         let upstreams = chain(&[(&[on], std::slice::from_ref(&play)), (&[], &[Play::Status(200)])], limit);

@@ -26,7 +26,7 @@ use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_deadline::{Deadline, Exceeded, Journey, Policy, PropagateError, PropagateLayer, WatchedBody, now};
 
 use super::replay::Replay;
-use super::{Attempts, Budget, Burden, Link, Plan, Settings, Unanswered, Written};
+use super::{Attempts, Budget, Burden, Limit, Link, Plan, Settings, Unanswered};
 use crate::upstream::SendError;
 
 const MS: Duration = Duration::from_millis(1);
@@ -96,11 +96,21 @@ impl Upstreams {
         let scripts: Vec<_> = scripts.into_iter().map(|plays| Arc::new(Mutex::new(VecDeque::from(plays)))).collect();
         let attempts = Attempts::new(&plan, |step| {
             let (seen, script, upstream) = (Arc::clone(&seen), Arc::clone(&scripts[step.upstream]), step.upstream);
-            let bounds = step.limit.map_or_else(PropagateLayer::new, |limit| PropagateLayer::new().timeout(limit));
-            let service = ServiceBuilder::new().layer(bounds).service(service_fn(move |request| {
-                let play = script.lock().unwrap().pop_front().expect("an attempt that nobody expects");
-                attempt(Arc::clone(&seen), play, request, (upstream, start))
-            }));
+            let limit = step.limit;
+            let fresh = PropagateLayer::new();
+            let service =
+                ServiceBuilder::new().layer(fresh.clone()).service(service_fn(move |mut request: Request<_>| {
+                    let play = script.lock().unwrap().pop_front().expect("an attempt that nobody expects");
+                    let limit = Limit::new(limit, request.extensions());
+                    if !matches!(play, Play::Connect | Play::Stuck) {
+                        limit.tell(&mut request);
+                        let mut headers = std::mem::take(request.headers_mut());
+                        fresh.write(&mut headers, request.extensions()).unwrap();
+                        *request.headers_mut() = headers;
+                    }
+                    let attempt = attempt(Arc::clone(&seen), play, request, (upstream, start));
+                    async move { limit.hold(attempt).await }
+                }));
             BoxCloneSyncService::new(service)
         });
         Self { attempts, seen, burdens }
@@ -136,9 +146,6 @@ fn attempt(
         let (head, body) = request.into_parts();
         let is_written = !matches!(play, Play::Connect | Play::Stuck);
         let body = if is_written {
-            if let Some(written) = head.extensions.get::<Written>() {
-                written.set();
-            }
             String::from_utf8(body.collect().await.unwrap().to_bytes().into()).unwrap()
         } else {
             String::new()

@@ -49,13 +49,13 @@ fn model(case: &Case) -> (Vec<usize>, String) {
         next[at] += 1;
         asked.push(at);
         let (outcome, told, is_done, is_retriable) = match play {
-            Play::Late => return (asked, "504".to_owned()),
             Play::Status(status @ (200 | 302)) => return (asked, status.to_string()),
             Play::Status(status) => (status.to_string(), status.to_string(), true, [502, 503].contains(status)),
             Play::Says(status, ..) => (status.to_string(), status.to_string(), true, *status == 429),
             Play::Connect => ("connect".to_owned(), "failed".to_owned(), false, true),
             Play::Broken { .. } => ("broken".to_owned(), "failed".to_owned(), true, true),
             Play::Hang => ("timeout".to_owned(), "failed".to_owned(), true, true),
+            Play::Late => ("timeout".to_owned(), "504".to_owned(), true, true),
             Play::Stuck => ("timeout".to_owned(), "failed".to_owned(), false, true),
         };
         if is_done && case.method == "POST" {

@@ -17,7 +17,7 @@ async fn came(act: fn(h2::server::Connection<tokio::io::DuplexStream, Bytes>) ->
     let source = send.send_request(request).await.unwrap_err();
     let endpoint = crate::upstream::Name::scripted("peer");
     let error = SendError::<PropagateError>::Exchange { endpoint, is_kept: false, source };
-    Came::of::<()>(&Err(PropagateError::Inner(error.into())), true)
+    Came::of::<()>(&Err(PropagateError::Inner(error.into())), false)
 }
 
 async fn reset(mut connection: h2::server::Connection<tokio::io::DuplexStream, Bytes>, reason: Reason) {
@@ -79,5 +79,5 @@ async fn goodbye(last: u8) -> Came {
     let source = send.send_request(request).await.unwrap_err();
     let endpoint = crate::upstream::Name::scripted("peer");
     let error = SendError::<PropagateError>::Exchange { endpoint, is_kept: false, source };
-    Came::of::<()>(&Err(PropagateError::Inner(error.into())), true)
+    Came::of::<()>(&Err(PropagateError::Inner(error.into())), false)
 }

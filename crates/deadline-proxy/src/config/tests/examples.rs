@@ -11,7 +11,7 @@ use crate::attempt::{End, Outcome};
 
 /// The example of this name.
 fn path(name: &str) -> PathBuf {
-    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/config").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/config").join(name)
 }
 
 #[track_caller]
@@ -45,7 +45,7 @@ fn the_reference_says_every_key_and_means_what_it_says() {
     let text = fs::read_to_string(path("reference.toml")).unwrap();
     let said = toml::Value::Table(text.parse().unwrap());
     let mut missing = Vec::new();
-    unsaid(&crate::config::schema(), &[&said], "", &mut missing);
+    unsaid(&schema(), &[&said], "", &mut missing);
     assert!(missing.is_empty(), "{missing:?}");
 }
 

@@ -64,7 +64,7 @@ fn each_table(
 #[test]
 fn what_is_called_a_default_is_what_holds_without_it() {
     let (mut explicit, mut count) = (sparse(), 0);
-    each_table(&crate::config::schema(), &mut explicit, "", &mut |known, table, _| {
+    each_table(&schema(), &mut explicit, "", &mut |known, table, _| {
         for (key, schema) in known {
             if let Some(default) = schema.get("default").filter(|_| !table.contains_key(key)) {
                 table.insert(key.clone(), default.clone());
@@ -83,7 +83,7 @@ fn what_is_called_a_default_is_what_holds_without_it() {
 
 #[test]
 fn every_example_of_a_key_can_stand_there() {
-    let schema = crate::config::schema();
+    let schema = schema();
     let mut cases = Vec::new();
     each_table(&schema, &mut sparse(), "", &mut |known, _, path| {
         for (key, schema) in known {
@@ -129,7 +129,7 @@ fn every_key_is_described_and_its_table_knows_no_other() {
         }
     }
     let mut count = 0;
-    let schema = crate::config::schema();
+    let schema = schema();
     check(&schema, "", &mut count);
     assert!(count > 90, "{count} keys");
     assert!(!schema.to_string().contains("$ref"), "it is in one piece");
@@ -137,7 +137,7 @@ fn every_key_is_described_and_its_table_knows_no_other() {
 
 #[test]
 fn the_schema_has_the_keys_of_a_policy_that_its_reader_has() {
-    let schema = crate::config::schema();
+    let schema = schema();
     let policy = schema["properties"]["policy"]["additionalProperties"]["properties"].as_object().unwrap();
     let mut keys: Vec<_> = PolicySet::KEYS.iter().chain(&OWN_KEYS).map(|key| (*key).to_owned()).collect();
     keys.sort();

@@ -257,3 +257,22 @@ async fn an_answer_that_is_whole_before_its_request_frees_the_connection_when_th
     settle().await;
     assert_eq!(pool.state().counts(), (1, 1, 0, 0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_upstream_has_fields_of_its_own_in_the_place_of_the_clients() {
+    let peer = Peer::echo();
+    let pool = pool(&peer, |settings| {
+        settings.fields = vec![(http::header::AUTHORIZATION, "Bearer ours".parse().unwrap())];
+    });
+    let mut request = get("/a");
+    for theirs in ["Bearer one", "Bearer two"] {
+        request.headers_mut().append("authorization", theirs.parse().unwrap());
+    }
+    let mut seen = Vec::new();
+    let answer = pool.send(request, |request| {
+        seen.extend(request.headers().get_all("authorization").iter().cloned());
+        Ok::<_, Infallible>(())
+    });
+    answer.await.unwrap();
+    assert_eq!(seen, ["Bearer ours"]);
+}

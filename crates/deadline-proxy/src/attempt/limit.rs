@@ -1,0 +1,183 @@
+//! The most that one attempt may take.
+//!
+//! Covers an attempt from its beginning to the head of its answer: then there is no other attempt to make, and only the
+//! deadline of the request counts. The upstream is told the sooner of the two (R21).
+
+use std::error::Error;
+use std::fmt;
+use std::future::poll_fn;
+use std::iter::successors;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use http::{Extensions, Request};
+use tokio::task::unconstrained;
+use tokio::time::{Instant, Sleep, sleep_until};
+use tower_deadline::{BoxError, Cause, Deadline, Exceeded, Journey, Origin, Stage, now};
+
+/// What one attempt is held to, beside the deadline of its request.
+#[derive(Debug)]
+pub(crate) struct Limit {
+    /// `None` where the request has less left.
+    deadline: Option<Deadline>,
+    is_written: AtomicBool,
+}
+
+/// The limit of an attempt has passed.
+#[derive(Debug)]
+pub(crate) struct Late {
+    exceeded: Exceeded,
+    /// Whether the upstream may have begun to do what it was asked.
+    pub(super) is_written: bool,
+}
+
+impl Late {
+    /// The first in a chain of causes.
+    pub(crate) fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
+        successors(Some(error), |error| (*error).source()).find_map(|error| error.downcast_ref())
+    }
+}
+
+impl fmt::Display for Late {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no answer within the {:?} that one attempt may take", self.exceeded.budget())
+    }
+}
+
+impl Error for Late {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.exceeded)
+    }
+}
+
+impl Limit {
+    /// For an attempt of the request with these extensions, which begins now.
+    pub(crate) fn new(limit: Option<Duration>, extensions: &Extensions) -> Self {
+        let deadline = limit
+            .filter(|limit| left(extensions).is_none_or(|left| *limit < left))
+            .map(|limit| Deadline::after(now(), limit).with_origin(Origin::code()));
+        Self { deadline, is_written: AtomicBool::new(false) }
+    }
+
+    /// Has to be called when the request is about to be written, before what is left is: there may be less.
+    pub(crate) fn tell<B>(&self, request: &mut Request<B>) {
+        if let Some(limit) = self.deadline {
+            let left = request.extensions_mut().get_or_insert_with(|| limit);
+            *left = left.sooner(limit);
+        }
+        self.is_written.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits for the head of an answer, and no longer than this. Dropping the future cancels the attempt.
+    pub(crate) async fn hold<T, E: Into<BoxError>>(
+        &self,
+        attempt: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, BoxError> {
+        let (mut attempt, mut timer) = (pin!(attempt), None::<Pin<Box<Sleep>>>);
+        poll_fn(|cx| {
+            // R11: value before timer.
+            if let Poll::Ready(answer) = attempt.as_mut().poll(cx) {
+                return Poll::Ready(answer.map_err(Into::into));
+            }
+            let Some(deadline) = self.deadline else { return Poll::Pending };
+            let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(Instant::from_std(deadline.instant()))));
+            // Nothing inside can starve it.
+            pin!(unconstrained(timer)).poll(cx).map(|()| Err(self.late(deadline).into()))
+        })
+        .await
+    }
+
+    fn late(&self, deadline: Deadline) -> Late {
+        let exceeded = Exceeded::new(deadline, Stage::Upstream, Cause::Deadline, now());
+        Late { exceeded, is_written: self.is_written.load(Ordering::Relaxed) }
+    }
+}
+
+/// What is left for whoever is asked; `None` where nothing bounds it.
+pub(super) fn left(extensions: &Extensions) -> Option<Duration> {
+    let policy = extensions.get().map(Journey::policy);
+    let deadline: &Deadline = extensions.get()?;
+    let reserve = policy.map(|policy| policy.reserved()).unwrap_or_default();
+    // What is only observed withholds nothing.
+    let counts = policy.is_none_or(|policy| !policy.is_observed());
+    counts.then(|| deadline.reserve(reserve).remaining(now()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::pending;
+    use tokio::time::sleep;
+    use tower_deadline::{Mode, Policy};
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn within(time: Duration, mode: Mode) -> Extensions {
+        let mut extensions = Extensions::new();
+        extensions.insert(Journey::new(Policy::new().mode(mode).into(), true));
+        extensions.insert(Deadline::after(now(), time));
+        extensions
+    }
+
+    async fn held(limit: &Limit, took: Duration) -> Result<(), BoxError> {
+        let attempt = async {
+            sleep(took).await;
+            Ok::<_, BoxError>(())
+        };
+        limit.hold(attempt).await
+    }
+
+    // R11
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_at_the_very_instant_is_one() {
+        for (took, is_late) in [(99, false), (100, false), (101, true)] {
+            let limit = Limit::new(Some(100 * MS), &Extensions::new());
+            assert_eq!(held(&limit, took * MS).await.is_err(), is_late, "{took}");
+        }
+        assert!(held(&Limit::new(None, &Extensions::new()), 1_000_000 * MS).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_sooner_of_both_is_told() {
+        for (limit, left, mode, told) in [
+            (Some(100), 200, Mode::Enforce, 100),
+            (Some(200), 200, Mode::Enforce, 200),
+            (Some(300), 200, Mode::Enforce, 200),
+            (None, 200, Mode::Enforce, 200),
+        ] {
+            let mut request = Request::new(());
+            *request.extensions_mut() = within(left * MS, mode);
+            let limit = Limit::new(limit.map(|limit| limit * MS), request.extensions());
+            limit.tell(&mut request);
+            let found: &Deadline = request.extensions().get().unwrap();
+            assert_eq!(found.remaining(now()), told * MS);
+        }
+        let mut bare = Request::new(());
+        Limit::new(Some(MS), bare.extensions()).tell(&mut bare);
+        assert_eq!(bare.extensions().get::<Deadline>().unwrap().budget(), MS);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_beyond_the_deadline_of_the_request_is_none() {
+        for (mode, is_held) in [(Mode::Enforce, false), (Mode::Observe, true)] {
+            let limit = Limit::new(Some(100 * MS), &within(50 * MS, mode));
+            let held = tokio::time::timeout(1000 * MS, limit.hold(pending::<Result<(), BoxError>>())).await;
+            assert_eq!(held.is_ok(), is_held, "{mode:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whether_it_was_written_is_known() {
+        for is_written in [false, true] {
+            let limit = Limit::new(Some(MS), &Extensions::new());
+            if is_written {
+                limit.tell(&mut Request::new(()));
+            }
+            let error = held(&limit, 2 * MS).await.unwrap_err();
+            assert_eq!(Late::find(&*error).map(|late| late.is_written), Some(is_written));
+            assert_eq!(error.to_string(), "no answer within the 1ms that one attempt may take");
+        }
+    }
+}
