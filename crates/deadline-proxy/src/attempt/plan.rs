@@ -87,3 +87,37 @@ impl fmt::Display for Plan {
 pub(super) fn is_safe<B>(request: &Request<B>) -> bool {
     request.method().is_idempotent() && !request.headers().contains_key(UPGRADE)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attempt::{Budget, Link};
+
+    fn plan(chain: &[usize], change: impl FnOnce(&mut Settings)) -> Result<String, String> {
+        let burden = |name: &&str| Arc::new(Burden::new(name, Budget::default()).unwrap());
+        let burdens: Vec<_> = ["corp", "golang"].iter().map(burden).collect();
+        let mut settings = Settings::once(0);
+        settings.chain = chain.iter().copied().map(Link::new).collect();
+        change(&mut settings);
+        let plan = Plan::new(&settings, &burdens, "edge");
+        plan.map(|plan| plan.to_string()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_chain_names_upstreams_that_there_are() {
+        assert_eq!(plan(&[], |_| {}), Err("at least one upstream is expected".to_owned()));
+        let error = "upstream 2: one of the 2 that there are is expected, from 0";
+        assert_eq!(plan(&[0, 2], |_| {}), Err(error.to_owned()));
+    }
+
+    #[test]
+    fn a_plan_is_told_in_words() {
+        assert_eq!(plan(&[1], |_| {}).as_deref(), Ok("golang; 0 retries"));
+        let told = plan(&[0, 1], |settings| {
+            settings.chain[0].limit = Some(Duration::from_secs(5));
+            settings.chain[0].on = ["404", "connect"].map(|on| on.parse().unwrap()).into();
+            (settings.end, settings.retries) = (End::Off, 2);
+        });
+        assert_eq!(told.as_deref(), Ok("corp (5s each; passes on 404, connect), then golang, then off; 2 retries"));
+    }
+}

@@ -32,7 +32,8 @@ pub struct Settings {
 pub struct Link {
     /// Its place among those of the proxy.
     pub upstream: usize,
-    /// The most that one try takes, within the deadline; the deadline alone where there is none.
+    /// The most that one try takes up to the head of its answer, within the deadline; the deadline alone where there is
+    /// none. A body takes as long as the deadline allows: once it has begun there is no other try to make.
     pub limit: Option<Duration>,
     /// What passes on to the next.
     pub on: Vec<Outcome>,
@@ -71,7 +72,8 @@ pub enum Outcome {
 #[non_exhaustive]
 pub struct Budget {
     /// As a share of the requests that are sent there. 0.2 by default: an upstream that fails half of the time is asked
-    /// one and a fifth times as often, and not twice.
+    /// one and a fifth times as often, and not twice. Below 1 it is taken as one retry for a whole number of requests,
+    /// never more than asked for: 0.3 is one in four. From 0 to 1000.
     pub ratio: f64,
     /// So many a second are free, so that a quiet upstream can be retried at all. 1 by default.
     pub min_per_second: u32,
