@@ -3,17 +3,19 @@
 //! Over HTTP/1.1 byte for byte as it was asked about, so that also what is malformed is explained.
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::io::{self, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderName, HeaderValue, Request, StatusCode, Uri};
 use http_body::{Body, Frame, SizeHint};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, split};
+use tower_deadline::BoxError;
 
 use super::{Ask, Error};
 use crate::client::Client;
@@ -66,7 +68,7 @@ impl<'a> Exchange<'a> {
             }
             .await;
             // Half closed, it would have left.
-            std::future::pending::<()>().await;
+            pending::<()>().await;
         };
         tokio::select! {
             status = status(&mut reader) => status,
@@ -78,7 +80,7 @@ impl<'a> Exchange<'a> {
         let Ask { method, path, fields, body, .. } = self.ask;
         let mut head = Vec::new();
         write!(head, "{method} {path} HTTP/1.1\r\n")?;
-        let host = self.ask.default_host().map(|host| (http::header::HOST, host));
+        let host = self.ask.default_host().map(|host| (HOST, host));
         let has_length = self.ask.says(&CONTENT_LENGTH).is_some() || self.is_chunked();
         let length = body.filter(|_| !has_length).map(|length| (CONTENT_LENGTH, HeaderValue::from(length)));
         for (name, value) in host.iter().chain(fields).chain(&length) {
@@ -107,10 +109,10 @@ impl<'a> Exchange<'a> {
         if self.is_chunked() { writer.write_all(b"0\r\n\r\n").await } else { Ok(()) }
     }
 
-    async fn http2(&self, connection: DuplexStream) -> Result<StatusCode, Box<dyn std::error::Error + Send + Sync>> {
+    async fn http2(&self, connection: DuplexStream) -> Result<StatusCode, BoxError> {
         let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(connection)).await?;
         tokio::spawn(connection);
-        let host = self.ask.default_host().or_else(|| self.ask.says(&http::header::HOST).cloned());
+        let host = self.ask.default_host().or_else(|| self.ask.says(&HOST).cloned());
         let host = host.unwrap_or_else(|| HeaderValue::from_static("localhost"));
         let scheme = if self.client.tls { "https" } else { "http" };
         let uri = Uri::builder().scheme(scheme).authority(host.as_bytes()).path_and_query(self.ask.path.clone());

@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use http::HeaderName;
+use tower_deadline::BoxError;
 
 use crate::listen::Address;
 use crate::{limits, proxy};
@@ -36,7 +37,7 @@ pub enum Error {
     /// No runtime could be had.
     Runtime(io::Error),
     /// The request could not be written, or the answer not be read.
-    Exchange(Box<dyn std::error::Error + Send + Sync>),
+    Exchange(BoxError),
     /// The connection was closed without an answer.
     Closed,
     /// Something waits that should not.
