@@ -1,7 +1,7 @@
 //! `check`: everything that can be known of settings without a network.
 //!
 //! Covers certificates, keys and authorities, the limits, and the proxy itself, which is made ready as for
-//! [`run`](crate::run()). Opens no listener, asks for no name and calls nobody.
+//! [`run`](mod@crate::run). Opens no listener, asks for no name and calls nobody.
 
 use std::collections::HashSet;
 use std::fmt;

@@ -1,9 +1,9 @@
 //! What a proxy would do with one request, without sending it.
 //!
 //! Covers putting the request to the very service that would proxy it, and collecting what is told on the way. Decides
-//! and foretells nothing: the connection, the layers and the pools are those of [`run`](crate::run()), and every upstream is
-//! somebody in this process who answers 200 to everything. So nobody outside is called, no name is asked for, and what
-//! an upstream would say cannot be known. One that speaks TLS is taken for one that chooses HTTP/1.1.
+//! and foretells nothing: the connection, the layers and the pools are those of [`run`](mod@crate::run), and every
+//! upstream is somebody in this process who answers 200 to everything. So nobody outside is called, no name is asked
+//! for, and what an upstream would say cannot be known. One that speaks TLS is taken for one that chooses HTTP/1.1.
 
 mod ask;
 mod client;

@@ -19,8 +19,8 @@
 //!
 //! # Where they stand
 //!
-//! [`ExplainLayer`] outside of whatever decides: what it wraps tells of one request. [`admission`] right outside of
-//! [`DeadlineLayer`](tower_deadline::DeadlineLayer), [`sent`] at the last moment before a request is written.
+//! `ExplainLayer` outside of whatever decides: what it wraps tells of one request. `admission` right outside of
+//! [`DeadlineLayer`](tower_deadline::DeadlineLayer), `sent` at the last moment before a request is written.
 
 mod admission;
 mod answer;
