@@ -4,23 +4,32 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+mod chance;
+mod crowd;
 mod curl;
 mod folder;
 pub(crate) mod frames;
 mod h2c;
 mod head;
 mod http1;
+mod manner;
+mod message;
+mod mirror;
 mod program;
 mod proxy;
 mod scripts;
 mod server;
 mod upstream;
 
+pub(crate) use self::chance::Chance;
+pub(crate) use self::crowd::{Asked, Told, crowd};
 pub(crate) use self::curl::{Answer, curl};
 pub(crate) use self::folder::Folder;
 pub(crate) use self::h2c::{End, H2Client, Reply};
 pub(crate) use self::head::{Head, timeout};
 pub(crate) use self::http1::Http1Client;
+pub(crate) use self::manner::Manner;
+pub(crate) use self::mirror::{Act, Ended, Mirror, Then, Visit};
 pub(crate) use self::program::{Finished, Program, binary};
 pub(crate) use self::proxy::Proxy;
 pub(crate) use self::server::{AnyBody, Server, body, scripted};
@@ -32,7 +41,7 @@ pub(crate) const MS: Duration = Duration::from_millis(1);
 const LIMIT: Duration = Duration::from_secs(15);
 
 /// How much later than it is due something may happen on a machine that is busy building.
-const SLACK: Duration = Duration::from_millis(1700);
+pub(crate) const SLACK: Duration = Duration::from_millis(1700);
 
 /// What `future` yields; it must not take for ever.
 pub(crate) async fn soon<F: Future>(what: &str, future: F) -> F::Output {

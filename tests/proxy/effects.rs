@@ -1,0 +1,123 @@
+//! What a request does is done once (RFC 9110 §9.2.2): what is sent again, and what never.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::support::{Act, Asked, Chance, Http1Client, MS, Mirror, Proxy, Then, Told, Visit, crowd};
+
+const WHOLE: Duration = Duration::from_secs(5);
+
+/// A proxy that tries all it may, at the same upstream and at the next.
+async fn eager(a: &Mirror, b: &Mirror, more: &str) -> Proxy {
+    let rest = format!(
+        "[policy.default]\nretries = 3\nbackoff = \"1ms\"\n[retry_budget]\nratio = 10.0\n\
+         [[route]]\nupstream = \"a|b\"\ntry_timeout = \"100ms\"\n{more}"
+    );
+    Proxy::of(&[("a", a.address), ("b", b.address)], &rest).await
+}
+
+/// A proxy of one upstream, with this policy.
+async fn alone(mirror: &Mirror, policy: &str, more: &str) -> Proxy {
+    let rest = format!("[policy.default]\n{policy}\n[[route]]\nupstream = \"a\"\n{more}");
+    Proxy::of(&[("a", mirror.address)], &rest).await
+}
+
+async fn ask(proxy: &Proxy, asked: Asked) -> Told {
+    asked.put(&mut Http1Client::connect(proxy.address).await).await
+}
+
+/// Fails most of the time after it has read all of a request, as if it had been done.
+fn fail(seed: u64) -> impl Fn(&Visit, usize) -> Act + Send + Sync {
+    move |_, number| match Chance::of(seed, number).share() {
+        ..0.2 => Act::answer(503, "", "busy\n"),
+        ..0.3 => Act::answer(500, "", "oops\n"),
+        ..0.4 => Act::answer(404, "", "none\n"),
+        ..0.55 => Act::now(Then::Close),
+        ..0.7 => Act::now(Then::Reset),
+        ..0.75 => Act::now(Then::Stall),
+        ..0.77 => Act::now(Then::Leave(5 * MS)),
+        _ => Act::answer(200, "", "done\n"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_post_has_one_effect_at_most() {
+    let (a, b) = (Mirror::start(fail(21)).await, Mirror::start(fail(22)).await);
+    let proxy = eager(&a, &b, "").await;
+    let posts = |number: usize| {
+        let start = if number.is_multiple_of(2) { "POST /" } else { "PATCH /" };
+        Asked::with_body(start, WHOLE, format!("token {number}"))
+    };
+    let told = crowd(&proxy, 20, 1_000, posts).await;
+    let mut effects: HashMap<_, usize> = HashMap::new();
+    for visit in a.visits().into_iter().chain(b.visits()) {
+        *effects.entry(String::from_utf8(visit.body).unwrap()).or_default() += 1;
+    }
+    let twice: Vec<_> = effects.iter().filter(|(_, effects)| **effects > 1).collect();
+    assert!(twice.is_empty(), "{twice:?}");
+    let done = told.iter().filter(|told| told.status() == 200).count();
+    println!("{} of 1000 arrived, {done} are known to be done", effects.len());
+    // Whoever did not arrive at the first did at the second.
+    assert!(effects.len() > 990 && done > 200, "{} {done}", effects.len());
+    assert!(told.iter().filter(|told| told.status() == 200).all(|told| effects.contains_key(&told.asked.body)));
+    // The same upstreams are asked more than once for what can be done twice.
+    let before = a.visits().len() + b.visits().len();
+    crowd(&proxy, 20, 200, |number| Asked::with_body("PUT /", WHOLE, format!("token {number}"))).await;
+    assert!(a.visits().len() + b.visits().len() > before + 300);
+}
+
+#[tokio::test]
+async fn a_body_is_sent_again_byte_for_byte() {
+    let once = |_: &Visit, number: usize| Act::answer(if number == 0 { 503 } else { 200 }, "", "ok\n");
+    let body: String = (0..10_240).map(|at| char::from(b'!' + u8::try_from(at * 7 % 90).unwrap())).collect();
+    for (more, visits, status) in [("", 2, 200), ("replay = 10239\n", 1, 503), ("replay = 10240\n", 2, 200)] {
+        let mirror = Mirror::start(once).await;
+        let proxy = alone(&mirror, "retries = 2\nbackoff = \"1ms\"", more).await;
+        let told = ask(&proxy, Asked::with_body("PUT /", WHOLE, body.clone())).await;
+        let came = mirror.visits();
+        assert_eq!((told.status(), came.len()), (status, visits), "{more}");
+        assert!(came.iter().all(|visit| visit.body == body.as_bytes()), "{more}");
+        let lengths: Vec<_> = came.iter().map(|visit| visit.head.headers["content-length"].clone()).collect();
+        assert!(lengths.iter().all(|length| length == "10240"), "{more} {lengths:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_in_chunks_is_sent_again_as_it_is() {
+    let mirror = Mirror::start(|_, number| Act::answer(if number == 0 { 503 } else { 200 }, "", "ok\n")).await;
+    let proxy = alone(&mirror, "retries = 2\nbackoff = \"1ms\"", "").await;
+    let mut client = Http1Client::connect(proxy.address).await;
+    let fields = "host: a\r\nx-request-timeout: 5s\r\ntransfer-encoding: chunked\r\n";
+    client.send(&format!("PUT / HTTP/1.1\r\n{fields}\r\n3\r\none\r\n")).await;
+    client.send("4\r\nfour\r\n0\r\n\r\n").await;
+    assert_eq!(client.answer().await.0.status(), 200);
+    let bodies: Vec<_> = mirror.visits().into_iter().map(|visit| visit.body).collect();
+    assert_eq!(bodies, [b"onefour", b"onefour"]);
+}
+
+/// A kept connection that an upstream closes at the very moment of a request: it says nothing of the request.
+#[tokio::test]
+async fn a_kept_connection_that_closes_is_nobodys_fault_where_it_can_be_sent_again() {
+    for (start, status, visits) in [("GET /", 200, 2), ("PUT /", 200, 2), ("POST /", 502, 1)] {
+        let mirror = Mirror::start(|visit, _| match visit.turn {
+            0 => Act::answer(200, "", "ok\n"),
+            _ => Act::now(Then::Close),
+        })
+        .await;
+        // Without any retries.
+        let proxy = alone(&mirror, "", "").await;
+        let mut client = Http1Client::connect(proxy.address).await;
+        assert_eq!(Asked::get("/first", WHOLE).put(&mut client).await.status(), 200);
+        let body = if start == "GET /" { "" } else { "token" };
+        let told = Asked::with_body(start, WHOLE, body).put(&mut client).await;
+        assert_eq!((told.status(), mirror.visits_for("/")), (status, visits), "{start}: {told:?}");
+        assert_eq!(mirror.visits()[1].turn, 1, "{start} came on the kept one");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_was_not_kept_and_closes_is_a_502() {
+    let mirror = Mirror::start(|_, _| Act::now(Then::Close)).await;
+    let proxy = alone(&mirror, "", "").await;
+    assert_eq!((ask(&proxy, Asked::get("/", WHOLE)).await.status(), mirror.visits().len()), (502, 1));
+}

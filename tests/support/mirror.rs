@@ -1,0 +1,202 @@
+//! An upstream whose every answer is scripted, and that tells afterwards what it was asked.
+
+use std::future::pending;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use super::Head;
+use super::message::Message;
+
+/// What it does with a request.
+#[derive(Clone, Debug)]
+pub(crate) struct Act {
+    pub(crate) after: Duration,
+    pub(crate) then: Then,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Then {
+    /// These bytes, and the connection is kept.
+    Answer(String),
+    /// Closes the connection, as whoever has had enough of it.
+    Close,
+    /// Resets the connection.
+    Reset,
+    /// Does nothing until the peer leaves.
+    Stall,
+    /// Resets the connection, and is not there for so long.
+    Leave(Duration),
+}
+
+/// How it ended with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Answered,
+    /// By the mirror itself.
+    BrokenOff,
+    /// The peer left first.
+    Cancelled,
+}
+
+/// A request, whole, and what became of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Visit {
+    pub(crate) head: Head,
+    pub(crate) body: Vec<u8>,
+    /// How many came before it on its connection.
+    pub(crate) turn: usize,
+    pub(crate) at: Instant,
+    /// `None` until then.
+    pub(crate) ended: Option<Ended>,
+}
+
+/// An HTTP/1.1 server that plays an act for each request. Ends with its value, so that its port refuses connections.
+pub(crate) struct Mirror {
+    pub(crate) address: SocketAddr,
+    /// In the order in which their last bytes came.
+    visits: Arc<Mutex<Vec<Visit>>>,
+    /// Whether it is there.
+    is_here: watch::Sender<bool>,
+}
+
+type Script = Arc<dyn Fn(&Visit, usize) -> Act + Send + Sync>;
+
+/// What a connection works with.
+#[derive(Clone)]
+struct Stage {
+    script: Script,
+    visits: Arc<Mutex<Vec<Visit>>>,
+    is_here: watch::Sender<bool>,
+}
+
+impl Act {
+    pub(crate) fn now(then: Then) -> Self {
+        Self { after: Duration::ZERO, then }
+    }
+
+    /// Answers with this status, these fields (each with its line end) and this text.
+    pub(crate) fn answer(status: u16, fields: &str, text: &str) -> Self {
+        let length = text.len();
+        Self::now(Then::Answer(format!("HTTP/1.1 {status} So\r\ncontent-length: {length}\r\n{fields}\r\n{text}")))
+    }
+}
+
+impl Mirror {
+    /// Does with each request what `script` says of it, and of how many came before it.
+    pub(crate) async fn start(script: impl Fn(&Visit, usize) -> Act + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let address = listener.local_addr().expect("a listener has an address");
+        let (is_here, visits) = (watch::Sender::new(true), Arc::default());
+        let stage = Stage { script: Arc::new(script), visits: Arc::clone(&visits), is_here: is_here.clone() };
+        tokio::spawn(stage.serve(listener, address));
+        Self { address, visits, is_here }
+    }
+
+    /// What it was asked so far, in the order in which it came.
+    pub(crate) fn visits(&self) -> Vec<Visit> {
+        self.visits.lock().expect("nobody panics with it").clone()
+    }
+
+    /// How often it was asked for this.
+    pub(crate) fn visits_for(&self, path: &str) -> usize {
+        self.visits().iter().filter(|visit| visit.head.path() == path).count()
+    }
+}
+
+impl Drop for Mirror {
+    fn drop(&mut self) {
+        self.is_here.send_replace(false);
+    }
+}
+
+impl Stage {
+    async fn serve(self, mut listener: TcpListener, address: SocketAddr) {
+        let mut is_here = self.is_here.subscribe();
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => {
+                    let Ok((stream, _)) = accepted else { return };
+                    tokio::spawn(self.clone().converse(stream));
+                }
+                () = until(&mut is_here, false) => {
+                    drop(listener);
+                    until(&mut is_here, true).await;
+                    listener = TcpListener::bind(address).await.expect("the port is still free");
+                }
+            }
+        }
+    }
+
+    async fn converse(self, mut stream: TcpStream) {
+        let mut is_here = self.is_here.subscribe();
+        let mut buffer = Vec::new();
+        for turn in 0.. {
+            let message = tokio::select! {
+                message = Message::read(&mut stream, &mut buffer) => message,
+                // Who leaves leaves no connection behind.
+                () = until(&mut is_here, false) => return,
+            };
+            let Some(Message { head, body }) = message else { return };
+            let (number, act) = self.note(Visit { head, body, turn, at: Instant::now(), ended: None });
+            let ended = act.play(&mut stream).await;
+            self.visits()[number].ended = Some(ended);
+            if ended == Ended::Answered {
+                continue;
+            }
+            if let Then::Reset | Then::Leave(_) = act.then {
+                let _ = stream.set_zero_linger();
+            }
+            if let Then::Leave(duration) = act.then {
+                self.is_here.send_replace(false);
+                sleep(duration).await;
+                self.is_here.send_replace(true);
+            }
+            return;
+        }
+    }
+
+    fn note(&self, visit: Visit) -> (usize, Act) {
+        let mut visits = self.visits();
+        let number = visits.len();
+        let act = (self.script)(&visit, number);
+        visits.push(visit);
+        (number, act)
+    }
+
+    fn visits(&self) -> MutexGuard<'_, Vec<Visit>> {
+        self.visits.lock().expect("nobody panics with it")
+    }
+}
+
+impl Act {
+    async fn play(&self, stream: &mut TcpStream) -> Ended {
+        let (mut reader, mut writer) = stream.split();
+        let play = async {
+            sleep(self.after).await;
+            match &self.then {
+                Then::Answer(bytes) if writer.write_all(bytes.as_bytes()).await.is_ok() => Ended::Answered,
+                Then::Answer(_) => Ended::Cancelled,
+                Then::Close | Then::Reset | Then::Leave(_) => Ended::BrokenOff,
+                Then::Stall => pending().await,
+            }
+        };
+        let mut byte = [0];
+        tokio::select! {
+            biased;
+            ended = play => ended,
+            // Nobody sends another request before this one is answered.
+            _ = reader.read(&mut byte) => Ended::Cancelled,
+        }
+    }
+}
+
+async fn until(is_here: &mut watch::Receiver<bool>, state: bool) {
+    // Whoever plays keeps the sender.
+    let _ = is_here.wait_for(|is_here| *is_here == state).await;
+}
