@@ -141,7 +141,8 @@ async fn a_token_reaches_the_mirror_that_it_is_for_and_no_other() {
          [upstream.a]\ntargets = [\"http://{a}\"]\n[upstream.c]\ntargets = [\"http://{c}\"]\n\
          [upstream.b]\ntargets = [\"http://{b}\"]\nheaders = {{ authorization = \"Bearer ${{MIRROR_TOKEN}}\" }}\n",
     );
-    let proxy = Proxy::configured_with(&text, &[("MIRROR_TOKEN", "s3cret")]).await;
+    let variables = [("MIRROR_TOKEN", "s3cret"), ("DEADLINE_EXPLAIN", "1")];
+    let proxy = Proxy::configured_with(&text, &variables).await;
     for (own, others) in [("", None), ("authorization: Basic b3du\r\n", Some("Basic b3du"))] {
         let asked = Asked { fields: own.to_owned(), ..Asked::get("/a/500/b/500/c/200", WHOLE) };
         let told = asked.put(&mut Http1Client::connect(proxy.address).await).await;
@@ -154,7 +155,8 @@ async fn a_token_reaches_the_mirror_that_it_is_for_and_no_other() {
     }
     proxy.program.terminate().await;
     let said = proxy.program.finish().await;
-    assert!(said.stderr.contains("500") && !said.stderr.contains("s3cret"), "{said:?}");
+    let (explains, tells) = (said.stderr.contains("attempt: 3: c"), said.stderr.contains("s3cret"));
+    assert!(explains && !tells, "not even to whoever wants to know everything: {}", said.stderr);
 }
 
 #[tokio::test]

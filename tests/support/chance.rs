@@ -1,5 +1,6 @@
 //! Chance that comes the same in every run.
 
+use std::ops::Range;
 use std::time::Duration;
 
 /// A generator (SplitMix64), whose numbers follow from where it began.
@@ -35,9 +36,9 @@ impl Chance {
         self.share() < share
     }
 
-    /// From `least` to `most`.
-    pub(crate) fn duration(&mut self, least: Duration, most: Duration) -> Duration {
-        least + (most - least).mul_f64(self.share())
+    /// From `least` to below `most`, in milliseconds.
+    pub(crate) fn millis(&mut self, range: Range<u64>) -> Duration {
+        Duration::from_millis(range.start + self.number() % (range.end - range.start))
     }
 
     /// How long a mirror takes: much the same nearly always, and now and then for ever.

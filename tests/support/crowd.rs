@@ -6,13 +6,14 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{Head, Http1Client, Proxy};
+use super::{Head, Http1Client, Proxy, SLACK};
 
 /// A request.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     /// Method and path.
     pub(crate) start: String,
+    /// In whole milliseconds.
     pub(crate) timeout: Duration,
     /// Each with its line end.
     pub(crate) fields: String,
@@ -24,7 +25,8 @@ pub(crate) struct Asked {
 pub(crate) struct Told {
     pub(crate) asked: Asked,
     pub(crate) sent: Instant,
-    pub(crate) head: Head,
+    /// `None` where the connection ended before there was a whole answer.
+    pub(crate) head: Option<Head>,
     pub(crate) text: String,
     pub(crate) took: Duration,
 }
@@ -49,19 +51,29 @@ impl Asked {
         write!(message, "\r\n{}", self.body).expect("a string takes it");
         let sent = Instant::now();
         client.send(&message).await;
-        let (head, text) = client.answer().await;
+        let (head, text) = client.answer_if_whole().await.unzip();
+        let text = text.unwrap_or_default();
         Told { asked: self, sent, head, text, took: sent.elapsed() }
     }
 }
 
 impl Told {
+    /// 0 where there was no whole answer.
     pub(crate) fn status(&self) -> u16 {
-        self.head.status()
+        self.head.as_ref().map_or(0, Head::status)
+    }
+
+    /// It did not outlive its deadline; and what was ended at its deadline was not ended before.
+    #[track_caller]
+    pub(crate) fn assert_in_time(&self) {
+        let timeout = self.asked.timeout;
+        assert!(self.took < timeout + SLACK, "outlived its deadline: {self:?}");
+        assert!(self.took >= timeout || !matches!(self.status(), 0 | 504), "ended too soon: {self:?}");
     }
 
     /// The value of a field, where it stands there once.
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
-        let values: Vec<_> = self.head.headers.get_all(name).iter().collect();
+        let values: Vec<_> = self.head.as_ref()?.headers.get_all(name).iter().collect();
         let [value] = values[..] else { return None };
         value.to_str().ok()
     }
@@ -88,7 +100,7 @@ pub(crate) async fn crowd(
             let mut told = Vec::new();
             for number in (first..requests).step_by(connections) {
                 let answer = asked(number).put(&mut client).await;
-                if answer.field("connection") == Some("close") {
+                if answer.head.is_none() || answer.field("connection") == Some("close") {
                     client = Http1Client::connect(address).await;
                 }
                 told.push(answer);

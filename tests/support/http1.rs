@@ -39,6 +39,22 @@ impl Http1Client {
         (head, String::from_utf8(body).expect("a body is text"))
     }
 
+    /// The same, where there is a whole one; `None` where the connection ends before that.
+    pub(crate) async fn answer_if_whole(&mut self) -> Option<(Head, String)> {
+        loop {
+            if let Some((head, rest)) = Head::split(&self.buffer) {
+                let length = head.headers["content-length"].to_str().ok().and_then(|length| length.parse().ok());
+                if let Some((body, rest)) = rest.split_at_checked(length.expect("a length is told")) {
+                    let body = String::from_utf8(body.to_vec()).expect("a body is text");
+                    self.buffer = rest.to_vec();
+                    return Some((head, body));
+                }
+            }
+            let read = soon("an answer", self.stream.read_buf(&mut self.buffer)).await;
+            read.ok().filter(|length| *length > 0)?;
+        }
+    }
+
     /// The next head.
     pub(crate) async fn head(&mut self) -> Head {
         loop {

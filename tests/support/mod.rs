@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+mod act;
 mod chance;
 mod crowd;
 mod curl;
@@ -21,6 +22,7 @@ mod scripts;
 mod server;
 mod upstream;
 
+pub(crate) use self::act::{Act, Ended, Then};
 pub(crate) use self::chance::Chance;
 pub(crate) use self::crowd::{Asked, Told, crowd};
 pub(crate) use self::curl::{Answer, curl};
@@ -29,7 +31,7 @@ pub(crate) use self::h2c::{End, H2Client, Reply};
 pub(crate) use self::head::{Head, timeout};
 pub(crate) use self::http1::Http1Client;
 pub(crate) use self::manner::Manner;
-pub(crate) use self::mirror::{Act, Ended, Mirror, Then, Visit};
+pub(crate) use self::mirror::{Mirror, Visit};
 pub(crate) use self::program::{Finished, Program, binary};
 pub(crate) use self::proxy::Proxy;
 pub(crate) use self::server::{AnyBody, Server, body, scripted};
