@@ -1,14 +1,13 @@
 //! Chains of upstreams (R38): what passes on, within which time, and who is told as whose answer it is.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::support::{Act, Asked, Ended, Http1Client, MS, Mirror, Proxy, Then, Told, assert_due};
+use crate::support::{Act, Asked, Ended, Http1Client, MS, Mirror, Place, Proxy, Then, Told, assert_due};
 
 const WHOLE: Duration = Duration::from_secs(5);
 
 /// Does by the last part of the path what the path says: `/a/404/b/200` is a 404 of `a`, and a 200 of `b`.
-async fn mirror(name: &'static str) -> Mirror {
+fn mirror(name: &'static str) -> Mirror {
     Mirror::start(move |visit, _| {
         let mut parts = visit.head.path().split('/').skip_while(|part| *part != name).skip(1);
         match parts.next().expect("the path says what everybody does") {
@@ -17,12 +16,6 @@ async fn mirror(name: &'static str) -> Mirror {
             status => Act::answer(status.parse().expect("a status is a number"), "x-mirror: yes\r\n", name),
         }
     })
-    .await
-}
-
-/// A port at which nobody listens.
-async fn nobody() -> SocketAddr {
-    mirror("nobody").await.address
 }
 
 async fn ask(proxy: &Proxy, start: &str) -> Told {
@@ -31,7 +24,7 @@ async fn ask(proxy: &Proxy, start: &str) -> Told {
 }
 
 async fn two(chain: &str) -> (Mirror, Mirror, Proxy) {
-    let (a, b) = (mirror("a").await, mirror("b").await);
+    let (a, b) = (mirror("a"), mirror("b"));
     let proxy = Proxy::of(&[("a", a.address), ("b", b.address)], &format!("[[route]]\n{chain}\n")).await;
     (a, b, proxy)
 }
@@ -72,16 +65,16 @@ async fn a_comma_passes_on_what_is_not_there_and_a_bar_every_failure() {
 
 #[tokio::test]
 async fn whoever_is_not_there_is_passed_over_where_the_chain_says_so() {
-    let (gone, b) = (nobody().await, mirror("b").await);
+    let (gone, b) = (Place::take(), mirror("b"));
     for (chain, status) in [("a|b", 200), ("a,b", 502)] {
         let rest = format!("[[route]]\nupstream = \"{chain}\"\n");
-        let proxy = Proxy::of(&[("a", gone), ("b", b.address)], &rest).await;
+        let proxy = Proxy::of(&[("a", gone.address), ("b", b.address)], &rest).await;
         let told = ask(&proxy, "GET /b/200").await;
         assert_eq!(told.status(), status, "{chain}: {told:?}");
         assert!(told.field("proxy-status").is_some_and(|field| field.contains("\"a connect\"")), "{told:?}");
     }
     // Nothing was sent: that is passed on of any method.
-    let proxy = Proxy::of(&[("a", gone), ("b", b.address)], "[[route]]\nupstream = \"a|b\"\n").await;
+    let proxy = Proxy::of(&[("a", gone.address), ("b", b.address)], "[[route]]\nupstream = \"a|b\"\n").await;
     assert_eq!(ask(&proxy, "POST /b/200").await.status(), 200);
 }
 
@@ -134,7 +127,7 @@ async fn a_try_has_its_own_limit_within_what_is_left() {
 
 #[tokio::test]
 async fn a_token_reaches_the_mirror_that_it_is_for_and_no_other() {
-    let mirrors = [mirror("a").await, mirror("b").await, mirror("c").await];
+    let mirrors = [mirror("a"), mirror("b"), mirror("c")];
     let [a, b, c] = mirrors.each_ref().map(|mirror| mirror.address);
     let text = format!(
         "admin = \"127.0.0.1:0\"\n[[listener]]\naddress = \"127.0.0.1:0\"\n[[route]]\nupstream = \"a|b|c\"\n\

@@ -1,9 +1,19 @@
 //! What a request does is done once (RFC 9110 §9.2.2): what is sent again, and what never.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::support::{Act, Asked, Chance, Http1Client, MS, Mirror, Proxy, Then, Told, Visit, crowd};
+use bytes::Bytes;
+use h2::Reason;
+use http::{Request, Response};
+use tokio::net::TcpListener;
+
+use crate::support::{
+    Act, Asked, Chance, H2Client, Http1Client, MS, Mirror, Proxy, Then, Told, Upstream, Visit, crowd,
+};
 
 const WHOLE: Duration = Duration::from_secs(5);
 
@@ -42,7 +52,7 @@ fn fail(seed: u64) -> impl Fn(&Visit, usize) -> Act + Send + Sync {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_post_has_one_effect_at_most() {
-    let (a, b) = (Mirror::start(fail(21)).await, Mirror::start(fail(22)).await);
+    let (a, b) = (Mirror::start(fail(21)), Mirror::start(fail(22)));
     let proxy = eager(&a, &b, "").await;
     let posts = |number: usize| {
         let start = if number.is_multiple_of(2) { "POST /" } else { "PATCH /" };
@@ -58,7 +68,7 @@ async fn a_post_has_one_effect_at_most() {
     let done = told.iter().filter(|told| told.status() == 200).count();
     println!("{} of 1000 arrived, {done} are known to be done", effects.len());
     // Whoever did not arrive at the first did at the second.
-    assert!(effects.len() > 900 && done > 200, "{} {done}", effects.len());
+    assert!(effects.len() > 900 && done > 150, "{} {done}", effects.len());
     assert!(told.iter().filter(|told| told.status() == 200).all(|told| effects.contains_key(&told.asked.body)));
     // The same upstreams are asked more than once for what can be done twice.
     let before = a.visits().len() + b.visits().len();
@@ -71,7 +81,7 @@ async fn a_body_is_sent_again_byte_for_byte() {
     let once = |_: &Visit, number: usize| Act::answer(if number == 0 { 503 } else { 200 }, "", "ok\n");
     let body: String = (0..10_240).map(|at| char::from(b'!' + u8::try_from(at * 7 % 90).unwrap())).collect();
     for (more, visits, status) in [("", 2, 200), ("replay = 10239\n", 1, 503), ("replay = 10240\n", 2, 200)] {
-        let mirror = Mirror::start(once).await;
+        let mirror = Mirror::start(once);
         let proxy = alone(&mirror, "retries = 2\nbackoff = \"1ms\"", more).await;
         let told = ask(&proxy, Asked::with_body("PUT /", WHOLE, body.clone())).await;
         let came = mirror.visits();
@@ -84,7 +94,7 @@ async fn a_body_is_sent_again_byte_for_byte() {
 
 #[tokio::test]
 async fn a_body_in_chunks_is_sent_again_as_it_is() {
-    let mirror = Mirror::start(|_, number| Act::answer(if number == 0 { 503 } else { 200 }, "", "ok\n")).await;
+    let mirror = Mirror::start(|_, number| Act::answer(if number == 0 { 503 } else { 200 }, "", "ok\n"));
     let proxy = alone(&mirror, "retries = 2\nbackoff = \"1ms\"", "").await;
     let mut client = Http1Client::connect(proxy.address).await;
     let fields = "host: a\r\nx-request-timeout: 5s\r\ntransfer-encoding: chunked\r\n";
@@ -95,6 +105,61 @@ async fn a_body_in_chunks_is_sent_again_as_it_is() {
     assert_eq!(bodies, [b"onefour", b"onefour"]);
 }
 
+#[tokio::test]
+async fn a_body_that_is_under_way_goes_on_to_the_next() {
+    let busy = "HTTP/1.1 503 So\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let mut a = Upstream::answering(busy).await;
+    let b = Mirror::start(|_, _| Act::answer(200, "", "ok\n"));
+    let proxy = Proxy::of(&[("a", a.address), ("b", b.address)], "[[route]]\nupstream = \"a|b\"\n").await;
+    let mut client = Http1Client::connect(proxy.address).await;
+    let fields = "host: a\r\nx-request-timeout: 5s\r\ncontent-length: 10";
+    client.send(&format!("PUT / HTTP/1.1\r\n{fields}\r\n\r\n01234")).await;
+    // It does not wait for the rest before it answers.
+    a.request().await;
+    a.exchange().await;
+    client.send("56789").await;
+    assert_eq!(client.answer().await.0.status(), 200);
+    assert_eq!(b.visits()[0].body, b"0123456789");
+}
+
+/// An upstream that resets each first stream of HTTP/2 for this reason, and how many streams there were.
+async fn resetting(reason: Reason) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, streams) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&streams);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let count = Arc::clone(&count);
+            tokio::spawn(async move {
+                let mut connection = h2::server::handshake(stream).await.unwrap();
+                while let Some(Ok((_, mut answer))) = connection.accept().await {
+                    if count.fetch_add(1, Ordering::Relaxed) == 0 {
+                        answer.send_reset(reason);
+                    } else {
+                        let mut body = answer.send_response(Response::new(()), false).unwrap();
+                        body.send_data(Bytes::from_static(b"ok\n"), true).unwrap();
+                    }
+                }
+            });
+        }
+    });
+    (address, streams)
+}
+
+/// RFC 9113 §8.7: what was refused was not begun.
+#[tokio::test]
+async fn what_http2_refuses_can_be_sent_again_and_what_it_breaks_off_cannot() {
+    for (reason, status, visits) in [(Reason::REFUSED_STREAM, 200, 2), (Reason::INTERNAL_ERROR, 502, 1)] {
+        let (address, streams) = resetting(reason).await;
+        let rest = "http = \"2\"\n[policy.default]\nretries = 1\nbackoff = \"1ms\"\n[[route]]\nupstream = \"a\"\n";
+        let proxy = Proxy::of(&[("a", address)], rest).await;
+        let mut client = H2Client::connect(proxy.address).await;
+        let post = Request::post(proxy.url("/")).header("x-request-timeout", "5s").body(()).unwrap();
+        let reply = client.post(post, Bytes::from_static(b"token"), None).await;
+        assert_eq!((reply.status, streams.load(Ordering::Relaxed)), (status, visits), "{reason:?}");
+    }
+}
+
 /// A kept connection that an upstream closes at the very moment of a request: it says nothing of the request.
 #[tokio::test]
 async fn a_kept_connection_that_closes_is_nobodys_fault_where_it_can_be_sent_again() {
@@ -102,8 +167,7 @@ async fn a_kept_connection_that_closes_is_nobodys_fault_where_it_can_be_sent_aga
         let mirror = Mirror::start(|visit, _| match visit.turn {
             0 => Act::answer(200, "", "ok\n"),
             _ => Act::now(Then::Close),
-        })
-        .await;
+        });
         // Without any retries.
         let proxy = alone(&mirror, "", "").await;
         let mut client = Http1Client::connect(proxy.address).await;
@@ -117,7 +181,7 @@ async fn a_kept_connection_that_closes_is_nobodys_fault_where_it_can_be_sent_aga
 
 #[tokio::test]
 async fn a_connection_that_was_not_kept_and_closes_is_a_502() {
-    let mirror = Mirror::start(|_, _| Act::now(Then::Close)).await;
+    let mirror = Mirror::start(|_, _| Act::now(Then::Close));
     let proxy = alone(&mirror, "", "").await;
     assert_eq!((ask(&proxy, Asked::get("/", WHOLE)).await.status(), mirror.visits().len()), (502, 1));
 }

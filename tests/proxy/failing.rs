@@ -10,7 +10,9 @@ use http_body::Frame;
 use http_body_util::{Empty, StreamBody};
 use hyper::body::Incoming;
 
-use crate::support::{Act, Asked, End, H2Client, Http1Client, MS, Mirror, Proxy, Server, Then, Visit, body, curl};
+use crate::support::{
+    Act, Asked, End, H2Client, Http1Client, MS, Mirror, Place, Proxy, Server, Then, Visit, body, curl,
+};
 
 const WHOLE: Duration = Duration::from_secs(5);
 
@@ -21,8 +23,8 @@ async fn nothing_of_an_answer_that_was_passed_over_is_seen_in_the_next() {
     let first = "HTTP/1.1 503 So\r\ntransfer-encoding: chunked\r\ntrailer: x-first\r\nx-first: 1\r\nset-cookie: first\r\n\
         \r\n6\r\nfirst\n\r\n0\r\nx-first: 2\r\n\r\n";
     let second = "HTTP/1.1 200 So\r\ntransfer-encoding: chunked\r\nx-second: 1\r\n\r\n7\r\nsecond\n\r\n0\r\n\r\n";
-    let a = Mirror::start(move |_, _| Act::now(Then::Answer(first.to_owned()))).await;
-    let b = Mirror::start(move |_, _| Act::now(Then::Answer(second.to_owned()))).await;
+    let a = Mirror::start(move |_, _| Act::now(Then::Answer(first.to_owned())));
+    let b = Mirror::start(move |_, _| Act::now(Then::Answer(second.to_owned())));
     let proxy = Proxy::of(&[("a", a.address), ("b", b.address)], "[[route]]\nupstream = \"a|b\"\n").await;
     for version in ["--http1.1", "--http2-prior-knowledge"] {
         let answer = curl(&[version, "-H", "TE: trailers", "-H", "X-Request-Timeout: 5s", &proxy.url("/")]).await;
@@ -82,11 +84,11 @@ const SWITCHED: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\
 #[tokio::test]
 async fn a_websocket_goes_on_to_the_next_where_nobody_was_reached_and_only_there() {
     let sockets = || Mirror::start(|_: &Visit, _| Act::now(Then::Answer(SWITCHED.to_owned())));
-    let nobody = sockets().await.address;
-    let busy = Mirror::start(|_, _| Act::answer(503, "", "busy\n")).await;
-    let closing = Mirror::start(|_, _| Act::now(Then::Close)).await;
-    for (first, status) in [(nobody, 101), (busy.address, 503), (closing.address, 502)] {
-        let second = sockets().await;
+    let nobody = Place::take();
+    let busy = Mirror::start(|_, _| Act::answer(503, "", "busy\n"));
+    let closing = Mirror::start(|_, _| Act::now(Then::Close));
+    for (first, status) in [(nobody.address, 101), (busy.address, 503), (closing.address, 502)] {
+        let second = sockets();
         let rest = format!("{RETRIES}[[route]]\nupstream = \"a|b\"\nupgrade = [\"websocket\"]\n");
         let proxy = Proxy::of(&[("a", first), ("b", second.address)], &rest).await;
         let mut client = Http1Client::connect(proxy.address).await;
@@ -103,7 +105,7 @@ async fn a_websocket_goes_on_to_the_next_where_nobody_was_reached_and_only_there
 #[tokio::test]
 async fn each_try_is_told_less_than_the_one_before() {
     let fail = |_: &Visit, _| Act { after: 30 * MS, ..Act::answer(503, "", "busy\n") };
-    let (a, b) = (Mirror::start(fail).await, Mirror::start(fail).await);
+    let (a, b) = (Mirror::start(fail), Mirror::start(fail));
     let rest = format!("{RETRIES}[[route]]\nupstream = \"a|b\"\n");
     let proxy = Proxy::of(&[("a", a.address), ("b", b.address)], &rest).await;
     let told = Asked::get("/", WHOLE).put(&mut Http1Client::connect(proxy.address).await).await;
@@ -117,14 +119,16 @@ async fn each_try_is_told_less_than_the_one_before() {
     }
 }
 
-/// R23: whoever says that the deadline has passed is believed where it was ours.
+/// R23: whoever says that the deadline which it was sent has passed is believed; whoever has one of its own is not.
 #[tokio::test]
 async fn a_hop_that_ran_out_of_our_time_is_not_asked_again() {
-    let late = "deadline-exceeded: origin=header, stage=upstream, cause=deadline, hop=\"next\"\r\n";
-    let a = Mirror::start(move |_, _| Act { after: 290 * MS, ..Act::answer(504, late, "late\n") }).await;
-    let b = Mirror::start(|_, _| Act::answer(200, "", "b\n")).await;
-    let rest = format!("{RETRIES}[[route]]\nupstream = \"a|b\"\n");
-    let proxy = Proxy::of(&[("a", a.address), ("b", b.address)], &rest).await;
-    let told = Asked::get("/", 300 * MS).put(&mut Http1Client::connect(proxy.address).await).await;
-    assert_eq!((told.status(), a.visits().len(), b.visits().len()), (504, 1, 0), "{told:?}");
+    for (origin, status, visits) in [("header", 504, 0), ("policy", 200, 1)] {
+        let late = format!("deadline-exceeded: origin={origin}, stage=upstream, cause=deadline, hop=\"next\"\r\n");
+        let a = Mirror::start(move |_, _| Act::answer(504, &late, "late\n"));
+        let b = Mirror::start(|_, _| Act::answer(200, "", "b\n"));
+        let rest = format!("{RETRIES}[[route]]\nupstream = \"a|b\"\n");
+        let proxy = Proxy::of(&[("a", a.address), ("b", b.address)], &rest).await;
+        let told = Asked::get("/", WHOLE).put(&mut Http1Client::connect(proxy.address).await).await;
+        assert_eq!((told.status(), a.visits().len(), b.visits().len()), (status, 1, visits), "{origin}: {told:?}");
+    }
 }

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::support::{Act, Asked, Chance, Http1Client, MS, Mirror, Proxy, SLACK, Then, Told, Visit, crowd};
+use tokio::time::sleep;
+
+use crate::support::{Act, Asked, Chance, Http1Client, MS, Mirror, Proxy, SLACK, Then, Told, Visit, crowd, eventually};
 
 const REQUESTS: usize = 3_000;
 const CONNECTIONS: usize = 30;
@@ -43,7 +45,7 @@ fn ratio(part: usize, whole: usize) -> f64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upstream_that_flaps_is_asked_little_more_often_than_clients_ask() {
-    let mirror = Mirror::start(flap).await;
+    let mirror = Mirror::start(flap);
     let proxy = retrying(&mirror, "retries = 2\nbackoff = \"5ms\"", "").await;
     let told = crowd(&proxy, CONNECTIONS, REQUESTS, |number| Asked::get(format!("/{number}"), WHOLE)).await;
 
@@ -71,13 +73,13 @@ async fn an_upstream_that_flaps_is_asked_little_more_often_than_clients_ask() {
 
 /// The gauge, once it has been measured after all of it: every 5 s.
 async fn gauge(proxy: &Proxy) -> f64 {
-    tokio::time::sleep(Duration::from_millis(5_500)).await;
+    sleep(Duration::from_millis(5_500)).await;
     proxy.metric("deadline_proxy_retry_amplification", &["upstream=\"flapping\""]).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_attempt_is_made_after_the_deadline_and_each_has_less_time_than_the_one_before() {
-    let mirror = Mirror::start(flap).await;
+    let mirror = Mirror::start(flap);
     let proxy =
         retrying(&mirror, "retries = 10\nbackoff = \"10ms\"", "[retry_budget]\nratio = 1.0\nmin_per_second = 1000\n")
             .await;
@@ -100,14 +102,18 @@ async fn no_attempt_is_made_after_the_deadline_and_each_has_less_time_than_the_o
     println!("retries: {again}, the latest {late:?} after its deadline");
     assert!(again > 500, "{again}");
     assert!(late < SLACK, "{late:?}");
-    told.iter().for_each(Told::assert_in_time);
+    for told in &told {
+        told.assert_in_time();
+        // Between head and body, where the deadline is the only limit.
+        assert!(told.head.is_some() || told.took >= told.asked.timeout, "broken off before: {told:?}");
+    }
 }
 
 #[tokio::test]
 async fn a_back_off_that_does_not_fit_is_not_waited_for() {
     // From 400 ms to 800 ms, and from 100 ms to 200 ms.
     for (backoff, visits, status) in [("800ms", 1, 503), ("200ms", 2, 200)] {
-        let mirror = Mirror::start(once(503, "")).await;
+        let mirror = Mirror::start(once(503, ""));
         let proxy = retrying(&mirror, &format!("retries = 1\nbackoff = \"{backoff}\""), "").await;
         let told = ask(&proxy, Asked::get("/", 390 * MS)).await;
         assert_eq!((told.status(), mirror.visits().len()), (status, visits), "{backoff}: {told:?}");
@@ -118,7 +124,7 @@ async fn a_back_off_that_does_not_fit_is_not_waited_for() {
 #[tokio::test]
 async fn who_says_when_to_come_back_is_left_alone_until_then() {
     for status in [503, 429] {
-        let mirror = Mirror::start(once(status, "retry-after: 1\r\n")).await;
+        let mirror = Mirror::start(once(status, "retry-after: 1\r\n"));
         let proxy = retrying(&mirror, "retries = 1\nbackoff = \"1ms\"", "").await;
         let told = ask(&proxy, Asked::get("/", WHOLE)).await;
         assert_eq!((told.status(), told.text.as_str()), (200, "ok\n"));
@@ -127,9 +133,22 @@ async fn who_says_when_to_come_back_is_left_alone_until_then() {
         assert!((1_000 * MS..1_000 * MS + SLACK).contains(&apart), "{apart:?}");
     }
     // No time for it: the answer is what there is.
-    let mirror = Mirror::start(once(503, "retry-after: 1\r\n")).await;
+    let mirror = Mirror::start(once(503, "retry-after: 1\r\n"));
     let proxy = retrying(&mirror, "retries = 1\nbackoff = \"1ms\"", "").await;
     let told = ask(&proxy, Asked::get("/", 900 * MS)).await;
     assert_eq!((told.status(), told.field("retry-after"), mirror.visits().len()), (503, Some("1"), 1));
     assert!(told.took < 900 * MS, "{:?}", told.took);
+}
+
+#[tokio::test]
+async fn nobody_is_asked_again_for_a_client_that_has_left() {
+    let mirror = Mirror::start(once(503, ""));
+    // From 300 ms to 600 ms.
+    let proxy = retrying(&mirror, "retries = 1\nbackoff = \"600ms\"", "").await;
+    let mut client = Http1Client::connect(proxy.address).await;
+    client.get("/", "x-request-timeout: 5s\r\n").await;
+    eventually("the first attempt", || mirror.visits().iter().any(|visit| visit.ended.is_some())).await;
+    drop(client);
+    sleep(800 * MS).await;
+    assert_eq!(mirror.visits().len(), 1);
 }

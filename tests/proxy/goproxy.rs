@@ -73,8 +73,8 @@ fn module(number: usize) -> Asked {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_example_of_a_chain_finds_every_module_and_tells_nobody_of_those_that_are_not_for_him() {
-    let one = Mirror::start(corp).await;
-    let (two, three) = (Mirror::start(open("mirror", 0.124)).await, Mirror::start(open("backup", 0.003)).await);
+    let one = Mirror::start(corp);
+    let (two, three) = (Mirror::start(open("mirror", 0.124)), Mirror::start(open("backup", 0.003)));
     let proxy = Proxy::configured_with(&file([&one, &two, &three]), &[("CORP_TOKEN", TOKEN)]).await;
     let told = crowd(&proxy, CONNECTIONS, REQUESTS, module).await;
 
@@ -115,8 +115,8 @@ fn assert_answered_by(answer: &Told) {
 
 #[tokio::test]
 async fn the_example_ends_a_chain_that_is_off_with_an_error() {
-    let one = Mirror::start(corp).await;
-    let (two, three) = (Mirror::start(open("mirror", 0.0)).await, Mirror::start(open("backup", 0.0)).await);
+    let one = Mirror::start(corp);
+    let (two, three) = (Mirror::start(open("mirror", 0.0)), Mirror::start(open("backup", 0.0)));
     let proxy = Proxy::configured_with(&file([&one, &two, &three]), &[("CORP_TOKEN", TOKEN)]).await;
     let mut client = Http1Client::connect(proxy.address).await;
     let told = Asked::get("/sumdb/none", WHOLE).put(&mut client).await;

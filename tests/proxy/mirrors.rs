@@ -26,12 +26,8 @@ fn deadline(number: usize) -> Duration {
     Chance::of(4, number).millis(1_500..4_000)
 }
 
-async fn mirrors() -> Vec<Mirror> {
-    let mut mirrors = Vec::new();
-    for manner in MANNERS {
-        mirrors.push(Mirror::start(move |_, number| manner.act(number)).await);
-    }
-    mirrors
+fn mirrors() -> [Mirror; 3] {
+    MANNERS.map(|manner| Mirror::start(move |_, number| manner.act(number)))
 }
 
 /// The share of those that were not answered by a mirror, of which none may have outlived its deadline.
@@ -69,9 +65,9 @@ fn passed(told: &[Told]) -> HashMap<String, usize> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_chain_fails_no_more_often_than_the_best_of_its_mirrors() {
-    let mirrors = mirrors().await;
+    let mirrors = mirrors();
     let names = MANNERS.map(|manner| manner.name);
-    let upstreams: Vec<_> = names.into_iter().zip(mirrors.iter().map(|mirror| mirror.address)).collect();
+    let upstreams: Vec<_> = names.into_iter().zip(mirrors.each_ref().map(|mirror| mirror.address)).collect();
     let rest = format!("[[route]]\nupstream = \"{}\"\ntry_timeout = \"400ms\"\n", names.join("|"));
     let proxy = Proxy::of(&upstreams, &rest).await;
     let told = crowd(&proxy, CONNECTIONS, REQUESTS, |number| Asked::get(format!("/{number}"), deadline(number))).await;
@@ -82,6 +78,11 @@ async fn a_chain_fails_no_more_often_than_the_best_of_its_mirrors() {
     // It is for the chain that nothing failed: its first mirror did, as often as it does.
     let first = share(passed[names[0]], REQUESTS);
     assert!((0.1..0.16).contains(&first), "{first}");
+    for (from, to) in names.iter().zip(&names[1..]) {
+        let labels = [format!("upstream=\"{to}\""), "kind=\"fallback\"".to_owned()];
+        let counted = proxy.metric("deadline_proxy_attempts_total", &labels.each_ref().map(String::as_str)).await;
+        assert_eq!(counted, f64::from(u32::try_from(passed[*from]).unwrap()), "from {from} to {to}");
+    }
     // Who passes on asks the next one, and nobody else is asked.
     for (mirror, asked) in mirrors.iter().zip([REQUESTS, passed[names[0]], passed[names[1]]]) {
         let visits = mirror.visits();

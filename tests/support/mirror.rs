@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::Head;
 use super::act::{Act, Ended, Then};
 use super::message::Message;
+use super::place::Place;
 
 /// A request, whole, and what became of it.
 #[derive(Clone, Debug)]
@@ -23,13 +24,11 @@ pub(crate) struct Visit {
     pub(crate) ended: Option<Ended>,
 }
 
-/// An HTTP/1.1 server that plays an act for each request. Ends with its value, so that its port refuses connections.
+/// An HTTP/1.1 server that plays an act for each request.
 pub(crate) struct Mirror {
     pub(crate) address: SocketAddr,
     /// In the order in which their last bytes came.
     visits: Arc<Mutex<Vec<Visit>>>,
-    /// Whether it is there.
-    is_here: watch::Sender<bool>,
 }
 
 type Script = Arc<dyn Fn(&Visit, usize) -> Act + Send + Sync>;
@@ -39,18 +38,19 @@ type Script = Arc<dyn Fn(&Visit, usize) -> Act + Send + Sync>;
 struct Stage {
     script: Script,
     visits: Arc<Mutex<Vec<Visit>>>,
+    /// Whether it is there.
     is_here: watch::Sender<bool>,
 }
 
 impl Mirror {
     /// Does with each request what `script` says of it, and of how many came before it.
-    pub(crate) async fn start(script: impl Fn(&Visit, usize) -> Act + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
-        let address = listener.local_addr().expect("a listener has an address");
+    pub(crate) fn start(script: impl Fn(&Visit, usize) -> Act + Send + Sync + 'static) -> Self {
+        let place = Place::take();
+        let (address, listener) = (place.address, place.listen());
         let (is_here, visits) = (watch::Sender::new(true), Arc::default());
-        let stage = Stage { script: Arc::new(script), visits: Arc::clone(&visits), is_here: is_here.clone() };
-        tokio::spawn(stage.serve(listener, address));
-        Self { address, visits, is_here }
+        let stage = Stage { script: Arc::new(script), visits: Arc::clone(&visits), is_here };
+        tokio::spawn(stage.serve(listener, place));
+        Self { address, visits }
     }
 
     /// What it was asked so far, in the order in which it came.
@@ -64,14 +64,8 @@ impl Mirror {
     }
 }
 
-impl Drop for Mirror {
-    fn drop(&mut self) {
-        self.is_here.send_replace(false);
-    }
-}
-
 impl Stage {
-    async fn serve(self, mut listener: TcpListener, address: SocketAddr) {
+    async fn serve(self, mut listener: TcpListener, place: Place) {
         let mut is_here = self.is_here.subscribe();
         loop {
             tokio::select! {
@@ -82,7 +76,7 @@ impl Stage {
                 () = until(&mut is_here, false) => {
                     drop(listener);
                     until(&mut is_here, true).await;
-                    listener = TcpListener::bind(address).await.expect("the port is still free");
+                    listener = place.listen();
                 }
             }
         }
