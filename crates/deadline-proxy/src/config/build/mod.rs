@@ -5,9 +5,12 @@
 
 mod chain;
 mod fields;
+mod listeners;
 mod matches;
 mod process;
 mod route;
+mod template;
+mod terms;
 mod upstreams;
 
 use tower_deadline::PolicySet;
@@ -43,7 +46,7 @@ pub(super) fn settings(file: &file::File, context: Context<'_>) -> Settings {
     let forwarding = process::forwarding(file, &hop, context);
     let (upstreams, routes) = route::all(file, context);
     Settings {
-        listeners: process::listeners(file, context),
+        listeners: listeners::all(file, context),
         admin: process::admin(file),
         workers: process::workers(file),
         limits: process::limits(file, context),

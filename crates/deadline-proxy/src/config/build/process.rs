@@ -1,6 +1,5 @@
 //! What concerns the process as a whole.
 
-use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -8,15 +7,11 @@ use std::time::Duration;
 use super::Context;
 use crate::access::{self, Format, What};
 use crate::attempt::Budget;
-use crate::client::{Side, Strangers};
-use crate::config::de::Key;
-use crate::config::file::{self, File, LineFormat, Requests, SideOf, StrangersOf};
+use crate::config::file::{self, File, LineFormat, Requests};
 use crate::config::path::Path;
-use crate::config::value::{Limit, OneOrMany, OrOff, Share, Text};
+use crate::config::value::{Limit, OrOff, Share, Text};
 use crate::forward::{self, Fields, ReceiveLayer};
 use crate::limits::{self, Rate};
-use crate::listen::{self, Address, ServerTls};
-use crate::peers::Peers;
 use crate::worker::cores;
 
 const ROOT: Path<'static> = Path::Root;
@@ -36,63 +31,7 @@ pub(super) fn workers(file: &File) -> NonZeroUsize {
 }
 
 pub(super) fn drain_limit(file: &File) -> Duration {
-    limit(&file.drain_timeout, DRAIN_LIMIT)
-}
-
-/// Every listener, the one that there is by default among them.
-pub(super) fn listeners(file: &File, context: Context<'_>) -> Vec<listen::Settings> {
-    let Some(tables) = file.listener.get().filter(|tables| !tables.is_empty()) else {
-        return vec![listen::Settings::new(Address::Tcp(([127, 0, 0, 1], 8080).into()))];
-    };
-    let mut taken = HashSet::from([Address::Tcp(admin(file))]);
-    let mut listeners = Vec::new();
-    for (nth, table) in tables.iter().enumerate() {
-        let Some(table) = table.get() else { continue };
-        let above = ROOT.key("listener");
-        let path = above.element(nth);
-        let Some(listener) = listener(table, &path, context) else { continue };
-        // The system never chooses one port twice.
-        let is_chosen = matches!(&listener.address, Address::Tcp(address) if address.port() == 0);
-        if !is_chosen && !taken.insert(listener.address.clone()) {
-            let message = format!("{} is taken already; expected another address for each listener", listener.address);
-            context.complaints.value(&path.key("address"), message);
-        }
-        listeners.push(listener);
-    }
-    listeners
-}
-
-fn listener(table: &file::Listener, path: &Path<'_>, context: Context<'_>) -> Option<listen::Settings> {
-    let complaints = context.complaints;
-    complaints.missing(path, "address", "a listener without an address; expected one such as \"127.0.0.1:8080\"");
-    let strangers = table.strangers.get().map(|strangers| match strangers {
-        StrangersOf::Cap => Strangers::Cap,
-        StrangersOf::Drop => Strangers::Drop,
-    });
-    let side = match table.side.get() {
-        Some(SideOf::Edge) => Side::Edge(strangers.unwrap_or_default()),
-        Some(SideOf::Internal) | None => Side::Internal,
-    };
-    if strangers.is_some() && side == Side::Internal && !context.is_wrong(&table.side, &path.key("side")) {
-        complaints.key(
-            &path.key("strangers"),
-            "means nothing where nobody is a stranger; expected side = \"edge\" beside it",
-        );
-    }
-    let tls = table.tls.get().and_then(|tls| server_tls(tls, &path.key("tls"), context));
-    let Text(address) = table.address.get()?;
-    let proxy_protocol = table.proxy_protocol_from.get().map(peers);
-    Some(listen::Settings { address: address.clone(), tls, proxy_protocol, side })
-}
-
-fn server_tls(table: &file::ListenerTls, path: &Path<'_>, context: Context<'_>) -> Option<ServerTls> {
-    context
-        .complaints
-        .missing(path, "cert", "TLS without a certificate; expected the path of a PEM file");
-    context.complaints.missing(path, "key", "TLS without a key; expected the path of a PEM file");
-    let (Text(certificate), Text(key)) = (table.cert.get()?, table.key.get()?);
-    let client_ca = table.client_ca.get().map(|Text(file)| file.path().to_owned());
-    Some(ServerTls { certificate: certificate.path().to_owned(), key: key.path().to_owned(), client_ca })
+    Limit::of(&file.drain_timeout, DRAIN_LIMIT)
 }
 
 pub(super) fn forwarding(file: &File, hop: &str, context: Context<'_>) -> forward::Settings {
@@ -107,7 +46,11 @@ pub(super) fn forwarding(file: &File, hop: &str, context: Context<'_>) -> forwar
         file::Fields::Off => Fields::Off,
     });
     let settings = forward::Settings {
-        trust: table.trust.get().map(peers).unwrap_or_default(),
+        trust: table
+            .trust
+            .get()
+            .map(|trust| trust.iter().map(|(_, peers)| peers.clone()).collect())
+            .unwrap_or_default(),
         fields: fields.unwrap_or(base.fields),
         via: table.via.get().cloned(),
         request_id: table.request_id.get().copied().unwrap_or(base.request_id),
@@ -138,13 +81,13 @@ pub(super) fn limits(file: &File, context: Context<'_>) -> limits::Settings {
     let settings = limits::Settings {
         head_count: table.max_headers.get().map_or(base.head_count, |most| most.size()),
         head_bytes: table.max_header_bytes.get().map_or(base.head_bytes, |most| most.size()),
-        head_limit: limit(&table.idle_timeout, base.head_limit),
-        started_head_limit: limit(&table.head_timeout, base.started_head_limit),
+        head_limit: Limit::of(&table.idle_timeout, base.head_limit),
+        started_head_limit: Limit::of(&table.head_timeout, base.started_head_limit),
         body_rate: body_rate.unwrap_or(base.body_rate),
         connections: table.max_connections.get().map_or(base.connections, |most| most.size()),
         streams: table.max_streams.get().map_or(base.streams, |most| most.get()),
         in_flight: table.max_in_flight.get().map(|most| most.size()),
-        write_stall: limit(&table.write_timeout, base.write_stall),
+        write_stall: Limit::of(&table.write_timeout, base.write_stall),
     };
     if let Err(error) = settings.check() {
         let key = match error.name() {
@@ -189,13 +132,4 @@ pub(super) fn retry_budget(file: &File) -> Budget {
         ratio: table.ratio.get().map_or(base.ratio, |Share(ratio)| *ratio),
         min_per_second: table.min_per_second.get().map_or(base.min_per_second, |least| least.get()),
     }
-}
-
-/// The duration of a key, or else its default.
-pub(super) fn limit(key: &Key<Limit>, default: Duration) -> Duration {
-    key.get().map_or(default, |Limit(limit)| *limit)
-}
-
-fn peers(several: &OneOrMany<Peers>) -> Peers {
-    several.iter().map(|(_, peers)| peers.clone()).collect()
 }

@@ -1,22 +1,18 @@
 //! Routes, and what they are held to.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::Duration;
 
-use tower_deadline::hop_by_hop::{Protocol, ProtocolError};
-use tower_deadline::{Policy, UpgradePolicy};
+use tower_deadline::Policy;
 
 use super::chain::{Chain, chain};
 use super::matches::{Taken, matches};
-use super::process::limit;
+use super::terms::Retrying;
 use super::upstreams::Upstreams;
-use super::{Context, fields};
+use super::{Context, terms};
 use crate::attempt::{self, Link};
-use crate::config::file::{self, File, Upgrade};
+use crate::config::file::{self, File};
 use crate::config::path::Path;
-use crate::config::value::{Limit, Text};
-use crate::proxy::tunnel;
-use crate::route::{Host, PathMatch, Rewrite, Route};
+use crate::route::{Host, Route};
 use crate::upstream;
 
 const DEFAULT: &str = "default";
@@ -53,36 +49,11 @@ struct Routes<'c> {
     used: BTreeSet<String>,
 }
 
-/// What a policy says of retries.
-#[derive(Clone, Copy, Default)]
-struct Retrying {
-    retries: u32,
-    backoff: Option<Duration>,
-}
-
 impl<'c> Routes<'c> {
     fn of(file: &'c File, context: Context<'c>) -> Self {
-        let mut retrying = HashMap::new();
-        for (name, table) in file.policy.get().into_iter().flatten() {
-            let Some(table) = table.get() else {
-                retrying.insert(name.as_str(), Retrying::default());
-                continue;
-            };
-            if table.backoff.get().is_some() {
-                let above = Path::Root.key("policy");
-                let path = above.key(name);
-                if !path.key("retries").is_in(context.complaints.root()) {
-                    let message = "means nothing without retries; expected `retries` beside it";
-                    context.complaints.key(&path.key("backoff"), message);
-                }
-            }
-            let retries = table.retries.get().map_or(0, |retries| retries.get());
-            let backoff = table.backoff.get().map(|Limit(backoff)| *backoff);
-            retrying.insert(name.as_str(), Retrying { retries, backoff });
-        }
         Self {
             context,
-            retrying,
+            retrying: terms::retrying(file, context),
             upstreams: Upstreams::of(file, context),
             routes: Vec::new(),
             names: HashMap::new(),
@@ -141,9 +112,9 @@ impl<'c> Routes<'c> {
         let mut route = Route::new(name, attempt::Settings::once(0));
         route.matches = matches;
         route.policy = policy;
-        route.tunnel = tunnel(table, path, context);
+        route.tunnel = terms::tunnel(table, path, context);
         route.in_flight = table.max_in_flight.get().map(|most| most.size());
-        route.rewrite = rewrite(table, path, context);
+        route.rewrite = terms::rewrite(table, path, context);
         route.attempts.retries = retrying.retries;
         route.attempts.backoff = retrying.backoff.unwrap_or(route.attempts.backoff);
         route.attempts.replay = table.replay.get().map_or(route.attempts.replay, |most| most.size());
@@ -216,63 +187,4 @@ fn exact(host: &Host) -> Option<String> {
         Host::Exact(host) => Some(host.clone()),
         Host::Under(_) => None,
     }
-}
-
-fn tunnel(table: &file::Route, path: &Path<'_>, context: Context<'_>) -> tunnel::Settings {
-    let base = tunnel::Settings::default();
-    let upgrades = match table.upgrade.get() {
-        None | Some(Upgrade::Strip) => UpgradePolicy::Strip,
-        Some(Upgrade::Reject) => UpgradePolicy::Reject,
-        Some(Upgrade::Allow(protocols)) => {
-            let parsed = protocols.iter().enumerate().filter_map(|(nth, protocol)| {
-                let complain = |error: ProtocolError| {
-                    context.complaints.value(&path.key("upgrade").element(nth), error.to_string());
-                };
-                protocol.get()?.parse::<Protocol>().map_err(complain).ok()
-            });
-            UpgradePolicy::Allow(parsed.collect())
-        }
-    };
-    let Some(tunnel) = table.tunnel.get() else { return tunnel::Settings { upgrades, ..base } };
-    if !matches!(upgrades, UpgradePolicy::Allow(_)) && !context.is_wrong(&table.upgrade, &path.key("upgrade")) {
-        let message =
-            "means nothing where there are no tunnels; expected upgrade = [\"websocket\"] or the like beside it";
-        context.complaints.key(&path.key("tunnel"), message);
-    }
-    tunnel::Settings {
-        upgrades,
-        idle_limit: limit(&tunnel.idle, base.idle_limit),
-        lifetime_limit: tunnel.lifetime.get().map(|Limit(lifetime)| *lifetime),
-        most: tunnel.max.get().map_or(base.most, |most| most.size()),
-    }
-}
-
-fn rewrite(table: &file::Route, path: &Path<'_>, context: Context<'_>) -> Option<Rewrite> {
-    let (complaints, rewrite) = (context.complaints, table.rewrite.get()?);
-    let above = path.key("rewrite");
-    if !path.key("prefix").is_in(complaints.root()) {
-        complaints.key(&above, "there is no prefix to replace; expected `prefix` beside it");
-    }
-    complaints.missing(
-        &above,
-        "prefix",
-        "nothing to put in the place of the prefix; expected a path such as \"/v2\", or \"\"",
-    );
-    let original = rewrite.original.get().map(|Text(name)| name.clone());
-    if let Some(why) = original.as_ref().and_then(fields::why_not) {
-        complaints
-            .value(&above.key("original"), format!("cannot be set towards an upstream: {why}; expected another field"));
-    }
-    let prefix = rewrite.prefix.get()?.clone();
-    match PathMatch::prefix(if prefix.is_empty() { "/" } else { &prefix }) {
-        Ok(path) if path.segments.iter().any(|part| matches!(part, crate::route::Segment::Any(_))) => {
-            complaints.value(
-                &above.key("prefix"),
-                "has a parameter, which has no value there; expected a path such as \"/v2\"",
-            );
-        }
-        Ok(_) => {}
-        Err(error) => complaints.value(&above.key("prefix"), error.to_string()),
-    }
-    Some(Rewrite { prefix, original })
 }

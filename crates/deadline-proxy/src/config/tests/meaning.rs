@@ -17,8 +17,11 @@ fn good(text: &str) -> Settings {
     settings(text).unwrap_or_else(|told| panic!("{told}"))
 }
 
-/// The chain of the only route, with names, and its end.
-fn chain(route: &str) -> (Vec<(String, Option<Duration>, Vec<Outcome>)>, End) {
+/// One upstream of a chain: its name, its limit, what goes on.
+type Named = (String, Option<Duration>, Vec<Outcome>);
+
+/// The chain of the first route, with names, and its end.
+fn chain(route: &str) -> (Vec<Named>, End) {
     let text = format!(
         "{APP}[upstream.b]\ntargets = \"http://b\"\n[upstream.c]\ntargets = \"http://c\"\n[[route]]\n{route}\n"
     );

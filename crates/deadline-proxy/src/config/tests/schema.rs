@@ -38,13 +38,11 @@ fn file(value: &Value) -> String {
     value.as_object().unwrap().iter().map(|(key, value)| format!("{key} = {}\n", toml(value))).collect()
 }
 
+/// What is done with the keys that a table can have, the table, and its path.
+type Then<'t> = dyn FnMut(&Map<String, Value>, &mut Map<String, Value>, &str) + 't;
+
 /// Calls this with each table, its schema and its path.
-fn each_table(
-    schema: &Value,
-    value: &mut Value,
-    path: &str,
-    then: &mut dyn FnMut(&Map<String, Value>, &mut Map<String, Value>, &str),
-) {
+fn each_table(schema: &Value, value: &mut Value, path: &str, then: &mut Then<'_>) {
     if let Value::Array(all) = value {
         for (nth, value) in all.iter_mut().enumerate() {
             each_table(&schema["items"], value, &format!("{path}[{}]", nth + 1), then);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
+use crate::config::de::Key;
 use crate::duration::duration;
 
 const SUCH_AS: &str = "such as \"300ms\", \"1.5s\" or \"1h30m\"";
@@ -15,6 +16,13 @@ const SUCH_AS: &str = "such as \"300ms\", \"1.5s\" or \"1h30m\"";
 /// know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limit(pub(crate) Duration);
+
+impl Limit {
+    /// The duration of a key, or else its default.
+    pub(in crate::config) fn of(key: &Key<Self>, default: Duration) -> Duration {
+        key.get().map_or(default, |Self(limit)| *limit)
+    }
+}
 
 impl<'de> Deserialize<'de> for Limit {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
