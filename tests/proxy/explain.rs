@@ -29,6 +29,7 @@ admin = "127.0.0.1:0"
 workers = 1
 [[listener]]
 address = "127.0.0.1:0"
+side = "edge"
 [forwarding]
 trust = ["127.0.0.1"]
 forwarded = "both"
@@ -192,6 +193,21 @@ fn arrived((start, headers): &(String, HeaderMap)) -> (String, Vec<(String, Stri
     (start.clone(), fields)
 }
 
+/// What the first upstream is asked for is what was told to be granted, but for the time that has passed.
+#[track_caller]
+fn assert_kept(lines: &[String]) {
+    const TRY_LIMIT: f64 = 30.0;
+    const SLACK: f64 = 10.0;
+    let granted = lines.iter().filter_map(|line| line.strip_prefix("deadline: ")?.rsplit_once(": ")).next_back();
+    let granted = granted.and_then(|(_, granted)| granted.strip_suffix('s')?.parse::<f64>().ok());
+    let asked = lines.iter().find_map(|line| line.strip_prefix("send: x-request-timeout: ")?.strip_suffix("ms"));
+    let Some((granted, asked)) = granted.zip(asked.map(|asked| asked.parse::<f64>().unwrap() / 1_000.0)) else {
+        return;
+    };
+    let is_kept = asked <= granted && asked > granted.min(TRY_LIMIT) - SLACK;
+    assert!(is_kept, "granted {granted} s, asked for {asked} s: {lines:#?}");
+}
+
 #[tokio::test]
 async fn explain_agrees_with_what_the_proxy_does() {
     let (server, received) = upstream().await;
@@ -207,6 +223,7 @@ async fn explain_agrees_with_what_the_proxy_does() {
         let steadily = |lines: &[String]| lines.iter().map(|line| steady(line)).collect::<Vec<_>>();
         assert_eq!(steadily(explained), steadily(live), "{asked:?}");
         assert_eq!(sent(live), received.get(id).map(arrived), "{asked:?}");
+        assert_kept(live);
         for line in live {
             let (topic, words) = line.split_once(": ").unwrap();
             let words = if topic == "answer" { words.split(':').next().unwrap_or_default() } else { "" };

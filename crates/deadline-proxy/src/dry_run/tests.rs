@@ -1,9 +1,12 @@
 use super::*;
+use crate::client::{Side, Strangers};
 use crate::proxy;
 use crate::upstream;
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method};
 use tower_deadline::Policy;
+
+const SECOND: Duration = Duration::from_secs(1);
 
 fn settings() -> Settings {
     let upstream = upstream::Settings::new(["http://orders.internal".parse().unwrap()]);
@@ -101,7 +104,7 @@ fn what_does_not_go_on_is_told_before_what_does() {
         ID,
         "send: x-request-timeout: 2000ms",
         "strip: connection: concerns one connection only",
-        "strip: x-envoy-expected-rq-timeout-ms: a deadline field, read here and written anew where it is due",
+        "strip: x-envoy-expected-rq-timeout-ms: a deadline field: what is left is written by this hop",
         "strip: x-forwarded-for: a forwarding field of a peer that is not trusted",
         "strip: x-private: named by Connection",
         "strip: x-real-ip: a forwarding field of a peer that is not trusted",
@@ -178,6 +181,22 @@ fn a_listener_decides_on_which_side_a_client_is() {
     assert_eq!(first("10.0.0.7", "127.0.0.1:8080"), "client: 10.0.0.7: trusted");
     assert_eq!(first("192.0.2.1", "127.0.0.1:8080"), "client: 192.0.2.1: not trusted, inside");
     assert_eq!(first("", "unix:/run/a.sock"), "client: a Unix socket: not trusted, inside");
+}
+
+// R7
+#[test]
+fn what_a_stranger_at_the_edge_is_granted_is_told_as_it_is_granted() {
+    let told = |strangers, line: &str| {
+        let mut settings = settings().clone();
+        settings.proxy = settings.proxy.policy(Policy::new().default_timeout(3 * SECOND).max(30 * SECOND));
+        settings.listeners[0].side = Side::Edge(strangers);
+        let lines = told_by(&settings, &ask(Method::GET, "/", &[("x-request-timeout", "9s")])).unwrap();
+        assert!(lines.iter().any(|told| told == "send: x-request-timeout: 3000ms"), "{lines:#?}");
+        assert!(lines.iter().any(|told| told == line), "{line}: {lines:#?}");
+    };
+    told(Strangers::Cap, "deadline: x-request-timeout asks 9s; policy default grants at most 3s: 3s");
+    told(Strangers::Drop, "deadline: x-request-timeout is ignored: strangers at the edge cannot ask for time");
+    told(Strangers::Drop, "deadline: no field asks for one; policy default gives its default: 3s");
 }
 
 #[test]

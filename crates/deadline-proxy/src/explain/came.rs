@@ -47,7 +47,7 @@ impl Came {
         Some(match () {
             () if is_connection_level(name) => "concerns one connection only",
             () if is_nominated(name, came) => "named by Connection",
-            () if is_of_deadline(name) => "a deadline field, read here and written anew where it is due",
+            () if is_of_deadline(name) => "a deadline field: what is left is written by this hop",
             () => "not for the next hop",
         })
     }
@@ -113,7 +113,7 @@ mod tests {
             "connection: concerns one connection only",
             "x-private: named by Connection",
             "te: concerns one connection only",
-            "grpc-timeout: a deadline field, read here and written anew where it is due",
+            "grpc-timeout: a deadline field: what is left is written by this hop",
             "x-odd: not for the next hop",
         ];
         assert_eq!(told(&came, &[("accept", "b"), ("x-request-timeout", "999ms")]), expected);

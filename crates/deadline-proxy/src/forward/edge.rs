@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use http::Request;
+use http::{HeaderMap, Request};
 use tower_deadline::{Dialects, Policy};
 
 use crate::client::{Client, Side, Strangers};
@@ -19,8 +19,18 @@ pub(super) fn receive<B>(request: &mut Request<B>, believed: bool) {
     let side = request.extensions().get().map_or(Side::Internal, |client: &Client| client.side);
     match side {
         Side::Edge(Strangers::Cap) if !believed => drop(request.extensions_mut().insert(Capped)),
-        Side::Edge(Strangers::Drop) if !believed => Dialects::default().strip(request.headers_mut()),
+        Side::Edge(Strangers::Drop) if !believed => ignore(request.headers_mut()),
         Side::Edge(_) | Side::Internal => {}
+    }
+}
+
+/// Removes every deadline field.
+fn ignore(headers: &mut HeaderMap) {
+    let is_heard = tracing::enabled!(target: "explain", tracing::Level::DEBUG);
+    let came = is_heard.then(|| headers.clone());
+    Dialects::default().strip(headers);
+    for name in came.iter().flat_map(HeaderMap::keys).filter(|name| !headers.contains_key(*name)) {
+        tracing::debug!(target: "explain", "deadline: {name} is ignored: strangers at the edge cannot ask for time");
     }
 }
 

@@ -67,7 +67,6 @@ impl ReceiveLayer {
         if !believed {
             request.headers_mut().remove(&X_REQUEST_START);
         }
-        edge::receive(request, believed);
         // RFC 9110 §9.3.6: it has no content. Refused as a call of gRPC it would get a 200, which says that there is a
         // tunnel.
         if *request.method() == Method::CONNECT {
@@ -77,6 +76,7 @@ impl ReceiveLayer {
         if tracing::enabled!(target: "explain", tracing::Level::DEBUG) {
             explain(request.extensions().get(), believed, id.as_ref());
         }
+        edge::receive(request, believed);
         Received { believed, version, id }
     }
 

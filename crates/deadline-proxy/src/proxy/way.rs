@@ -73,7 +73,8 @@ impl Way {
         let mut note = routed(&self.name, policy.name(), &dialects);
         move |request| {
             let request = edge.hold(note(request));
-            explain::admission(request.extensions().get().unwrap_or(&policy), &dialects, &request);
+            let held = request.extensions().get::<Arc<Policy>>().unwrap_or(&policy);
+            explain::admission(held, &dialects, &request);
             request
         }
     }
