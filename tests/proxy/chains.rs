@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::support::{Act, Asked, Ended, Http1Client, MS, Mirror, Place, Proxy, Then, Told, assert_due};
+use crate::support::{
+    Act, Asked, Ended, Http1Client, MS, Mirror, Place, Proxy, Then, Told, Upstream, assert_due, curl,
+};
 
 const WHOLE: Duration = Duration::from_secs(5);
 
@@ -123,6 +125,19 @@ async fn a_try_has_its_own_limit_within_what_is_left() {
     let left = b.visits()[1].head.timeout();
     assert!(left <= 150 * MS, "{left:?}");
     assert!(told.text.contains("\"origin\":\"header\""), "the deadline of the request, and no limit: {}", told.text);
+}
+
+/// Once an answer is passed on, there is nobody else to ask: only the deadline counts.
+#[tokio::test]
+async fn the_limit_of_a_try_does_not_cut_a_body_short() {
+    let (a, b) = (Upstream::start().await, mirror("b"));
+    let rest = "[[route]]\nupstream = \"a|b\"\ntry_timeout = \"300ms\"\n";
+    let proxy = Proxy::of(&[("a", a.address), ("b", b.address)], rest).await;
+    // Its second message comes after 900 ms.
+    let answer = curl(&["-H", "X-Request-Timeout: 5s", &proxy.url("/text")]).await;
+    assert_eq!((answer.exit, answer.text().as_str()), (Some(0), "message 1\nmessage 2\n"));
+    let answer = curl(&["-H", "X-Request-Timeout: 600ms", &proxy.url("/text")]).await;
+    assert_eq!((answer.exit, answer.text().as_str()), (Some(18), "message 1\n"));
 }
 
 #[tokio::test]

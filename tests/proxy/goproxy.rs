@@ -1,5 +1,6 @@
 //! The worked example of a chain, `examples/config/goproxy.toml`, with mirrors of ours in it.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -88,6 +89,8 @@ async fn the_example_of_a_chain_finds_every_module_and_tells_nobody_of_those_tha
     }
     assert!(told.iter().any(|answer| details(answer).contains("corp timeout")), "after 5 s the next one is asked");
 
+    proxy.program.terminate().await;
+    assert_logged(&proxy.program.finish().await.stderr, &told);
     assert_eq!(authorized(&one), one.visits().len());
     assert!(one.visits().len() >= REQUESTS);
     for mirror in [&two, &three] {
@@ -110,6 +113,17 @@ fn assert_answered_by(answer: &Told) {
         let why = ["corp 404", "corp 410", "corp broken", "corp timeout"];
         let start = |why: &str| details(answer).contains(&format!("; details=\"{why}"));
         assert!(details(answer).starts_with("goproxy; ") && why.into_iter().any(start), "{answer:?}");
+    }
+}
+
+/// A line for each, which says of whom it was, and none that has a secret.
+fn assert_logged(log: &str, told: &[Told]) {
+    assert!(!log.contains(TOKEN));
+    let field = |line: &'_ str, name: &str| line.split(name).nth(1)?.split(' ').next().map(str::to_owned);
+    let lines: HashMap<_, _> = log.lines().map(|line| (field(line, " path="), field(line, " upstream="))).collect();
+    for answer in told.iter().filter(|answer| answer.status() == 200) {
+        let path = answer.asked.start.split(' ').nth(1).map(str::to_owned);
+        assert_eq!(lines.get(&path), Some(&Some(answer.text.clone())), "{path:?}");
     }
 }
 
