@@ -63,13 +63,13 @@ impl Told {
         self.head.as_ref().map_or(0, Head::status)
     }
 
-    /// It did not outlive its deadline; and what was answered as having done so was not answered before.
+    /// It did not outlive its deadline; and what was ended at its deadline was not ended before.
     #[track_caller]
     pub(crate) fn assert_in_time(&self) {
         let timeout = self.asked.timeout;
         assert!(self.took < timeout + SLACK, "outlived its deadline: {self:?}");
         // The limit of a try is a 504, too, whose origin is another.
-        let is_late = self.text.contains("\"origin\":\"header\"");
+        let is_late = self.head.is_none() || self.text.contains("\"origin\":\"header\"");
         assert!(self.took >= timeout || !is_late, "ended too soon: {self:?}");
     }
 
