@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
@@ -46,10 +46,11 @@ impl Mirror {
     /// Does with each request what `script` says of it, and of how many came before it.
     pub(crate) fn start(script: impl Fn(&Visit, usize) -> Act + Send + Sync + 'static) -> Self {
         let place = Place::take();
-        let (address, listener) = (place.address, place.listen());
+        let address = place.address;
         let (is_here, visits) = (watch::Sender::new(true), Arc::default());
         let stage = Stage { script: Arc::new(script), visits: Arc::clone(&visits), is_here };
-        tokio::spawn(stage.serve(listener, place));
+        // It listens before whoever is told of it has started.
+        tokio::spawn(stage.serve(place));
         Self { address, visits }
     }
 
@@ -65,8 +66,9 @@ impl Mirror {
 }
 
 impl Stage {
-    async fn serve(self, mut listener: TcpListener, place: Place) {
+    async fn serve(self, place: Place) {
         let mut is_here = self.is_here.subscribe();
+        let mut listener = place.listen().await;
         loop {
             tokio::select! {
                 accepted = listener.accept() => {
@@ -76,7 +78,7 @@ impl Stage {
                 () = until(&mut is_here, false) => {
                     drop(listener);
                     until(&mut is_here, true).await;
-                    listener = place.listen();
+                    listener = place.listen().await;
                 }
             }
         }

@@ -1,8 +1,12 @@
 //! A port that stays ours while nobody listens on it.
 
+use std::io;
 use std::net::SocketAddr;
 
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::time::sleep;
+
+use super::{MS, soon};
 
 /// Whoever connects to it is refused, unless somebody listens.
 pub(crate) struct Place {
@@ -13,20 +17,29 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn take() -> Self {
-        let held = bound("127.0.0.1:0".parse().expect("an address"));
+        let held = bound("127.0.0.1:0".parse().expect("an address")).expect("a port is free");
         let address = held.local_addr().expect("a bound socket has an address");
         Self { address, _held: held }
     }
 
-    /// Listens on it, where nobody else does.
-    pub(crate) fn listen(&self) -> TcpListener {
-        bound(self.address).listen(1_024).expect("nobody else listens here")
+    /// Listens on it, once nobody else does.
+    pub(crate) async fn listen(&self) -> TcpListener {
+        let listening = async {
+            loop {
+                // Whoever starts a program has a copy of a listener for a moment, after it was closed.
+                match bound(self.address).and_then(|socket| socket.listen(1_024)) {
+                    Ok(listener) => return listener,
+                    Err(_) => sleep(MS).await,
+                }
+            }
+        };
+        soon("a port of our own", listening).await
     }
 }
 
-fn bound(address: SocketAddr) -> TcpSocket {
-    let socket = TcpSocket::new_v4().expect("a socket can be made");
-    socket.set_reuseaddr(true).expect("a socket takes options");
-    socket.bind(address).expect("the port is free, or ours");
-    socket
+fn bound(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
