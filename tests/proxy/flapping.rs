@@ -54,7 +54,6 @@ async fn an_upstream_that_flaps_is_asked_little_more_often_than_clients_ask() {
     let attempts = mirror.visits().len();
     let answered = told.iter().filter(|answer| answer.status() == 200).count();
     let (amplification, answered) = (ratio(attempts, REQUESTS), ratio(answered, REQUESTS));
-    println!("amplification: {amplification:.3}, answered: {answered:.3}");
     assert!((1.1..=1.3).contains(&amplification), "{amplification}: too much, or no retries at all");
     assert!(answered > 0.52, "retries are of use: {answered}");
 
@@ -63,7 +62,6 @@ async fn an_upstream_that_flaps_is_asked_little_more_often_than_clients_ask() {
     let name = "deadline_proxy_attempts_total";
     let first = proxy.metric(name, &[&of("first")]).await;
     let retries = proxy.metric(name, &[&of("retry")]).await;
-    println!("first: {first}, retries: {retries}, seen: {attempts}");
     assert_eq!(first, ratio(REQUESTS, 1));
     assert!((first + retries - ratio(attempts, 1)).abs() <= 5.0, "{first} and {retries}, and {attempts} were seen");
     assert!(proxy.metric("deadline_proxy_retries_withheld_total", &["reason=\"budget\""]).await > 0.0);
@@ -107,7 +105,6 @@ async fn no_attempt_is_made_after_the_deadline_and_each_has_less_time_than_the_o
             assert!(left <= before, "{visit:?} after {before:?}");
         }
     }
-    println!("retries: {again}, the latest {late:?} after its deadline");
     assert!(again > 500, "{again}");
     assert!(late < SLACK, "{late:?}");
     told.iter().for_each(Told::assert_in_time);

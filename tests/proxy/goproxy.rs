@@ -80,7 +80,6 @@ async fn the_example_of_a_chain_finds_every_module_and_tells_nobody_of_those_tha
     let told = crowd(&proxy, CONNECTIONS, REQUESTS, module).await;
 
     let failed: Vec<_> = told.iter().filter(|answer| answer.status() != 200).collect();
-    println!("{} of {REQUESTS} failed", failed.len());
     // 0.3 %.
     assert!(failed.len() * 1_000 <= REQUESTS * 3, "{failed:?}");
     for answer in told.iter().filter(|answer| answer.status() == 200) {

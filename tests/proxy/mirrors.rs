@@ -73,8 +73,7 @@ async fn a_chain_fails_no_more_often_than_the_best_of_its_mirrors() {
     let told = crowd(&proxy, CONNECTIONS, REQUESTS, |number| Asked::get(format!("/{number}"), deadline(number))).await;
 
     let (failed, passed) = (failed(&told), passed(&told));
-    println!("failed: {:.3} %, passed on: {passed:?}", failed * 100.0);
-    assert!(failed <= AT_MOST, "{failed}");
+    assert!(failed <= AT_MOST, "{failed}, passed on: {passed:?}");
     // It is for the chain that nothing failed: its first mirror did, as often as it does.
     let first = share(passed[names[0]], REQUESTS);
     assert!((0.1..0.16).contains(&first), "{first}");
