@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         Verb::Run(args) => serve(&args),
         Verb::Check(args) => look(&args, &mut out),
         Verb::Explain(args) => explain(&args, &mut out),
-        Verb::Schema => written(writeln!(out, "{:#}", config::schema())),
+        Verb::Schema(args) => written(args.write(&mut out)),
         Verb::Demo(args) => show(&args).map_or_else(|error| told(FAILED, &error), shown),
         Verb::Completions(args) => written(args.write(&mut out)),
         Verb::Man(args) => written(args.write(&mut out)),

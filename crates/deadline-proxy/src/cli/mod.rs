@@ -9,6 +9,7 @@ mod listening;
 mod logging;
 mod pages;
 mod run;
+mod schema;
 mod tunnels;
 mod upstreams;
 mod value;
@@ -25,6 +26,7 @@ pub use self::listening::{Edge, ListenArgs};
 pub use self::logging::{LogArgs, LogFormat, Logged};
 pub use self::pages::{CompletionsArgs, ManArgs};
 pub use self::run::RunArgs;
+pub use self::schema::SchemaArgs;
 pub use self::tunnels::TunnelArgs;
 pub use self::upstreams::{Balancing, HttpVersion, UpstreamArgs};
 pub use self::value::OrOff;
@@ -93,7 +95,17 @@ Examples:
   deadline-proxy check --config proxy.toml
       proxy.toml: ok: 2 listeners, 5 routes, 3 upstreams, 2 policies
 
-Reads the files that it names too: certificates, keys, authorities. Opens no port, asks for no name, calls nobody."
+Reads the files that it names too: certificates, keys, authorities. Opens no port, asks for no name, calls nobody.
+Exits with 0 if nothing is wrong, with 2 and a line for each mistake if something is."
+}
+
+fn schema_examples() -> &'static str {
+    "\
+Examples:
+  deadline-proxy schema > deadline-proxy.schema.json
+      For editors: with `#:schema ./deadline-proxy.schema.json` at its top, a file is completed and checked as it is written.
+  deadline-proxy schema --markdown > configuration.md
+      Every table and every key, with its kind, its default and its meaning."
 }
 
 /// A reverse proxy that makes deadlines real: it reads them, keeps them, passes on what is left, and answers why it
@@ -121,8 +133,9 @@ pub enum Verb {
     #[command(after_help = explain_examples(), mut_args = run::alone)]
     Explain(Box<ExplainArgs>),
 
-    /// Print the JSON schema of the configuration.
-    Schema,
+    /// Print what a configuration can say, as a JSON schema or as a page to read.
+    #[command(after_help = schema_examples())]
+    Schema(SchemaArgs),
 
     /// See it: three hops on loopback sockets in one process, five requests, a picture of each.
     Demo(DemoArgs),
@@ -286,6 +299,7 @@ mod tests {
             ("check", "--config <FILE>"),
             ("check proxy.toml", "unexpected argument 'proxy.toml'"),
             ("explain --config a", "<METHOD>"),
+            ("schema --html", "unexpected argument '--html'"),
             ("schema toml", "unexpected argument 'toml'"),
             ("completions", "<SHELL>"),
             ("completions tcsh", "[possible values: bash, elvish, fish, powershell, zsh]"),

@@ -5,7 +5,7 @@
 //! values of header fields and nowhere else. Does not open what a file names: certificates are read, and addresses bound,
 //! by those who need them. A relative path begins in the working directory, wherever the file is.
 //!
-//! What the keys are stands at [`schema`], and in `examples/config/reference.toml`. Policies are those of
+//! What the keys are stands at [`schema`], for people at [`reference`](reference()), and in `examples/config/reference.toml`. Policies are those of
 //! [`tower_deadline::PolicySet`], read by its own reader.
 //!
 //! # Example
@@ -29,6 +29,7 @@ mod de;
 mod error;
 mod file;
 mod path;
+mod reference;
 mod schema;
 mod value;
 
@@ -43,6 +44,7 @@ use self::build::Context;
 use self::complaints::Complaints;
 pub use self::error::Error;
 use self::path::Path as KeyPath;
+pub use self::reference::reference;
 pub use self::schema::schema;
 use crate::settings::Settings;
 

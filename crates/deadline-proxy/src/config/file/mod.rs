@@ -81,7 +81,8 @@ pub(crate) struct File {
     /// nothing of another. `[policy.default]` is for the routes that name none; without that table it has no limit.
     pub(crate) policy: Named<Policy>,
 
-    /// Which requests go where. The most specific route that matches is taken: by host, then by path, then by how much
-    /// else it asks for; of two that are alike, the first. Without any, and with one upstream, everything goes there.
+    /// Which requests go where. A route takes a request of which all is so that it says; of several, the most specific takes
+    /// it: by host, then by path, then by how much else it asks for; of two that are alike, the first. Without any route,
+    /// and with one upstream, everything goes there.
     pub(crate) route: Tables<Route>,
 }

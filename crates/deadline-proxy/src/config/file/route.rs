@@ -53,11 +53,11 @@ pub(crate) struct Route {
 
     /// Where they go: the name of a table `[upstream.NAME]`, or `direct`. Or a chain of names: `,` passes a request on to
     /// the next upstream where the one before answers 404 or 410, `|` where it fails in any way; `off` at the end makes
-    /// an error of what the last one passes on, which else is the client's answer.
+    /// an error of what the last one passes on, which else is the client's answer. Each route has this key, or `chain`.
     #[schemars(extend("examples" = ["orders", "corp,mirror|direct", "corp,off"]))]
     pub(crate) upstream: Key<String>,
 
-    /// The same said in full, in place of `upstream`: which outcome of which upstream goes on to the next.
+    /// A chain said in full, in place of `upstream`: which outcome of which upstream goes on to the next.
     #[schemars(extend("examples" = [[{ "upstream": "corp", "on": ["404", "410"], "timeout": "5s" }, { "upstream": "mirror" }]]))]
     pub(crate) chain: Tables<Link>,
 

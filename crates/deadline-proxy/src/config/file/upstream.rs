@@ -18,7 +18,7 @@ pub(crate) struct Upstream {
     #[schemars(extend("examples" = ["https://orders.internal", ["http://10.0.0.7:3000", "http://10.0.0.8:3000"]]))]
     pub(crate) targets: Key<OneOrMany<TargetText>>,
 
-    /// The version of HTTP.
+    /// The version of HTTP that is spoken to it.
     #[schemars(extend("default" = "auto"))]
     pub(crate) http: Key<Http>,
 
@@ -114,11 +114,11 @@ pub(crate) struct Ejecting {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Health {
-    /// What is asked for.
+    /// The path that is asked for.
     #[schemars(extend("default" = "/healthz"))]
     pub(crate) path: Key<String>,
 
-    /// How often.
+    /// How often each address is asked.
     #[schemars(extend("default" = "5s"))]
     pub(crate) every: Key<Limit>,
 

@@ -17,7 +17,7 @@ pub(super) struct PolicyKeys {
     #[schemars(extend("examples" = ["3s"]))]
     timeout: Key<Limit>,
 
-    /// The most that a client can ask for, also beyond `timeout`.
+    /// The most that a client can ask for, also beyond `timeout`. By default `timeout`; without either there is no limit.
     #[schemars(extend("examples" = ["30s"]))]
     max: Key<Limit>,
 
@@ -49,8 +49,8 @@ pub(super) struct PolicyKeys {
     #[schemars(extend("default" = "allow"))]
     on_missing: Key<OnMissing>,
 
-    /// How often a request is sent again, where that is safe: nothing was sent yet, or the method is idempotent and the
-    /// body was kept (see `replay` of a route). Never beyond the deadline, nor beyond `retry_budget`.
+    /// How often a request is sent again at most, where that is safe: nothing was sent yet, or the method is idempotent and
+    /// the body was kept (see `replay` of a route). Never beyond the deadline, nor beyond `retry_budget`.
     #[schemars(extend("default" = 0))]
     retries: Key<Retries>,
 
