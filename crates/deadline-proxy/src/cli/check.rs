@@ -7,7 +7,7 @@ use clap::Args;
 /// Which file to look at.
 #[derive(Args, Debug)]
 pub struct CheckArgs {
-    /// The configuration.
+    /// The file to look at.
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
 }

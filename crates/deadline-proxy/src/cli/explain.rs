@@ -14,35 +14,35 @@ use crate::listen::Address;
 /// A request, and the proxy that it would come to.
 #[derive(Args, Debug)]
 pub struct ExplainArgs {
-    /// Its method, such as GET.
+    /// The method of the request, such as GET.
     #[arg(value_name = "METHOD", value_parser = method)]
     pub method: Method,
 
-    /// Its path, with its query: /orders/7?x=1.
+    /// The path of the request, with its query: /orders/7?x=1.
     #[arg(value_name = "PATH", value_parser = path)]
     pub path: PathAndQuery,
 
-    /// A field of it. Can be given several times.
+    /// A field of the request. Can be given several times.
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = field, help_heading = REQUEST)]
     pub fields: Vec<(HeaderName, HeaderValue)>,
 
-    /// The host that it is addressed to. [default: localhost]
+    /// The host that the request is addressed to. [default: localhost]
     #[arg(long, value_name = "HOST", value_parser = host, help_heading = REQUEST)]
     pub host: Option<HeaderValue>,
 
-    /// The address of who makes it. [default: 127.0.0.1]
+    /// The address of the client. [default: 127.0.0.1]
     #[arg(long, value_name = "IP", value_parser = ip, help_heading = REQUEST)]
     pub from: Option<IpAddr>,
 
-    /// The listener by which it comes, as it is written there. [default: the first]
+    /// The listener by which the request comes in, as --listen or the file writes it. [default: the first]
     #[arg(long, value_name = "ADDR", help_heading = REQUEST)]
     pub listener: Option<Address>,
 
-    /// How many bytes its body has.
+    /// How many bytes the body of the request has. [default: none]
     #[arg(long, value_name = "N", help_heading = REQUEST)]
     pub body_bytes: Option<u64>,
 
-    /// It comes by HTTP/2, and not by HTTP/1.1.
+    /// The request comes by HTTP/2, and not by HTTP/1.1.
     #[arg(long, help_heading = REQUEST)]
     pub http2: bool,
 

@@ -31,7 +31,7 @@ pub struct LimitArgs {
     #[arg(long, value_name = "DURATION", value_parser = limit, default_value = "30s")]
     pub write_timeout: Duration,
 
-    /// The fewest bytes a second of a request body, after a grace; `off` for no floor.
+    /// The fewest bytes a second of a request body, after 20 s of grace; `off`: as slow as its deadline lets it be.
     #[arg(long, value_name = "N|off", value_parser = rate, default_value = "240")]
     pub min_body_rate: OrOff<u32>,
 
@@ -43,11 +43,11 @@ pub struct LimitArgs {
     #[arg(long, value_name = "N", value_parser = streams, default_value = "128")]
     pub max_streams: u32,
 
-    /// The most requests at a time; the next one is answered with 503.
+    /// The most requests at a time; the next one is answered with 503. [default: as many as come]
     #[arg(long, value_name = "N", value_parser = count)]
     pub max_in_flight: Option<usize>,
 
-    /// How long a stop waits for what is under way.
+    /// How long a stop waits for what is under way, before it cuts that off.
     #[arg(long, value_name = "DURATION", value_parser = limit, default_value = "30s")]
     pub drain_timeout: Duration,
 }

@@ -42,8 +42,8 @@ pub struct ListenArgs {
     #[arg(long, value_name = "PEERS")]
     pub proxy_protocol_from: Option<Peers>,
 
-    /// Whoever comes in is a stranger, unless --trust contains it: what it asks for can shorten the default and not
-    /// lengthen it, or does not count at all. [default: whoever comes in is one of ours]
+    /// Whoever comes in is a stranger, unless --trust names it, and what its deadline fields are worth. [default: whoever
+    /// comes in is one of ours, and may ask for anything up to --max]
     #[arg(long, value_name = "HOW", value_enum)]
     pub edge: Option<Edge>,
 
@@ -98,9 +98,9 @@ impl ListenArgs {
 /// What becomes of a stranger's deadline.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Edge {
-    /// It can be sooner than the default, and not later.
+    /// They can shorten --timeout, and not lengthen it.
     Cap,
-    /// It does not count.
+    /// They do not count: they are removed before they are read.
     Drop,
 }
 

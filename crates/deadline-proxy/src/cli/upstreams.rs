@@ -12,8 +12,8 @@ use crate::upstream::{self, Balance, ClientTls, Ejection, HealthCheck, Protocol,
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Upstream")]
 pub struct UpstreamArgs {
-    /// Where requests go: http://HOST:PORT, https://HOST:PORT or unix:/PATH. Several, or a name with several
-    /// addresses, share the requests.
+    /// Where requests go: http://HOST[:PORT], https://HOST[:PORT] or unix:/PATH. Can be given several times: they share the
+    /// requests, as the addresses of a name do.
     #[arg(long, value_name = "URL")]
     pub upstream: Vec<Target>,
 
@@ -65,11 +65,12 @@ pub struct UpstreamArgs {
     #[arg(long, value_name = "DURATION", value_parser = limit, default_value = "30s")]
     pub resolve_every: Duration,
 
-    /// So many failures in a row eject an address for a while; `off` for never.
+    /// After so many failures in a row an address is left out, for 30 s at first, and never more than half of them; `off`:
+    /// never.
     #[arg(long, value_name = "N|off", value_parser = failures, default_value = "5")]
     pub eject_after: OrOff<u32>,
 
-    /// Ask each address for this path, and use only those that answer with 2xx.
+    /// Ask each address for this path, and use only those that answer with 2xx. [default: nobody is asked]
     #[arg(long, value_name = "PATH")]
     pub health_path: Option<String>,
 
