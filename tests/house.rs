@@ -8,6 +8,7 @@ use std::error::Error;
 
 mod arrows;
 mod lexer;
+mod links;
 mod manifests;
 mod papers;
 mod places;

@@ -23,6 +23,21 @@ pub(super) fn text(path: &str) -> Outcome<String> {
     fs::read_to_string(root().join(path)).map_err(|error| format!("{path}: {error}").into())
 }
 
+/// The text of a file, or nothing in particular of a folder; `None` where neither is.
+pub(super) fn readable(path: &str) -> Option<String> {
+    let path = root().join(path.trim_start_matches('/'));
+    if path.is_dir() { Some(String::new()) } else { fs::read_to_string(path).ok() }
+}
+
+/// The papers for users, each with its path.
+pub(super) fn papers() -> Outcome<Vec<(String, String)>> {
+    let mut paths = Vec::new();
+    walk(&root(), "", &mut paths)?;
+    paths.retain(|path| path.ends_with(".md") && (path.starts_with("docs/") || !path.contains('/')));
+    paths.sort();
+    paths.into_iter().map(|path| text(&path).map(|text| (path, text))).collect()
+}
+
 /// The manifest of the workspace.
 pub(super) fn workspace() -> Outcome<Table> {
     Ok(text("Cargo.toml")?.parse()?)

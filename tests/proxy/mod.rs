@@ -24,6 +24,7 @@ mod grpc_web;
 mod leaving;
 mod listeners;
 mod mirrors;
+mod papers;
 mod process;
 mod routing;
 mod smuggling;
