@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::config::value::PATTERN;
+
 /// What a value can be: `a duration`, `a whole number from 1 up`.
 pub(super) fn words(schema: &Value) -> String {
     let any = schema["anyOf"].as_array().or_else(|| schema["oneOf"].as_array());
@@ -27,7 +29,7 @@ fn of_type(kind: &Value, schema: &Value) -> String {
         "boolean" => "`true` or `false`".to_owned(),
         "integer" => format!("a whole number {}", bounds(schema)),
         "number" => format!("a number {}", bounds(schema)),
-        "string" if schema.get("format").is_some() => "a duration".to_owned(),
+        "string" if schema["pattern"] == PATTERN => "a duration".to_owned(),
         kind => format!("a {kind}"),
     }
 }
@@ -81,7 +83,7 @@ mod tests {
     fn a_kind_is_told_in_words() {
         for (schema, told) in [
             (json!({ "type": "string" }), "a string"),
-            (json!({ "type": "string", "format": "duration with unit" }), "a duration"),
+            (json!({ "type": "string", "pattern": PATTERN }), "a duration"),
             (json!({ "type": "boolean" }), "`true` or `false`"),
             (json!({ "type": "integer", "minimum": 1, "maximum": u32::MAX }), "a whole number from 1 up"),
             (json!({ "type": "integer", "minimum": 0, "maximum": 10 }), "a whole number from 0 to 10"),
