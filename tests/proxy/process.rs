@@ -70,7 +70,7 @@ async fn an_address_in_use_ends_it_with_1_and_is_told_with_what_to_do() {
     for (flag, other) in [("--listen", "--admin"), ("--admin", "--listen")] {
         let arguments = ["run", "--upstream", "http://127.0.0.1:1", flag, &taken.1, other, "127.0.0.1:0"];
         let finished = Program::run("deadline-proxy", &arguments).await;
-        let told = format!("deadline-proxy: address in use: {}; choose another with {flag}\n", taken.1);
+        let told = format!("deadline-proxy: address in use: {}; choose another with {flag}, or in the file\n", taken.1);
         assert_eq!((finished.code, finished.stdout, finished.stderr), (Some(1), String::new(), told));
     }
 }

@@ -71,7 +71,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(error) => error.fmt(f),
-            Self::Listen(error @ listen::Error::Listen { .. }) => write!(f, "{error}; choose another with --listen"),
+            Self::Listen(error @ listen::Error::Listen { .. }) => {
+                write!(f, "{error}; choose another with --listen, or in the file")
+            }
             Self::Listen(error) => error.fmt(f),
             Self::ListenTwice(address) => {
                 write!(f, "{address} is given twice; one listener for each address is expected")
@@ -90,7 +92,7 @@ impl fmt::Display for Error {
                     io::ErrorKind::PermissionDenied => "not allowed to listen there",
                     _ => return write!(f, "cannot listen on {address} ({argument}): {source}"),
                 };
-                write!(f, "{reason}: {address}; choose another with {argument}")
+                write!(f, "{reason}: {address}; choose another with {argument}, or in the file")
             }
             Self::TimeoutOverMax { timeout, max } => {
                 write!(f, "--timeout ({timeout:?}) is longer than --max ({max:?}); lower the one or raise the other")
@@ -126,6 +128,6 @@ mod tests {
     fn an_address_in_use_tells_how_to_choose_another() {
         let source = io::Error::from(io::ErrorKind::AddrInUse);
         let error = Error::Bind { address: ([127, 0, 0, 1], 8080).into(), argument: "--listen", source };
-        assert_eq!(error.to_string(), "address in use: 127.0.0.1:8080; choose another with --listen");
+        assert_eq!(error.to_string(), "address in use: 127.0.0.1:8080; choose another with --listen, or in the file");
     }
 }

@@ -86,7 +86,7 @@ where
             "attempt: {}: {}, {}",
             self.attempts,
             step.burden.name(),
-            self.left().map_or_else(|| "without a deadline".to_owned(), |left| format!("{left:?} left")),
+            self.left().map_or_else(|| "without a deadline".to_owned(), |left| format!("{}ms left", left.as_millis())),
         );
         self.is_limited = step.limit.is_some_and(|limit| self.left().is_none_or(|left| limit < left));
         Request::from_parts(self.head.clone(), self.body.body())

@@ -4,12 +4,14 @@
 //! page says of a key stands at the key, in `file`.
 
 mod kind;
+mod lines;
 mod table;
 
 use std::fmt::{self, Write};
 
 use serde_json::Value;
 
+use self::lines::wrapped;
 use self::table::Table;
 
 const OPENING: &str = "\
@@ -42,7 +44,7 @@ pub fn reference() -> String {
 
 fn write(page: &mut String, schema: &Value) -> fmt::Result {
     let tables = Table::all(schema);
-    writeln!(page, "{OPENING}{}\n\n{WORDS}", description(schema))?;
+    writeln!(page, "{OPENING}{}\n\n{WORDS}", wrapped(description(schema)))?;
     writeln!(page, "| table | |\n|---|---|")?;
     for table in &tables {
         let about = first_sentence(description(table.schema));
@@ -55,7 +57,7 @@ fn section(page: &mut String, table: &Table) -> fmt::Result {
     writeln!(page, "\n## {}", table.heading())?;
     if !table.is_root() {
         let needed = if table.is_needed { " Needed." } else { "" };
-        writeln!(page, "\n{}{needed}\n\n{}", table.form.words(), description(table.schema))?;
+        writeln!(page, "\n{}{needed}\n\n{}", table.form.words(), wrapped(description(table.schema)))?;
         examples(page, table.name(), table.schema)?;
     }
     for (key, schema, is_needed) in table.keys() {
@@ -63,7 +65,7 @@ fn section(page: &mut String, table: &Table) -> fmt::Result {
         let default = schema.get("default").map(|default| format!(" Default: `{}`.", kind::toml(default)));
         let needed = if is_needed { " Needed." } else { "" };
         writeln!(page, "\n### `{}`\n\n{kind}.{}{needed}", table.path_of(key), default.unwrap_or_default())?;
-        writeln!(page, "\n{}", description(schema))?;
+        writeln!(page, "\n{}", wrapped(description(schema)))?;
         choices(page, schema)?;
         examples(page, key, schema)?;
     }

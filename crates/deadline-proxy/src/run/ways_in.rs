@@ -64,7 +64,7 @@ fn ways(settings: &proxy::Settings) -> String {
         [upstream] if settings.routes.len() == 1 => {
             upstream.targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
         }
-        upstreams => format!("{} routes to {} upstreams", settings.routes.len(), upstreams.len()),
+        upstreams => format!("routes: {}, upstreams: {}", settings.routes.len(), upstreams.len()),
     }
 }
 

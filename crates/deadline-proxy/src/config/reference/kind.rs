@@ -2,8 +2,6 @@
 
 use serde_json::Value;
 
-use crate::config::value::PATTERN;
-
 /// What a value can be: `a duration`, `a whole number from 1 up`.
 pub(super) fn words(schema: &Value) -> String {
     let any = schema["anyOf"].as_array().or_else(|| schema["oneOf"].as_array());
@@ -29,7 +27,8 @@ fn of_type(kind: &Value, schema: &Value) -> String {
         "boolean" => "`true` or `false`".to_owned(),
         "integer" => format!("a whole number {}", bounds(schema)),
         "number" => format!("a number {}", bounds(schema)),
-        "string" if schema["pattern"] == PATTERN => "a duration".to_owned(),
+        // Of all that is written as a string, a schema can tell the form of this alone.
+        "string" if schema.get("pattern").is_some() => "a duration".to_owned(),
         kind => format!("a {kind}"),
     }
 }
@@ -44,10 +43,11 @@ fn several(schema: &Value) -> String {
 }
 
 fn bounds(schema: &Value) -> String {
+    let least = &schema["minimum"];
     // What a number is kept in is no bound that a reader needs to know of.
-    match &schema["maximum"] {
-        most if *most == u32::MAX => format!("from {} up", schema["minimum"]),
-        most => format!("from {} to {most}", schema["minimum"]),
+    match schema["maximum"].as_u64().filter(|most| *most < u32::MAX.into()) {
+        Some(most) => format!("from {least} to {most}"),
+        None => format!("from {least} up"),
     }
 }
 
@@ -83,9 +83,10 @@ mod tests {
     fn a_kind_is_told_in_words() {
         for (schema, told) in [
             (json!({ "type": "string" }), "a string"),
-            (json!({ "type": "string", "pattern": PATTERN }), "a duration"),
+            (json!({ "type": "string", "pattern": "^[0-9]+s$" }), "a duration"),
             (json!({ "type": "boolean" }), "`true` or `false`"),
             (json!({ "type": "integer", "minimum": 1, "maximum": u32::MAX }), "a whole number from 1 up"),
+            (json!({ "type": "integer", "minimum": 0 }), "a whole number from 0 up"),
             (json!({ "type": "integer", "minimum": 0, "maximum": 10 }), "a whole number from 0 to 10"),
             (json!({ "type": "number", "minimum": 0, "maximum": 1 }), "a number from 0 to 1"),
             (json!({ "type": ["string", "array"], "items": { "type": "string" } }), "a string or a list of strings"),

@@ -12,9 +12,6 @@ use crate::duration::duration;
 
 const SUCH_AS: &str = "such as \"300ms\", \"1.5s\" or \"1h30m\"";
 
-/// What tells an editor that a string is one, and a reader of the schema too.
-pub(in crate::config) const PATTERN: &str = "^([0-9]+(\\.[0-9]*)?(ns|us|µs|ms|s|m|h))+$";
-
 /// A duration above zero, in the grammar of `X-Request-Timeout`, but for bare digits, whose unit a reader would have to
 /// know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +62,6 @@ impl JsonSchema for Limit {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": PATTERN })
+        json_schema!({ "type": "string", "pattern": "^([0-9]+(\\.[0-9]*)?(ns|us|µs|ms|s|m|h))+$" })
     }
 }

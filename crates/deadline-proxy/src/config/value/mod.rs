@@ -10,7 +10,6 @@ mod text;
 mod words;
 
 pub(crate) use self::limit::Limit;
-pub(in crate::config) use self::limit::PATTERN;
 pub(crate) use self::number::{Count, Share, Whole};
 pub(crate) use self::several::{OneOrMany, OrOff};
 pub(crate) use self::text::{Secret, Text, Word};
