@@ -12,7 +12,7 @@ use crate::upstream::{self, Balance, ClientTls, Ejection, HealthCheck, Protocol,
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Upstream")]
 pub struct UpstreamArgs {
-    /// Where requests go: http://HOST[:PORT], https://HOST[:PORT] or unix:/PATH. Can be given several times: they share the
+    /// Where requests go: http://HOST:PORT, https://HOST:PORT or unix:/PATH. Can be given several times: they share the
     /// requests, as the addresses of a name do.
     #[arg(long, value_name = "URL")]
     pub upstream: Vec<Target>,
