@@ -1,4 +1,4 @@
-//! How long a large file takes. To be run by hand:
+//! How long a large file takes. What prints it is to be run by hand:
 //!
 //! ```text
 //! cargo test --release -p deadline-proxy --lib config::tests::scale -- --ignored --nocapture
@@ -44,6 +44,20 @@ fn ten_thousand_routes_are_read_and_built() {
         assert!(proxy.is_ok() && settings.proxy.routes.len() == routes);
         println!("{routes} routes, {} bytes: read in {read:?}, built in {:?}", text.len(), now() - begun);
     }
+}
+
+#[test]
+fn a_text_that_is_no_toml_takes_no_longer_than_its_length() {
+    let (text, begun) = ("this is a line of some log: hello\n".repeat(30_000), now());
+    assert_eq!(parse("f", &text, &|_| None).unwrap_err().complaints().len(), 30_000);
+    // A minute and more, where each line is looked for from the first one on.
+    assert!(now() - begun < std::time::Duration::from_secs(20), "{:?}", now() - begun);
+}
+
+#[test]
+fn a_file_without_an_end_is_not_read_to_it() {
+    let told = read(Path::new("/dev/zero")).unwrap_err().to_string();
+    assert_eq!(told, "/dev/zero: cannot be read: it is larger than 64 MiB; expected a configuration");
 }
 
 #[test]

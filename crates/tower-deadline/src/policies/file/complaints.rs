@@ -11,6 +11,9 @@ use toml::Spanned;
 use super::error::{Complaint, PolicyFileError};
 use super::suggest;
 
+/// A key that is longer is none: the text is no configuration.
+const LONGEST: usize = 200;
+
 pub(super) struct Complaints<'t> {
     text: &'t str,
     /// Where each line begins.
@@ -26,12 +29,16 @@ impl<'t> Complaints<'t> {
     pub(super) fn of(text: &'t str, broken: &[toml::de::Error]) -> Self {
         let lines = [0].into_iter().chain(text.match_indices('\n').map(|(end, _)| end + 1)).collect();
         let mut complaints = Self { text, lines, found: Vec::new(), broken: BTreeSet::new() };
-        for error in broken {
-            let at = error.span().map_or(0, |span| span.start);
-            let key = complaints.key_at(at);
-            complaints.push(at, key, error.message().to_owned());
+        let mut broken: Vec<_> =
+            broken.iter().map(|error| (error.span().map_or(0, |span| span.start), error.message())).collect();
+        broken.sort_by_key(|(at, _)| *at);
+        let heads = if broken.is_empty() { Vec::new() } else { heads(text) };
+        for (at, message) in broken {
+            // What follows in the same line follows from it.
+            if complaints.broken.insert(complaints.place(at).0) {
+                complaints.push(at, complaints.key_at(at, &heads), expected(message));
+            }
         }
-        complaints.broken = complaints.found.iter().map(|(_, complaint)| complaint.line).collect();
         complaints
     }
 
@@ -91,19 +98,21 @@ impl<'t> Complaints<'t> {
     }
 
     /// The key of the line in which the text is broken, as far as it can be read: the table, and what stands before
-    /// the `=`.
-    fn key_at(&self, at: usize) -> String {
+    /// the `=`; nothing where there is no end to it.
+    fn key_at(&self, at: usize, heads: &[(usize, &str)]) -> String {
         let start = self.before(at).rfind('\n').map_or(0, |end| end + 1);
-        let line = self.text[start..].lines().next().unwrap_or_default().trim();
-        let head = |line: &str| until(line.trim_start_matches('['), &[']', '#']).to_owned();
-        if line.starts_with('[') {
-            return head(line);
-        }
-        let key = until(line, &['=', '#']);
-        let table = self.text[..start].lines().rev().map(str::trim).find(|line| line.starts_with('[')).map(head);
-        match table {
-            Some(table) if !key.is_empty() => format!("{table}.{key}"),
-            Some(table) => table,
+        let line = self.text.get(start..).unwrap_or_default().lines().next().unwrap_or_default().trim();
+        // As YAML has it, a `:` ends a key too.
+        let (key, above) = if line.starts_with('[') {
+            (head(line), None)
+        } else {
+            let above = heads.partition_point(|(head, _)| *head < start).checked_sub(1);
+            (until(line, &['=', '#', ':']), above.and_then(|nth| heads.get(nth)))
+        };
+        let key = if key.len() > LONGEST || key.contains(char::is_control) { "" } else { key };
+        match above {
+            Some((_, table)) if !key.is_empty() => format!("{table}.{key}"),
+            Some((_, table)) => (*table).to_owned(),
             None => key.to_owned(),
         }
     }
@@ -111,6 +120,29 @@ impl<'t> Complaints<'t> {
     fn before(&self, at: usize) -> &'t str {
         self.text.get(..at).unwrap_or(self.text)
     }
+}
+
+/// Where each line begins that names a table, and the name.
+fn heads(text: &str) -> Vec<(usize, &str)> {
+    let mut start = 0;
+    let mut heads = Vec::new();
+    for line in text.split_inclusive('\n') {
+        let head = Some(line.trim()).filter(|line| line.starts_with('[')).map(head);
+        heads.extend(head.filter(|head| head.len() <= LONGEST).map(|head| (start, head)));
+        start += line.len();
+    }
+    heads
+}
+
+/// The name of a table, in the line that names it.
+fn head(line: &str) -> &str {
+    until(line.trim_start_matches('['), &[']', '#'])
+}
+
+/// What is said of broken TOML, where that does not say what was expected.
+fn expected(message: &str) -> String {
+    let expected = if message == "duplicate key" { "; expected each key once" } else { "" };
+    message.to_owned() + expected
 }
 
 fn unknown(what: &str, word: &str, known: &[&str]) -> String {
