@@ -36,6 +36,8 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 use tower_deadline::PolicySet;
@@ -51,6 +53,9 @@ use crate::settings::Settings;
 /// The keys of a policy that are the proxy's own.
 const OWN_KEYS: [&str; 2] = ["retries", "backoff"];
 
+/// More than a few hundred thousand routes have, and little enough to be judged in memory.
+const MOST: u64 = 64 << 20;
+
 /// What a file says, with the variables of this process. Blocks while it reads.
 ///
 /// # Errors
@@ -58,7 +63,7 @@ const OWN_KEYS: [&str; 2] = ["retries", "backoff"];
 /// The file cannot be read, or everything that is wrong in it.
 pub fn read(path: &Path) -> Result<Settings, Error> {
     let name = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|error| Error::unread(&name, error))?;
+    let bytes = bytes(path).map_err(|error| Error::unread(&name, error))?;
     match String::from_utf8(bytes) {
         Ok(text) => parse(&name, &text, &|variable| std::env::var(variable).ok()),
         Err(error) => Err(Error::wrong(&name, vec![complaints::no_text(&error)])),
@@ -84,4 +89,15 @@ pub fn parse(name: &str, text: &str, env: &dyn Fn(&str) -> Option<String>) -> Re
         (Some(settings), Ok(_)) if complaints.is_none() => Ok(settings),
         (_, policies) => Err(Error::wrong(name, complaints.into_all(policies.err().as_ref()))),
     }
+}
+
+/// What stands in a file that may have no end.
+fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MOST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST {
+        let message = format!("it is larger than {} MiB; expected a configuration", MOST >> 20);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    Ok(bytes)
 }
