@@ -3,7 +3,7 @@
 //! Covers their places, and keeps what follows from broken TOML to itself. Does not judge values.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::string::FromUtf8Error;
 
 use toml::Spanned;
@@ -23,6 +23,8 @@ pub(super) struct Complaints<'t> {
     found: RefCell<Vec<Complaint>>,
     /// Tables in which a key is not known: what is missing there has been written otherwise.
     misspelt: RefCell<HashSet<String>>,
+    /// The keys of what was found.
+    keys: RefCell<BTreeSet<String>>,
     /// Whether anything was said of a route, or of what one needs to be understood.
     any: Cell<bool>,
 }
@@ -40,6 +42,7 @@ impl<'t> Complaints<'t> {
             broken: HashSet::new(),
             found: RefCell::default(),
             misspelt: RefCell::default(),
+            keys: RefCell::default(),
             any: Cell::new(!broken.is_empty()),
         };
         let starts = broken.iter().map(|error| error.span().map_or(0, |span| span.start));
@@ -60,6 +63,20 @@ impl<'t> Complaints<'t> {
     /// Whether there is nothing to complain of so far.
     pub(super) fn is_none(&self) -> bool {
         !self.any.get()
+    }
+
+    /// Whether there is anything to complain of in this key, or in what stands in it.
+    pub(super) fn is_within(&self, path: &Path<'_>) -> bool {
+        let path = path.to_string();
+        let ends = |rest: &str| rest.is_empty() || rest.starts_with(['.', '[']);
+        let keys = self.keys.borrow();
+        let mut from = keys.range(path.clone()..).map_while(|key| key.strip_prefix(path.as_str()));
+        from.any(ends)
+    }
+
+    /// Whether a key of this table is not known.
+    pub(super) fn is_misspelt(&self, table: &Path<'_>) -> bool {
+        self.misspelt.borrow().contains(&table.to_string())
     }
 
     /// About the value of a key.
@@ -96,8 +113,7 @@ impl<'t> Complaints<'t> {
 
     /// About a key that is not there, though it has to be; nothing if it is there, or may be so by another name.
     pub(super) fn missing(&self, table: &Path<'_>, key: &str, message: &str) {
-        let is_misspelt = self.misspelt.borrow().contains(&table.to_string());
-        if !table.key(key).is_in(&self.root) && !is_misspelt {
+        if !table.key(key).is_in(&self.root) && !self.is_misspelt(table) {
             let key = table.key(key).to_string();
             self.at(table.place(&self.root).key.start, key, message.to_owned());
         }
@@ -133,7 +149,9 @@ impl<'t> Complaints<'t> {
         self.any.set(true);
         let (line, column) = self.line_and_column(at);
         if !self.broken.contains(&line) {
-            self.found.borrow_mut().push(complaint(line, column));
+            let complaint = complaint(line, column);
+            self.keys.borrow_mut().insert(complaint.key().to_owned());
+            self.found.borrow_mut().push(complaint);
         }
     }
 

@@ -59,9 +59,12 @@ fn field_matches(table: &file::Route, path: &Path<'_>, context: Context<'_>) -> 
     wanted
 }
 
-/// What routes have matched so far: of two that match the same, the second is never taken.
+/// What routes have matched so far, each with its name: of two that match the same, the second is never taken.
 #[derive(Default)]
-pub(super) struct Taken(HashMap<Wanted, usize>);
+pub(super) struct Taken {
+    by: HashMap<Wanted, usize>,
+    names: Vec<String>,
+}
 
 /// One kind of request: with one host and one method, or any.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -73,8 +76,10 @@ struct Wanted {
 }
 
 impl Taken {
-    /// The route that takes everything that this one matches, if there is one.
-    pub(super) fn before(&mut self, nth: usize, matches: &Matches) -> Option<usize> {
+    /// The name of the route that takes everything that this one matches, if there is one.
+    pub(super) fn before(&mut self, name: &str, matches: &Matches) -> Option<&str> {
+        let nth = self.names.len();
+        self.names.push(name.to_owned());
         let Matches { hosts, path, methods, fields } = matches;
         let mut fields: Vec<_> = fields.iter().map(|(name, field)| known(name, field)).collect();
         fields.sort_unstable();
@@ -84,7 +89,7 @@ impl Taken {
         for host in any(hosts) {
             for method in any(methods) {
                 let (path, fields) = (path.clone(), fields.clone());
-                match self.0.entry(Wanted { host: host.clone(), path, method, fields }) {
+                match self.by.entry(Wanted { host: host.clone(), path, method, fields }) {
                     Entry::Occupied(taken) => by = by.or(Some(*taken.get()).filter(|by| *by != nth)),
                     Entry::Vacant(free) => {
                         free.insert(nth);
@@ -93,7 +98,7 @@ impl Taken {
                 }
             }
         }
-        by.filter(|_| !is_new)
+        self.names.get(by.filter(|_| !is_new)?).map(String::as_str)
     }
 }
 

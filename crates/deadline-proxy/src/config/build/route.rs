@@ -102,8 +102,9 @@ impl<'c> Routes<'c> {
     fn build(&mut self, name: &str, table: &file::Route, chain: Option<Chain>, path: &Path<'_>) {
         let context = self.context;
         let matches = matches(table, path, context);
-        if let Some(before) = self.taken.before(self.routes.len(), &matches) {
-            let by = self.routes.get(before).map_or("another", |route| route.name.as_str());
+        // What a route was meant to match is not known where that is wrong.
+        let by = if is_read(path, context) { self.taken.before(name, &matches) } else { None };
+        if let Some(by) = by {
             let message =
                 format!("no request can take it: `{by}` matches the same, and comes first; expected a difference");
             context.complaints.key(path, message);
@@ -180,6 +181,14 @@ impl<'c> Routes<'c> {
             self.context.complaints.key(&Path::Root.key("policy").key(name), message);
         }
     }
+}
+
+/// Whether nothing is wrong with what a route matches.
+fn is_read(path: &Path<'_>, context: Context<'_>) -> bool {
+    !["host", "path", "prefix", "method", "headers"]
+        .iter()
+        .any(|key| context.complaints.is_within(&path.key(key)))
+        && !context.complaints.is_misspelt(path)
 }
 
 fn exact(host: &Host) -> Option<String> {
