@@ -86,6 +86,11 @@ impl Default for Settings {
 impl Settings {
     /// That each of them can be kept.
     pub(crate) fn check(&self) -> Result<(), Error> {
+        self.wrong().next().map_or(Ok(()), Err)
+    }
+
+    /// Every one that cannot be kept.
+    pub(crate) fn wrong(&self) -> impl Iterator<Item = Error> + use<> {
         let numbers = [
             ("head_count", self.head_count, 1, usize::from(u16::MAX)),
             ("head_bytes", self.head_bytes, HEAD_BYTES_AT_LEAST, 1 << 30),
@@ -94,18 +99,16 @@ impl Settings {
             ("in_flight", self.in_flight.unwrap_or(1), 1, Semaphore::MAX_PERMITS),
             ("body_rate.bytes", self.body_rate.map_or(1, |rate| rate.bytes as usize), 1, u32::MAX as usize),
         ];
-        for (name, found, least, most) in numbers {
-            if !(least..=most).contains(&found) {
-                return Err(Error::new(name, found, format!("{least} to {most}")));
-            }
-        }
+        let out_of_bounds = numbers.into_iter().filter(|(_, found, least, most)| !(least..=most).contains(&found));
+        let out_of_bounds =
+            out_of_bounds.map(|(name, found, least, most)| Error::new(name, found, format!("{least} to {most}")));
         let durations = [
             ("head_limit", self.head_limit),
             ("started_head_limit", self.started_head_limit),
             ("body_rate.grace", self.body_rate.map_or(Duration::MAX, |rate| rate.grace)),
             ("write_stall", self.write_stall),
         ];
-        let zero = durations.into_iter().find(|(_, found)| found.is_zero());
-        zero.map_or(Ok(()), |(name, found)| Err(Error::new(name, found, "more than nothing")))
+        let zero = durations.into_iter().filter(|(_, found)| found.is_zero());
+        out_of_bounds.chain(zero.map(|(name, found)| Error::new(name, found, "more than nothing")))
     }
 }

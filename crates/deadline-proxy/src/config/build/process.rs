@@ -89,7 +89,7 @@ pub(super) fn limits(file: &File, context: Context<'_>) -> limits::Settings {
         in_flight: table.max_in_flight.get().map(|most| most.size()),
         write_stall: Limit::of(&table.write_timeout, base.write_stall),
     };
-    if let Err(error) = settings.check() {
+    for error in settings.wrong() {
         let key = match error.name() {
             "head_count" => "max_headers",
             "head_bytes" => "max_header_bytes",
