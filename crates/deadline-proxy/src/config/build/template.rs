@@ -126,7 +126,7 @@ fn tls(table: &file::Upstream, path: &Path<'_>, context: Context<'_>) -> ClientT
             .missing(&above, "cert", "a key without its certificate; expected the path of a PEM file");
     }
     let certificate = tls.cert.get().map(file).zip(tls.key.get().map(file));
-    ClientTls { ca: tls.ca.get().map(file), certificate, name: tls.name.get().cloned() }
+    ClientTls { ca: tls.ca.get().map(file), certificate, name: tls.name.get().map(|Text(name)| name.0.clone()) }
 }
 
 fn ejection(table: &file::Upstream, base: Ejection) -> Ejection {

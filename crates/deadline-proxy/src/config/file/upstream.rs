@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::de::Key;
-use crate::config::value::{Count, File, Limit, OneOrMany, Secret, Share, TargetText, Text, Whole};
+use crate::config::value::{CertifiedName, Count, File, Limit, OneOrMany, Secret, Share, TargetText, Text, Whole};
 
 /// Where requests can go.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -90,7 +90,7 @@ pub(crate) struct UpstreamTls {
 
     /// The name that is asked for and verified, in place of the host of the target.
     #[schemars(extend("examples" = ["orders.internal"]))]
-    pub(crate) name: Key<String>,
+    pub(crate) name: Key<Text<CertifiedName>>,
 }
 
 /// When an address that fails is left out for a while.

@@ -13,4 +13,4 @@ pub(crate) use self::limit::Limit;
 pub(crate) use self::number::{Count, Share, Whole};
 pub(crate) use self::several::{OneOrMany, OrOff};
 pub(crate) use self::text::{Secret, Text, Word};
-pub(crate) use self::words::{File, TargetText, Verb};
+pub(crate) use self::words::{CertifiedName, File, TargetText, Verb};

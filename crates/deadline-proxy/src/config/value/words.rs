@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use http::{HeaderName, Method};
+use rustls::pki_types::ServerName;
 
 use super::Word;
 use crate::attempt::Outcome;
@@ -59,6 +60,22 @@ impl Word for HeaderName {
 impl Word for Outcome {
     const EXPECTED: &'static str =
         "a status such as \"404\", or \"4xx\", \"5xx\", \"connect\", \"broken\", \"timeout\" or \"any\"";
+}
+
+/// A name that a certificate can be for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CertifiedName(pub(in crate::config) String);
+
+impl Word for CertifiedName {
+    const EXPECTED: &'static str = "a name that a certificate can be for, such as \"orders.internal\"";
+}
+
+impl FromStr for CertifiedName {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        ServerName::try_from(text).map(|_| Self(text.to_owned())).map_err(drop)
+    }
 }
 
 /// The path of a file. One that is relative begins in the working directory, as on the command line.
