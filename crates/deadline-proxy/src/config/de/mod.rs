@@ -104,8 +104,18 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
         })
     }
 
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        let expected = "expected a table, not a list; each has its name behind a dot, in single brackets";
+        self.placed(match self.value.get_ref() {
+            DeValue::Array(tables) if tables.iter().any(|table| table.get_ref().is_table()) => {
+                Err(Fault::custom(expected))
+            }
+            _ => self.visit(visitor),
+        })
+    }
+
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
-        tuple tuple_struct map identifier ignored_any
+        tuple tuple_struct identifier ignored_any
     }
 }

@@ -237,9 +237,17 @@ fn a_policy_has_a_name() {
 #[test]
 fn what_stands_twice_is_told_at_the_second() {
     for (text, told) in [
-        ("[policy.a]\nmin = \"1s\"\nmin = \"2s\"", "3:1: policy.a.min: duplicate key"),
-        ("[policy.a]\n[policy.a]\n", "2:9: policy.a: duplicate key"),
-        ("[route]\n\"/x\" = \"default\"\n\"/x\" = \"default\"", "3:1: route.\"/x\": duplicate key"),
+        (
+            "[[policy]]\nmin = \"1s\"",
+            "1:1: policy: expected a table, not a list; each has its name behind a dot, in single brackets",
+        ),
+        ("policy:\n", "1:7: policy: invalid unquoted key, expected letters, numbers, `-`, `_`"),
+        ("[policy.a]\nmin = \"1s\"\nmin = \"2s\"", "3:1: policy.a.min: duplicate key; expected each key once"),
+        ("[policy.a]\n[policy.a]\n", "2:9: policy.a: duplicate key; expected each key once"),
+        (
+            "[route]\n\"/x\" = \"default\"\n\"/x\" = \"default\"",
+            "3:1: route.\"/x\": duplicate key; expected each key once",
+        ),
     ] {
         assert_eq!(complaints(text), format!("<toml>:{told}"));
     }

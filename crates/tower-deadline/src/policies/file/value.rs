@@ -36,7 +36,9 @@ pub(super) fn set(policy: Policy, key: &str, value: &DeValue<'_>) -> Option<Resu
 
 /// A value where there should be a table.
 pub(super) fn not_a_table(value: &DeValue<'_>) -> String {
-    format!("expected a table, not {}", Kind(value))
+    let is_list_of_tables = value.as_array().is_some_and(|list| list.iter().any(|table| table.get_ref().is_table()));
+    let hint = if is_list_of_tables { "; each has its name behind a dot, in single brackets" } else { "" };
+    format!("expected a table, not {}{hint}", Kind(value))
 }
 
 /// A value where there should be the name of a policy.
