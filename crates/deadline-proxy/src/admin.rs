@@ -1,7 +1,9 @@
 //! The admin listener: what an operator and an orchestrator ask.
 //!
-//! Covers `/healthz` (the process answers), `/readyz` (it takes requests: 503 while it drains), `/config` (what it was
-//! told, as JSON) and `/metrics` (what it has counted, for Prometheus).
+//! Covers `/healthz` (the process answers), `/readyz` (it takes requests: 503 while it drains), `/config` (everything
+//! that it was told, as JSON) and `/metrics` (what it has counted, for Prometheus).
+
+mod config;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -13,14 +15,11 @@ use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use serde_json::json;
 use tokio::time::sleep;
 use tower::{Service, service_fn};
 
 use crate::count::{self, Collected};
-use crate::route::Route;
 use crate::settings::Settings;
-use crate::upstream;
 
 const PATHS: [&str; 4] = ["/healthz", "/readyz", "/config", "/metrics"];
 
@@ -55,7 +54,7 @@ pub fn service(
 + Send
 + Sync
 + 'static {
-    let config = Bytes::from(format!("{:#}\n", config(settings)));
+    let config = Bytes::from(format!("{:#}\n", config::config(settings)));
     let told = Told { readiness, config, collected: count::install().ok() };
     service_fn(move |request: Request<Incoming>| {
         let response = told.respond(request.method(), request.uri().path());
@@ -103,35 +102,6 @@ impl Told {
             None => text(StatusCode::NOT_FOUND, "something else counts in this process\n"),
         }
     }
-}
-
-fn config(settings: &Settings) -> serde_json::Value {
-    let Settings { listeners, workers, proxy, .. } = settings;
-    let millis = |duration: Option<Duration>| duration.map(|duration| duration.as_millis().to_string() + "ms");
-    let route = |route: &Route| {
-        let Route { name, policy, attempts, .. } = route;
-        let upstreams = attempts.chain.iter().filter_map(|link| proxy.upstreams.get(link.upstream));
-        json!({
-            "name": name,
-            "upstreams": upstreams.map(|upstream| &upstream.name).collect::<Vec<_>>(),
-            "policy": {
-                "name": policy.name().as_str(),
-                "timeout": millis(policy.timeout()),
-                "cap": millis(policy.cap()),
-            },
-        })
-    };
-    let upstream = |upstream: &upstream::Settings| {
-        let targets: Vec<_> = upstream.targets.iter().map(ToString::to_string).collect();
-        json!({ "name": upstream.name, "targets": targets })
-    };
-    json!({
-        "listeners": listeners.iter().map(|listener| listener.address.to_string()).collect::<Vec<_>>(),
-        "workers": workers,
-        "hop": proxy.hop,
-        "routes": proxy.routes.iter().map(route).collect::<Vec<_>>(),
-        "upstreams": proxy.upstreams.iter().map(upstream).collect::<Vec<_>>(),
-    })
 }
 
 fn text(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {

@@ -3,6 +3,7 @@
 //! Covers who may say, by a PROXY header or by forwarding fields, that somebody else asked. Whoever is connected over
 //! a Unix socket has no address, and belongs to a set that names `unix`.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
@@ -30,6 +31,15 @@ impl Peers {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.networks.is_empty() && !self.unix
+    }
+}
+
+impl fmt::Display for Peers {
+    /// Networks and `unix`, with commas between them, as they are read.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unix = self.unix.then(|| "unix".to_owned());
+        let all: Vec<_> = self.networks.iter().map(ToString::to_string).chain(unix).collect();
+        f.write_str(&all.join(","))
     }
 }
 

@@ -218,6 +218,25 @@ impl Policy {
         self.mode == Mode::Observe
     }
 
+    /// How far every deadline reaches; `None` where it depends on the response, as [`covers_body`](Self::covers_body) has
+    /// it.
+    #[must_use]
+    pub fn covered(&self) -> Option<Covers> {
+        self.covers
+    }
+
+    /// Whether a request with a malformed deadline field is refused.
+    #[must_use]
+    pub fn rejects_invalid(&self) -> bool {
+        self.on_invalid == OnInvalid::Reject
+    }
+
+    /// Whether a request without a valid deadline field is refused.
+    #[must_use]
+    pub fn rejects_missing(&self) -> bool {
+        self.on_missing == OnMissing::Reject
+    }
+
     /// Whether the deadline of a request reaches to the end of the response with these headers (R18).
     ///
     /// A deadline that the client asked for does. One that only the default gave does too, but for event
