@@ -29,17 +29,23 @@ impl<'t> Complaints<'t> {
     pub(super) fn of(text: &'t str, broken: &[toml::de::Error]) -> Self {
         let lines = [0].into_iter().chain(text.match_indices('\n').map(|(end, _)| end + 1)).collect();
         let mut complaints = Self { text, lines, found: Vec::new(), broken: BTreeSet::new() };
-        let mut broken: Vec<_> =
-            broken.iter().map(|error| (error.span().map_or(0, |span| span.start), error.message())).collect();
-        broken.sort_by_key(|(at, _)| *at);
         let heads = if broken.is_empty() { Vec::new() } else { heads(text) };
-        for (at, message) in broken {
-            // What follows in the same line follows from it.
-            if complaints.broken.insert(complaints.place(at).0) {
-                complaints.push(at, complaints.key_at(at, &heads), expected(message));
-            }
+        for (at, message) in complaints.causes(broken) {
+            complaints.broken.insert(complaints.place(at).0);
+            complaints.push(at, complaints.key_at(at, &heads), expected(message));
         }
         complaints
+    }
+
+    /// What is wrong with each line, and the byte at which it is. What else is said of it follows from that: first comes
+    /// what cannot be read, then what is not there for it.
+    fn causes<'e>(&self, broken: &'e [toml::de::Error]) -> Vec<(usize, &'e str)> {
+        let mut causes: Vec<_> =
+            broken.iter().map(|error| (error.span().map_or(0, |span| span.start), error.message())).collect();
+        let line = |at: usize| self.place(at).0;
+        causes.sort_by_key(|(at, message)| (line(*at), !message.starts_with("invalid"), *at));
+        causes.dedup_by_key(|(at, _)| line(*at));
+        causes
     }
 
     /// Whether the text is no TOML.

@@ -211,7 +211,10 @@ fn what_has_the_wrong_shape_is_told_by_its_key() {
     for (text, told) in [
         ("policy = \"3s\"", "1:10: policy: expected a table, not a string"),
         ("[policy]\ntimeout = \"3s\"", "2:11: policy.timeout: expected a table, not a string"),
-        ("[[policy]]\n", "1:1: policy: expected a table, not a list"),
+        (
+            "[[policy]]\n",
+            "1:1: policy: expected a table, not a list; each has its name behind a dot, in single brackets",
+        ),
         ("route = [\"/\"]", "1:9: route: expected a table, not a list"),
         ("[route]\n\"/\" = 3", "2:7: route.\"/\": expected the name of a policy in quotes, not a bare number"),
         (
@@ -237,10 +240,6 @@ fn a_policy_has_a_name() {
 #[test]
 fn what_stands_twice_is_told_at_the_second() {
     for (text, told) in [
-        (
-            "[[policy]]\nmin = \"1s\"",
-            "1:1: policy: expected a table, not a list; each has its name behind a dot, in single brackets",
-        ),
         ("policy:\n", "1:7: policy: invalid unquoted key, expected letters, numbers, `-`, `_`"),
         ("[policy.a]\nmin = \"1s\"\nmin = \"2s\"", "3:1: policy.a.min: duplicate key; expected each key once"),
         ("[policy.a]\n[policy.a]\n", "2:9: policy.a: duplicate key; expected each key once"),
@@ -277,10 +276,7 @@ fn what_is_no_toml_is_told_with_its_place_and_not_again_for_what_it_may_mean() {
             "2:12: route.\"/x=y#z\": string values must be quoted, expected literal string",
         ),
         ("[policy.'a]#b']\nmin = 3s", "2:7: policy.'a]#b'.min: string values must be quoted, expected literal string"),
-        (
-            "[route]\n\"/x = 3",
-            "2:8: route.\"/x: key with no value, expected `=`\n<toml>:2:8: route.\"/x: invalid basic string, expected `\"`",
-        ),
+        ("[route]\n\"/x = 3", "2:8: route.\"/x: invalid basic string, expected `\"`"),
     ] {
         assert_eq!(complaints(text), format!("<toml>:{told}"));
     }
