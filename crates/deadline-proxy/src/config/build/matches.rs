@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use http::header::HOST;
 use http::{HeaderName, Method};
 
 use super::{Context, fields};
@@ -45,6 +46,10 @@ fn field_matches(table: &file::Route, path: &Path<'_>, context: Context<'_>) -> 
     for (key, value) in table.headers.get().into_iter().flatten() {
         let path = above.key(key);
         let Some(name) = fields::name(key, &path, context) else { continue };
+        if name == HOST {
+            let message = "is no field in HTTP/2; expected `host` of the route, which is matched in every version";
+            context.complaints.key(&path, message);
+        }
         if wanted.iter().any(|(other, _)| *other == name) {
             context.complaints.key(&path, "stands there twice, in other letters; expected each field once");
         }

@@ -91,6 +91,9 @@ impl<'c> Routes<'c> {
         let complaints = self.context.complaints;
         if name.trim().is_empty() {
             complaints.value(&path.key("name"), "a route without a name; expected one, or no such key");
+        } else if name.contains(char::is_control) {
+            let message = format!("{name:?} would break a line of what is told; expected a name of one line");
+            complaints.value(&path.key("name"), message);
         } else if let Some(before) = self.names.insert(name.clone(), nth) {
             let message = format!("`{name}` is the name of route[{}] too; expected another one for each", before + 1);
             complaints.value(&path.key("name"), message);
@@ -110,13 +113,16 @@ impl<'c> Routes<'c> {
             context.complaints.key(path, message);
         }
         let (policy, retrying) = self.policy(table, path);
+        if chain.as_ref().is_some_and(|chain| chain.links.len() == 1) && retrying.retries.is_none() {
+            self.check_replay(table, path);
+        }
         let mut route = Route::new(name, attempt::Settings::once(0));
         route.matches = matches;
         route.policy = policy;
         route.tunnel = terms::tunnel(table, path, context);
         route.in_flight = table.max_in_flight.get().map(|most| most.size());
         route.rewrite = terms::rewrite(table, path, context);
-        route.attempts.retries = retrying.retries;
+        route.attempts.retries = retrying.retries.unwrap_or(0);
         route.attempts.backoff = retrying.backoff.unwrap_or(route.attempts.backoff);
         route.attempts.replay = table.replay.get().map_or(route.attempts.replay, |most| most.size());
         if let Some(chain) = chain {
@@ -138,6 +144,17 @@ impl<'c> Routes<'c> {
         let message = format!("there is no policy `{name}`; expected the name of a table [policy.NAME]");
         self.context.complaints.word(&path.key("policy"), message, (name, known));
         (Policy::new(), retrying)
+    }
+
+    /// Complains of a body that is kept where nothing is sent again.
+    fn check_replay(&self, table: &file::Route, path: &Path<'_>) {
+        let complaints = self.context.complaints;
+        let (policies, name) = (Path::Root.key("policy"), table.policy.get().map_or(DEFAULT, String::as_str));
+        let is_wrong = complaints.is_within(&policies.key(name)) || complaints.is_within(&path.key("policy"));
+        if table.replay.get().is_some() && !is_wrong {
+            let message = "means nothing where nothing is sent again; expected a chain, or a policy with `retries`";
+            complaints.key(&path.key("replay"), message);
+        }
     }
 
     /// Adds a route with this chain; one for each host, where an upstream of it is another for each.

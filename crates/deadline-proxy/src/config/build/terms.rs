@@ -17,7 +17,8 @@ use crate::route::{PathMatch, Rewrite, Segment};
 /// What a policy says of retries.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Retrying {
-    pub(super) retries: u32,
+    /// `None` where it says nothing.
+    pub(super) retries: Option<u32>,
     pub(super) backoff: Option<Duration>,
 }
 
@@ -36,7 +37,7 @@ fn of_policy(table: &file::Policy, path: &Path<'_>, context: Context<'_>) -> Ret
         let message = "means nothing without retries; expected `retries` beside it";
         context.complaints.key(&path.key("backoff"), message);
     }
-    let retries = table.retries.get().map_or(0, |retries| retries.get());
+    let retries = table.retries.get().map(|retries| retries.get());
     let backoff = table.backoff.get().map(|Limit(backoff)| *backoff);
     Retrying { retries, backoff }
 }
