@@ -1,6 +1,7 @@
 //! What a route matches.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
@@ -97,11 +98,14 @@ impl FromStr for Host {
     ///
     /// What is none of these.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let literal = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+        if let Some(address) = literal.and_then(|text| text.parse::<Ipv6Addr>().ok()) {
+            // As clients write it, whatever stands here.
+            return Ok(Self::Exact(format!("[{address}]")));
+        }
         let name = text.strip_prefix("*.").unwrap_or(text);
-        let is_address = name.starts_with('[') && name.ends_with(']');
-        let is_part = |char: char| char.is_ascii_alphanumeric() || "-_.".contains(char);
-        let is_name = !name.is_empty() && !name.starts_with('.') && !name.ends_with('.') && name.chars().all(is_part);
-        if !(is_address && name == text || is_name) {
+        let is_part = |char: char| char.is_ascii_alphanumeric() || "-_".contains(char);
+        if !name.split('.').all(|label| !label.is_empty() && label.chars().all(is_part)) {
             return Err(MatchError::new(text, "a host without port, such as shop.example or *.shop.example,"));
         }
         let name = name.to_ascii_lowercase();
@@ -214,11 +218,12 @@ mod tests {
         ] {
             assert_eq!(under.matches(asked), matches, "{asked}");
         }
-        for bad in ["", "*", "*.", "a.*", "shop.example:80", "a/b", ".a", "a.", "*.[::1]"] {
+        for bad in ["", "*", "*.", "a.*", "shop.example:80", "a/b", ".a", "a.", "a..b", "*.[::1]", "[a]"] {
             let told = host(bad).unwrap_err().to_string();
             assert!(told.contains(&format!("{bad:?}: a host without port")), "{told}");
         }
-        assert!(host("[::1]").is_ok());
+        assert_eq!(host("[0:0:0:0:0:0:0:1]"), host("[::1]"));
+        assert_eq!(host("[::1]").unwrap().to_string(), "[::1]");
     }
 
     #[test]
