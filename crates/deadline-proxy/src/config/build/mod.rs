@@ -19,7 +19,10 @@ use super::complaints::Complaints;
 use super::de::Key;
 use super::file;
 use super::path::Path;
+use crate::client::{Side, Strangers};
+use crate::listen;
 use crate::proxy;
+use crate::route::Route;
 use crate::settings::Settings;
 
 /// What everything here is built by.
@@ -45,13 +48,27 @@ pub(super) fn settings(file: &file::File, context: Context<'_>) -> Settings {
     let hop = file.hop.get().map_or("proxy", String::as_str).to_owned();
     let forwarding = process::forwarding(file, &hop, context);
     let (upstreams, routes) = route::all(file, context);
+    let listeners = listeners::all(file, context);
+    let is_deaf = |listener: &listen::Settings| listener.side == Side::Edge(Strangers::Drop);
+    if context.complaints.is_none() && forwarding.trust.is_empty() && listeners.iter().all(is_deaf) {
+        check_missing(&routes, context);
+    }
     Settings {
-        listeners: listeners::all(file, context),
+        listeners,
         admin: process::admin(file),
         workers: process::workers(file),
         limits: process::limits(file, context),
         drain_limit: process::drain_limit(file),
         access: process::access(file, context),
         proxy: proxy::Settings { upstreams, routes, retry_budget: process::retry_budget(file), forwarding, hop },
+    }
+}
+
+/// Complains of policies that want a field where each is removed before it is read.
+fn check_missing(routes: &[Route], context: Context<'_>) {
+    for policy in routes.iter().map(|route| &route.policy).filter(|policy| policy.rejects_missing()) {
+        let (policies, name) = (Path::Root.key("policy"), policy.name());
+        let message = "refuses every request: each listener has strangers = \"drop\", and nobody is trusted; expected \"allow\", or strangers = \"cap\"";
+        context.complaints.value(&policies.key(name.as_str()).key("on_missing"), message);
     }
 }
