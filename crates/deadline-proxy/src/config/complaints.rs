@@ -121,7 +121,7 @@ impl<'t> Complaints<'t> {
 
     /// About what stands at this byte.
     pub(super) fn at(&self, at: usize, key: String, message: String) {
-        self.meant(at, |line, column| Complaint::new(line, column, key, message));
+        self.meant(at, |line, column| Complaint::new(line, column, key, one_line(&message)));
     }
 
     /// About a word at this byte, with the known one that it was meant to be.
@@ -132,7 +132,8 @@ impl<'t> Complaints<'t> {
         message: String,
         (word, known): (&str, impl IntoIterator<Item = &'k str>),
     ) {
-        self.meant(at, |line, column| Complaint::new(line, column, key, message).or_meant(word, known));
+        let known = known.into_iter().filter(|known| !known.contains(char::is_control));
+        self.meant(at, |line, column| Complaint::new(line, column, key, one_line(&message)).or_meant(word, known));
     }
 
     /// Everything that was found, with what others found, in the order of the text.
@@ -162,6 +163,15 @@ impl<'t> Complaints<'t> {
         let before = self.text.get(start..at).unwrap_or_default();
         (line, 1 + before.chars().count())
     }
+}
+
+/// What is said, with what the text says in it: a name with a line break in it breaks no line here.
+fn one_line(message: &str) -> String {
+    let mut line = String::with_capacity(message.len());
+    for char in message.chars() {
+        if char.is_control() { line.extend(char.escape_default()) } else { line.push(char) }
+    }
+    line
 }
 
 /// About bytes that are no text.

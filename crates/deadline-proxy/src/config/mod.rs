@@ -65,7 +65,7 @@ pub fn read(path: &Path) -> Result<Settings, Error> {
     let name = path.display().to_string();
     let bytes = bytes(path).map_err(|error| Error::unread(&name, error))?;
     match String::from_utf8(bytes) {
-        Ok(text) => parse(&name, &text, &|variable| std::env::var(variable).ok()),
+        Ok(text) => parse(&name, &text, &variable),
         Err(error) => Err(Error::wrong(&name, vec![complaints::no_text(&error)])),
     }
 }
@@ -89,6 +89,11 @@ pub fn parse(name: &str, text: &str, env: &dyn Fn(&str) -> Option<String>) -> Re
         (Some(settings), Ok(_)) if complaints.is_none() => Ok(settings),
         (_, policies) => Err(Error::wrong(name, complaints.into_all(policies.err().as_ref()))),
     }
+}
+
+/// A variable of this process. One that is no text is no value of a field either, and is judged as that.
+fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
 /// What stands in a file that may have no end.

@@ -89,6 +89,9 @@ fn substituted(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<(Stri
         }
         let value =
             env(name).ok_or_else(|| format!("the variable {name} is not set; expected it in the environment"))?;
+        if value.is_empty() {
+            return Err(format!("the variable {name} is empty; expected a value in the environment"));
+        }
         said.extend([before, &value]);
         (rest, is_secret) = (after, true);
     }

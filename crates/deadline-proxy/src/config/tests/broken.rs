@@ -10,7 +10,11 @@ use super::*;
 
 /// What is in the environment.
 fn variable(name: &str) -> Option<String> {
-    (name == "BROKEN").then(|| "top\nsecret".to_owned())
+    match name {
+        "BROKEN" => Some("top\nsecret".to_owned()),
+        "EMPTY" => Some(String::new()),
+        _ => None,
+    }
 }
 
 /// What is read, and what is said of it.
