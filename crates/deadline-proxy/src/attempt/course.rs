@@ -8,13 +8,13 @@ use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
 use tokio::time::sleep;
-use tower_deadline::{BoxError, Exceeded, Journey, PropagateError, Stage};
+use tower_deadline::{BoxError, Cause, Deadline, Exceeded, Journey, PropagateError, Stage, now};
 
 use super::burden::Burden;
 use super::came::Came;
 use super::discard::discard;
 use super::error::{Unanswered, told};
-use super::limit::{Late, left};
+use super::limit::{Late, binding, left};
 use super::next::{Next, Progress};
 use super::plan::{Plan, is_safe};
 use super::replay::{Replay, Source};
@@ -34,8 +34,8 @@ pub(super) struct Course<RB> {
     progress: Progress,
     attempts: u32,
     passed: Vec<(Arc<str>, Outcome)>,
-    /// Whether the limit of the attempt is less than what is left.
-    is_limited: bool,
+    /// The limit of the attempt, where it is less than what is left.
+    limit: Option<Deadline>,
 }
 
 /// What is to be done after an attempt.
@@ -67,7 +67,7 @@ where
             progress: Progress::default(),
             attempts: 0,
             passed: Vec::new(),
-            is_limited: false,
+            limit: None,
         }
     }
 
@@ -88,7 +88,7 @@ where
             step.burden.name(),
             self.left().map_or_else(|| "without a deadline".to_owned(), |left| format!("{}ms left", left.as_millis())),
         );
-        self.is_limited = step.limit.is_some_and(|limit| self.left().is_none_or(|left| limit < left));
+        self.limit = binding(step.limit, &self.head.extensions);
         Request::from_parts(self.head.clone(), self.body.body())
     }
 
@@ -97,7 +97,7 @@ where
     where
         B: Body<Data: Send, Error: Send> + Send + 'static,
     {
-        let came = Came::of(&answer, self.is_limited);
+        let came = Came::of(&answer, self.limit.is_some());
         let (next, withheld) = self.decide(&came);
         self.explain(&answer, next, withheld);
         let again = match next {
@@ -190,11 +190,12 @@ where
     }
 
     /// The last attempt was made: tells who was asked.
-    fn finish<B>(&mut self, answer: Answer<B>, outcome: Option<Outcome>, next: Next) -> Answer<B>
+    fn finish<B>(&mut self, mut answer: Answer<B>, outcome: Option<Outcome>, next: Next) -> Answer<B>
     where
         B: Body<Data: Send, Error: Send> + Send + 'static,
     {
         self.body.settle();
+        self.blame_limit(&mut answer);
         if !self.plan.is_chain() && self.attempts == 1 && next == Next::Answer {
             return answer;
         }
@@ -219,6 +220,14 @@ where
                 self.note(outcome);
                 Err(self.unanswered(Some(error).filter(|_| next != Next::Off)))
             }
+        }
+    }
+
+    /// R23: a hop that says that its time is up was told the limit of the attempt, if that was less.
+    fn blame_limit<B>(&self, answer: &mut Answer<B>) {
+        let told = answer.as_mut().ok().and_then(|response| response.extensions_mut().get_mut::<Exceeded>());
+        if let Some((told, limit)) = told.zip(self.limit) {
+            *told = Exceeded::new(limit, Stage::Upstream, Cause::Deadline, now());
         }
     }
 

@@ -15,13 +15,16 @@ use std::time::Duration;
 use http::{Extensions, Request};
 use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
-use tower_deadline::{BoxError, Cause, Deadline, Exceeded, Journey, Origin, Stage, now};
+use tower_deadline::{BoxError, Cause, Deadline, Exceeded, Journey, Origin, PropagateError, Stage, now};
 
 /// What one attempt is held to, beside the deadline of its request.
 #[derive(Debug)]
 pub(crate) struct Limit {
     /// `None` where the request has less left.
     deadline: Option<Deadline>,
+    /// What the policy sets aside is taken off what is told, and is no part of the limit: it is there for what we have
+    /// to do once the request is at its end.
+    reserve: Duration,
     is_written: AtomicBool,
 }
 
@@ -55,19 +58,38 @@ impl Error for Late {
 impl Limit {
     /// For an attempt of the request with these extensions, which begins now.
     pub(crate) fn new(limit: Option<Duration>, extensions: &Extensions) -> Self {
-        let deadline = limit
-            .filter(|limit| left(extensions).is_none_or(|left| *limit < left))
-            .map(|limit| Deadline::after(now(), limit).with_origin(Origin::code()));
-        Self { deadline, is_written: AtomicBool::new(false) }
+        let deadline = binding(limit, extensions);
+        Self { deadline, reserve: reserve(extensions), is_written: AtomicBool::new(false) }
     }
 
-    /// Has to be called when the request is about to be written, before what is left is: there may be less.
-    pub(crate) fn tell<B>(&self, request: &mut Request<B>) {
-        if let Some(limit) = self.deadline {
-            let left = request.extensions_mut().get_or_insert_with(|| limit);
-            *left = left.sooner(limit);
+    /// Has to be called when the request is about to be written, around whatever writes what is left: there may be less.
+    ///
+    /// # Errors
+    ///
+    /// That of `write`, and [`Late`] where nothing but the limit is at its end.
+    pub(crate) fn tell<B>(
+        &self,
+        request: &mut Request<B>,
+        write: impl FnOnce(&mut Request<B>) -> Result<(), PropagateError>,
+    ) -> Result<(), PropagateError> {
+        let limit = self.deadline.filter(|limit| self.shorten(request.extensions_mut(), *limit));
+        match (write(request), limit) {
+            (Ok(()), _) => {
+                self.is_written.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            (Err(PropagateError::Exceeded(_)), Some(limit)) => Err(PropagateError::Inner(self.late(limit).into())),
+            (Err(error), _) => Err(error),
         }
-        self.is_written.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether the limit is what is told.
+    fn shorten(&self, extensions: &mut Extensions, limit: Deadline) -> bool {
+        let told = limit.budget().saturating_add(self.reserve);
+        let told = Deadline::after(limit.arrived(), told).with_origin(limit.origin());
+        let left = extensions.get_or_insert_with(|| told);
+        *left = told.sooner(*left);
+        *left == told
     }
 
     /// Waits for the head of an answer, and no longer than this. Dropping the future cancels the attempt.
@@ -95,14 +117,23 @@ impl Limit {
     }
 }
 
+/// The limit of an attempt that begins now; `None` where the request has less left.
+pub(super) fn binding(limit: Option<Duration>, extensions: &Extensions) -> Option<Deadline> {
+    let limit = limit.filter(|limit| left(extensions).is_none_or(|left| *limit < left))?;
+    Some(Deadline::after(now(), limit).with_origin(Origin::code()))
+}
+
 /// What is left for whoever is asked; `None` where nothing bounds it.
 pub(super) fn left(extensions: &Extensions) -> Option<Duration> {
     let policy = extensions.get().map(Journey::policy);
     let deadline: &Deadline = extensions.get()?;
-    let reserve = policy.map(|policy| policy.reserved()).unwrap_or_default();
     // What is only observed withholds nothing.
     let counts = policy.is_none_or(|policy| !policy.is_observed());
-    counts.then(|| deadline.reserve(reserve).remaining(now()))
+    counts.then(|| deadline.reserve(reserve(extensions)).remaining(now()))
+}
+
+fn reserve(extensions: &Extensions) -> Duration {
+    extensions.get().map(|journey: &Journey| journey.policy().reserved()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -150,12 +181,12 @@ mod tests {
             let mut request = Request::new(());
             *request.extensions_mut() = within(left * MS, mode);
             let limit = Limit::new(limit.map(|limit| limit * MS), request.extensions());
-            limit.tell(&mut request);
+            limit.tell(&mut request, |_| Ok(())).unwrap();
             let found: &Deadline = request.extensions().get().unwrap();
             assert_eq!(found.remaining(now()), told * MS);
         }
         let mut bare = Request::new(());
-        Limit::new(Some(MS), bare.extensions()).tell(&mut bare);
+        Limit::new(Some(MS), bare.extensions()).tell(&mut bare, |_| Ok(())).unwrap();
         assert_eq!(bare.extensions().get::<Deadline>().unwrap().budget(), MS);
     }
 
@@ -173,7 +204,7 @@ mod tests {
         for is_written in [false, true] {
             let limit = Limit::new(Some(MS), &Extensions::new());
             if is_written {
-                limit.tell(&mut Request::new(()));
+                limit.tell(&mut Request::new(()), |_| Ok(())).unwrap();
             }
             let error = held(&limit, 2 * MS).await.unwrap_err();
             assert_eq!(Late::find(&*error).map(|late| late.is_written), Some(is_written));

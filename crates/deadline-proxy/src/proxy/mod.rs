@@ -220,10 +220,7 @@ fn upstream<B: Sent>(
         .service(service_fn(move |request: Request<B>| {
             let (pool, fresh, limit) = (pool.clone(), fresh.clone(), Limit::new(limit, request.extensions()));
             async move {
-                let before = |request: &mut Request<B>| {
-                    limit.tell(request);
-                    write(&fresh, request)
-                };
+                let before = |request: &mut Request<B>| limit.tell(request, |request| write(&fresh, request));
                 limit.hold(pool.send(request, before)).await
             }
         }))

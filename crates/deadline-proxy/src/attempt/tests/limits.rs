@@ -73,3 +73,36 @@ async fn a_request_that_is_dropped_is_asked_of_nobody_any_more() {
     tokio::time::sleep(1000 * MS).await;
     assert_eq!(upstreams.asked().len(), 1);
 }
+
+// R22
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_comes_when_the_limit_is_all_but_over_is_too_late_for_one_attempt_alone() {
+    for method in ["GET", "POST"] {
+        for (wait, asked) in [(90 * MS, vec![0]), (100 * MS - MS / 2, vec![1]), (100 * MS, vec![1])] {
+            let plays = [Play::Waits(wait)];
+            let upstreams = chain(&[(&["timeout"], &plays), (&[], &[Play::Status(200)])], limited);
+            let answer = upstreams.ask(within(request(method, "body"), 1000 * MS, Duration::ZERO)).await;
+            assert_eq!((status(&answer), upstreams.asked()), (200, asked), "{method}, {wait:?}");
+        }
+    }
+}
+
+// R21
+#[tokio::test(start_paused = true)]
+async fn a_reserve_is_taken_off_what_is_left_and_not_off_a_limit() {
+    for (reserve, left, told) in [(0, 1000, "100ms"), (150, 1000, "100ms"), (150, 251, "100ms"), (150, 200, "50ms")] {
+        let upstreams = chain(&[(&["timeout"], &[Play::Status(200)]), (&[], &[])], limited);
+        let answer = upstreams.ask(within(get(), left * MS, reserve * MS)).await;
+        assert!(answer.is_ok(), "{reserve} of {left}: {answer:?}");
+        assert_eq!(upstreams.seen()[0].headers["x-request-timeout"], told, "{reserve} of {left}");
+    }
+}
+
+// R23
+#[tokio::test(start_paused = true)]
+async fn a_hop_that_tells_of_the_limit_has_not_seen_the_deadline_of_the_request() {
+    let upstreams = chain(&[(&["connect"], &[Play::Late]), (&[], &[])], limited);
+    let answer = upstreams.ask(within(get(), 1000 * MS, Duration::ZERO)).await.unwrap();
+    let exceeded: &Exceeded = answer.extensions().get().unwrap();
+    assert_eq!((exceeded.origin().kind(), exceeded.budget()), (OriginKind::Code, 100 * MS));
+}

@@ -50,6 +50,8 @@ enum Play {
     Hang,
     /// It does not even take it.
     Stuck,
+    /// It takes so long to be connected to, and then answers.
+    Waits(Duration),
     /// It says that its deadline has passed.
     Late,
 }
@@ -102,14 +104,20 @@ impl Upstreams {
                 ServiceBuilder::new().layer(fresh.clone()).service(service_fn(move |mut request: Request<_>| {
                     let play = script.lock().unwrap().pop_front().expect("an attempt that nobody expects");
                     let limit = Limit::new(limit, request.extensions());
-                    if !matches!(play, Play::Connect | Play::Stuck) {
-                        limit.tell(&mut request);
-                        let mut headers = std::mem::take(request.headers_mut());
-                        fresh.write(&mut headers, request.extensions()).unwrap();
-                        *request.headers_mut() = headers;
+                    let (seen, fresh) = (Arc::clone(&seen), fresh.clone());
+                    async move {
+                        let attempt = async {
+                            if let Play::Waits(wait) = play {
+                                tokio::time::sleep(wait).await;
+                            }
+                            if !matches!(play, Play::Connect | Play::Stuck) {
+                                let told = limit.tell(&mut request, |request| write(&fresh, request));
+                                told.map_err(SendError::Before)?;
+                            }
+                            attempt(seen, play, request, (upstream, start)).await
+                        };
+                        limit.hold(attempt).await
                     }
-                    let attempt = attempt(Arc::clone(&seen), play, request, (upstream, start));
-                    async move { limit.hold(attempt).await }
                 }));
             BoxCloneSyncService::new(service)
         });
@@ -133,6 +141,13 @@ impl Upstreams {
     fn instants(&self) -> Vec<Duration> {
         self.seen().iter().map(|seen| seen.after).collect()
     }
+}
+
+fn write<B>(fresh: &PropagateLayer, request: &mut Request<B>) -> Result<(), PropagateError> {
+    let mut headers = std::mem::take(request.headers_mut());
+    let written = fresh.write(&mut headers, request.extensions());
+    *request.headers_mut() = headers;
+    written.map(drop)
 }
 
 fn attempt(
@@ -165,6 +180,7 @@ fn attempt(
                 return Err(SendError::Exchange { endpoint, is_kept, source: broken().await });
             }
             Play::Hang | Play::Stuck => pending::<()>().await,
+            Play::Waits(_) => {}
             Play::Late => {
                 *response.status_mut() = StatusCode::GATEWAY_TIMEOUT;
                 let deadline: Deadline = *head.extensions.get().unwrap();

@@ -57,6 +57,7 @@ fn model(case: &Case) -> (Vec<usize>, String) {
             Play::Hang => ("timeout".to_owned(), "failed".to_owned(), true, true),
             Play::Late => ("timeout".to_owned(), "504".to_owned(), true, true),
             Play::Stuck => ("timeout".to_owned(), "failed".to_owned(), false, true),
+            Play::Waits(_) => ("200".to_owned(), "200".to_owned(), true, false),
         };
         if is_done && case.method == "POST" {
             return (asked, told);

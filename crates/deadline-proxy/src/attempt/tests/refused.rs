@@ -48,18 +48,20 @@ async fn a_stream_that_was_reset_for_another_reason_was() {
 /// A GOAWAY whose last stream is an earlier one: this one was not looked at.
 #[tokio::test(start_paused = true)]
 async fn a_stream_beyond_the_last_of_a_goodbye_was_not_sent() {
-    let came = goodbye(0).await;
+    let came = goodbye(0, Reason::NO_ERROR).await;
     assert_eq!((came.outcome, came.is_sent), (Some(Outcome::Broken), false));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_within_a_goodbye_was() {
-    let came = goodbye(1).await;
-    assert_eq!((came.outcome, came.is_sent), (Some(Outcome::Broken), true));
+    for reason in [Reason::NO_ERROR, Reason::INTERNAL_ERROR, Reason::ENHANCE_YOUR_CALM] {
+        let came = goodbye(1, reason).await;
+        assert_eq!((came.outcome, came.is_sent), (Some(Outcome::Broken), true), "{reason:?}");
+    }
 }
 
 /// Says in plain frames that this was the last stream that it looked at, and closes.
-async fn goodbye(last: u8) -> Came {
+async fn goodbye(last: u8, reason: Reason) -> Came {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let (near, mut far) = tokio::io::duplex(1 << 16);
     tokio::spawn(async move {
@@ -69,7 +71,8 @@ async fn goodbye(last: u8) -> Came {
         for _ in 0..8 {
             let _ = tokio::time::timeout(MS, far.read(&mut read)).await;
         }
-        far.write_all(&[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, last, 0, 0, 0, 0]).await.unwrap();
+        let reason = u32::from(reason) as u8;
+        far.write_all(&[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, last, 0, 0, 0, reason]).await.unwrap();
         tokio::time::sleep(MS).await;
     });
     let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(near)).await;
