@@ -1,8 +1,8 @@
 //! The body of a request that may be sent more than once.
 //!
 //! Covers what is kept of it, up to so many bytes, and who may read it. Nothing waits for it to be whole: a frame goes
-//! on as it comes, and what is kept is the same memory. What is larger is sent once, as it comes, and kept no more.
-//! Does not decide whether it is sent again.
+//! on as it comes, and what is kept is a copy: a byte of the client's may hold the whole buffer that it was read into.
+//! What is larger is sent once, as it comes, and kept no more. Does not decide whether it is sent again.
 
 use std::fmt;
 use std::pin::Pin;
@@ -141,7 +141,7 @@ impl<B> Shared<B> {
         self.size = self.size.saturating_add(data.len());
         self.is_whole &= self.size <= self.most && self.pieces.len() < PIECES + self.most / BYTES_A_PIECE;
         if self.is_whole {
-            self.pieces.push(data.clone());
+            self.pieces.push(Bytes::copy_from_slice(data));
         }
     }
 

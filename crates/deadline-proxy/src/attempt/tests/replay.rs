@@ -88,6 +88,17 @@ fn what_is_not_kept_is_not_sent_again_and_is_sent_the_first_time() {
     assert!(!source.is_whole(), "pieces cost memory too");
 }
 
+/// Each read of a connection gets a buffer of its own while somebody holds the last one.
+#[tokio::test]
+async fn a_byte_that_is_kept_does_not_keep_the_buffer_that_it_came_in() {
+    let buffer = Bytes::from(vec![b'x'; 8192]);
+    let source = Source::new(Full::new(buffer.slice(7..8)), 100);
+    assert_eq!(source.body().collect().await.unwrap().to_bytes(), "x");
+    assert!(source.is_whole());
+    assert!(buffer.is_unique());
+    assert_eq!(source.body().collect().await.unwrap().to_bytes(), "x");
+}
+
 #[test]
 fn a_body_that_breaks_off_is_not_sent_again() {
     let (source, _) = source([Step::Data("half"), Step::Error], 100);
