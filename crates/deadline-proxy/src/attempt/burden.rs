@@ -3,26 +3,18 @@
 //! Covers the budget of retries, which all routes and workers share, the counts, and the alarm when an upstream is
 //! asked much more often than clients ask. Does not decide when to retry.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use tower::retry::budget::{Budget as _, TpsBudget};
 
+use super::minute::{Minute, Period};
 use super::{Budget, PlanError};
 use crate::count::{self, Attempt, Withheld};
 
-/// How long an attempt counts for the budget, and how often the amplification is measured.
+/// How long an attempt counts for the budget.
 const BUDGET_WINDOW: Duration = Duration::from_secs(10);
-pub(crate) const MEASURED_EVERY: Duration = Duration::from_secs(5);
-/// So many of these are what is measured: the last minute.
-const SAMPLES: usize = 12;
-
-/// Attempts for each request, from which on somebody should look, and should hurry.
-const ALARMS: [f64; 2] = [1.3, 2.8];
-/// With fewer requests a minute nobody is woken: one with two retries would do.
-const ALARM_AT_LEAST: u64 = 20;
 
 /// What one upstream is asked to bear, by all workers.
 #[derive(Debug)]
@@ -30,9 +22,9 @@ pub(crate) struct Burden {
     name: Arc<str>,
     budget: TpsBudget,
     counts: count::Attempts,
-    asked: AtomicU64,
-    retried: AtomicU64,
-    alarm: Mutex<Alarm>,
+    minute: Minute,
+    /// The level of the alarm that was told.
+    alarm: AtomicU8,
 }
 
 impl Burden {
@@ -48,9 +40,8 @@ impl Burden {
             name: upstream.into(),
             budget: TpsBudget::new(BUDGET_WINDOW, min_per_second, share(ratio)),
             counts: count::Attempts::new(upstream),
-            asked: AtomicU64::new(0),
-            retried: AtomicU64::new(0),
-            alarm: Mutex::default(),
+            minute: Minute::default(),
+            alarm: AtomicU8::new(0),
         })
     }
 
@@ -58,14 +49,18 @@ impl Burden {
         &self.name
     }
 
-    /// It is asked. The one place where an attempt begins.
-    pub(super) fn ask(&self, kind: Attempt) {
+    /// It is asked. The one place where an attempt begins. Returns when its request began: `since` of a retry, and now
+    /// of any other.
+    pub(super) fn ask(&self, kind: Attempt, since: Period) -> Period {
         self.counts.asked(kind);
         match kind {
-            Attempt::Retry => drop(self.retried.fetch_add(1, Ordering::Relaxed)),
+            Attempt::Retry => {
+                self.minute.again(since);
+                since
+            }
             Attempt::First | Attempt::Fallback => {
                 self.budget.deposit();
-                self.asked.fetch_add(1, Ordering::Relaxed);
+                self.minute.begin()
             }
         }
     }
@@ -79,14 +74,10 @@ impl Burden {
         self.counts.withheld(reason);
     }
 
-    /// How often it was asked for each request of the last minute. To be called every [`MEASURED_EVERY`].
+    /// How often it was asked for each request of the last minute. To be called every [`MEASURED_EVERY`](super::MEASURED_EVERY).
     pub(crate) fn measure(&self) {
-        let sample = (self.asked.load(Ordering::Relaxed), self.retried.load(Ordering::Relaxed));
-        let mut alarm = self.alarm.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = alarm.level;
-        let amplification = alarm.measure(sample);
-        let level = alarm.level;
-        drop(alarm);
+        let (amplification, level) = self.minute.turn();
+        let before = self.alarm.swap(level, Ordering::Relaxed);
         self.counts.amplified(amplification, level);
         let (upstream, told) = (&self.name, format!("{amplification:.2} attempts for each request in the last minute"));
         match level {
@@ -109,31 +100,6 @@ fn share(ratio: f64) -> f32 {
     }
 }
 
-/// What was counted in the last minute, and what is to be thought of it.
-#[derive(Debug, Default)]
-struct Alarm {
-    /// Requests and retries by then; the oldest first.
-    samples: VecDeque<(u64, u64)>,
-    level: u8,
-}
-
-impl Alarm {
-    #[expect(clippy::cast_precision_loss, reason = "nobody is asked so often within a minute")]
-    fn measure(&mut self, (asked, retried): (u64, u64)) -> f64 {
-        let (asked_before, retried_before) = self.samples.front().copied().unwrap_or_default();
-        let (requests, retries) = (asked.saturating_sub(asked_before), retried.saturating_sub(retried_before));
-        self.samples.push_back((asked, retried));
-        if self.samples.len() > SAMPLES {
-            self.samples.pop_front();
-        }
-        let amplification = 1.0 + retries as f64 / requests.max(1) as f64;
-        let counts = requests >= ALARM_AT_LEAST;
-        let passed = ALARMS.iter().filter(|alarm| counts && amplification >= **alarm).count();
-        self.level = u8::try_from(passed).unwrap_or(u8::MAX);
-        amplification
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,7 +113,9 @@ mod tests {
     /// How many retries so many requests pay for, beside what is free.
     fn paid(ratio: f64, requests: u32) -> usize {
         let burden = burden(ratio, 0);
-        (0..requests).for_each(|_| burden.ask(Attempt::First));
+        for _ in 0..requests {
+            burden.ask(Attempt::First, Period::default());
+        }
         (0..10 * requests).filter(|_| burden.withdraw()).count()
     }
 
@@ -167,9 +135,9 @@ mod tests {
     async fn what_was_paid_in_is_forgotten_and_some_are_free() {
         let burden = burden(0.5, 1);
         assert_eq!((0..100).filter(|_| burden.withdraw()).count(), 10);
-        burden.ask(Attempt::First);
-        burden.ask(Attempt::Fallback);
-        burden.ask(Attempt::Retry);
+        burden.ask(Attempt::First, Period::default());
+        burden.ask(Attempt::Fallback, Period::default());
+        burden.ask(Attempt::Retry, Period::default());
         advance(2 * BUDGET_WINDOW).await;
         assert_eq!((0..100).filter(|_| burden.withdraw()).count(), 10, "of ten seconds at one a second");
     }
@@ -183,27 +151,14 @@ mod tests {
     }
 
     #[test]
-    fn the_alarm_rises_at_its_levels_and_falls_a_minute_later() {
+    fn what_is_measured_is_told() {
         let told = told(|| {
             let burden = burden(0.2, 1);
-            let level = |asked: u64, retried: u64| {
-                burden.asked.fetch_add(asked, Ordering::Relaxed);
-                burden.retried.fetch_add(retried, Ordering::Relaxed);
-                burden.measure();
-                burden.alarm.lock().unwrap().level
-            };
-            assert_eq!(level(19, 190), 0, "too few to say so");
-            assert_eq!(level(0, 0), 0);
-            (0..SAMPLES).for_each(|_| assert_eq!(level(0, 0), 0));
-            assert_eq!(level(100, 29), 0);
-            assert_eq!(level(0, 1), 1, "1.3");
-            assert_eq!(level(0, 149), 1);
-            assert_eq!(level(0, 1), 2, "2.8");
-            assert_eq!((0..).position(|_| level(0, 0) == 0), Some(SAMPLES - 4), "a minute after the requests");
-            (0..SAMPLES).for_each(|_| assert_eq!(level(0, 0), 0));
-            level(10, 5);
+            let since = (0..40).map(|_| burden.ask(Attempt::Fallback, Period::default())).last().unwrap();
+            (0..20).for_each(|_| assert_eq!(burden.ask(Attempt::Retry, since), since));
+            burden.measure();
         });
         assert!(told.contains("deadline_proxy_retry_amplification{upstream=\"orders\"} 1.5\n"), "{told}");
-        assert!(told.contains("deadline_proxy_retry_alarm{upstream=\"orders\"} 0\n"), "{told}");
+        assert!(told.contains("deadline_proxy_retry_alarm{upstream=\"orders\"} 1\n"), "{told}");
     }
 }

@@ -15,6 +15,7 @@ use super::came::Came;
 use super::discard::discard;
 use super::error::{Unanswered, told};
 use super::limit::{Late, binding, left};
+use super::minute::Period;
 use super::next::{Next, Progress};
 use super::plan::{Plan, is_safe};
 use super::replay::{Replay, Source};
@@ -33,6 +34,8 @@ pub(super) struct Course<RB> {
     is_safe: bool,
     progress: Progress,
     attempts: u32,
+    /// When the upstream was asked first.
+    since: Period,
     passed: Vec<(Arc<str>, Outcome)>,
     /// The limit of the attempt, where it is less than what is left.
     limit: Option<Deadline>,
@@ -66,6 +69,7 @@ where
             is_safe,
             progress: Progress::default(),
             attempts: 0,
+            since: Period::default(),
             passed: Vec::new(),
             limit: None,
         }
@@ -80,7 +84,7 @@ where
     pub(super) fn request(&mut self, kind: Attempt) -> Request<Replay<RB>> {
         self.attempts += 1;
         let step = self.plan.step(self.progress.link);
-        step.burden.ask(kind);
+        self.since = step.burden.ask(kind, self.since);
         tracing::debug!(
             target: "explain",
             "attempt: {}: {}, {}",

@@ -28,6 +28,7 @@ mod course;
 mod discard;
 mod error;
 mod limit;
+mod minute;
 mod next;
 mod plan;
 mod replay;
@@ -37,10 +38,11 @@ mod story;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::burden::{Burden, MEASURED_EVERY};
+pub(crate) use self::burden::Burden;
 pub use self::error::PlanError;
 pub(crate) use self::error::{Unanswered, told};
 pub(crate) use self::limit::{Late, Limit};
+pub(crate) use self::minute::MEASURED_EVERY;
 pub(crate) use self::plan::{Plan, Step};
 pub(crate) use self::service::Attempts;
 pub use self::settings::{Budget, End, Link, Outcome, Settings};

@@ -13,6 +13,7 @@ use tower::util::{Oneshot, ServiceExt};
 use tower_deadline::{BoxError, PropagateError};
 
 use super::course::{Again, Answer, Course, Then};
+use super::minute::Period;
 use super::plan::{Plan, Step};
 use super::replay::Replay;
 use crate::count::Attempt;
@@ -76,7 +77,7 @@ where
     RB: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
 {
     if !plan.goes_on(&request) {
-        plan.first.burden.ask(Attempt::First);
+        plan.first.burden.ask(Attempt::First, Period::default());
         tracing::debug!(target: "explain", "attempt: 1: {}, and no other", plan.first.burden.name());
         return (request.map(Replay::Once), None);
     }
