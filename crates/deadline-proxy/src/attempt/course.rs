@@ -14,6 +14,7 @@ use super::burden::Burden;
 use super::came::Came;
 use super::discard::discard;
 use super::error::{Unanswered, told};
+use super::lent::Lent;
 use super::limit::{Late, binding, left};
 use super::minute::Period;
 use super::next::{Next, Progress};
@@ -39,6 +40,8 @@ pub(super) struct Course<RB> {
     passed: Vec<(Arc<str>, Outcome)>,
     /// The limit of the attempt, where it is less than what is left.
     limit: Option<Deadline>,
+    /// Set while an attempt has the extensions of the head.
+    lent: Option<Lent>,
 }
 
 /// What is to be done after an attempt.
@@ -72,6 +75,7 @@ where
             since: Period::default(),
             passed: Vec::new(),
             limit: None,
+            lent: None,
         }
     }
 
@@ -93,16 +97,35 @@ where
             self.left().map_or_else(|| "without a deadline".to_owned(), |left| format!("{}ms left", left.as_millis())),
         );
         self.limit = binding(step.limit, &self.head.extensions);
-        Request::from_parts(self.head.clone(), self.body.body())
+        Request::from_parts(self.head(), self.body.body())
+    }
+
+    fn head(&mut self) -> Parts {
+        if !self.plan.is_plain() || self.attempts > 1 {
+            return self.head.clone();
+        }
+        let (lent, extensions) = Lent::out(&mut self.head.extensions);
+        self.lent = Some(lent);
+        let mut head = self.head.clone();
+        head.extensions = extensions;
+        head
+    }
+
+    /// What the attempt had comes back with its error. Returns whether all is there that another one takes.
+    fn take_back<B>(&mut self, answer: &mut Answer<B>) -> bool {
+        let Some(lent) = self.lent.take() else { return true };
+        let back = answer.as_mut().err().and_then(|error| lent.back(error));
+        back.map(|back| self.head.extensions = back).is_some()
     }
 
     /// Looks at what an attempt came to. Has to be called within a runtime.
-    pub(super) fn after<B>(&mut self, answer: Answer<B>) -> Then<B>
+    pub(super) fn after<B>(&mut self, mut answer: Answer<B>) -> Then<B>
     where
         B: Body<Data: Send, Error: Send> + Send + 'static,
     {
         let came = Came::of(&answer, self.limit.is_some());
-        let (next, withheld) = self.decide(&came);
+        let is_whole = self.take_back(&mut answer);
+        let (next, withheld) = if is_whole { self.decide(&came) } else { (Next::Answer, None) };
         self.explain(&answer, next, withheld);
         let again = match next {
             Next::Answer | Next::Off => return Then::Done(self.finish(answer, came.outcome, next)),

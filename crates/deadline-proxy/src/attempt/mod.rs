@@ -27,6 +27,7 @@ mod came;
 mod course;
 mod discard;
 mod error;
+mod lent;
 mod limit;
 mod minute;
 mod next;

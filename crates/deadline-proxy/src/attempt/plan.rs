@@ -56,8 +56,12 @@ impl Plan {
 
     /// Whether what comes of a request may be followed by anything but its answer.
     pub(super) fn goes_on<B>(&self, request: &Request<B>) -> bool {
-        let Settings { retries, end, .. } = self.settings;
-        self.is_chain() || retries > 0 || end == End::Off || is_safe(request)
+        !self.is_plain() || is_safe(request)
+    }
+
+    /// Whether nothing but a connection that broke can be followed by another attempt.
+    pub(super) fn is_plain(&self) -> bool {
+        !self.is_chain() && self.settings.retries == 0 && self.settings.end == End::Answer
     }
 }
 

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use http::Extensions;
+
 use super::endpoint::Name;
 use super::outgoing::BodyFault;
 use super::settings::Settings;
@@ -99,6 +101,8 @@ pub enum SendError<E> {
         endpoint: Name,
         /// Whether the connection was there before: it may have been closed for having been idle.
         is_kept: bool,
+        /// Those of the request, where its method is idempotent, so that it may be sent again; otherwise none.
+        extensions: Extensions,
         /// Why.
         source: hyper::Error,
     },

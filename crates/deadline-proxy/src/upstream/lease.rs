@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{Extensions, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
@@ -168,14 +168,16 @@ impl<B: Sent> Lease<B> {
         connection.address(&mut request);
         before(&mut request).map_err(Broken::Before)?;
         self.is_dirty = true;
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         let (body, fault) = Outgoing::new(body);
+        // hyper wants none of ours, and whoever sends it again wants them all.
+        let kept = head.method.is_idempotent().then(|| std::mem::take(&mut head.extensions));
         let request = Request::from_parts(head, body);
         match connection {
             Connection::Http1(one) => one.send.try_send_request(request).await,
             Connection::Http2(one) => one.send.try_send_request(request).await,
         }
-        .map_err(|error| Broken::of(error, &fault))
+        .map_err(|error| Broken::of(error, &fault, kept))
     }
 
     /// The answer is whole: the connection can be had again.
@@ -215,17 +217,23 @@ pub(super) enum Broken<B, E> {
     Before(E),
     /// Nothing of it was written, and it comes back; why, where the connection had a say.
     Unsent(Request<B>, Option<hyper::Error>),
-    Sent(hyper::Error),
+    /// With its extensions, where it may be sent again.
+    Sent(hyper::Error, Extensions),
     /// What the client sent of it broke off: no endpoint is to blame.
     Body(BodyFault),
 }
 
 impl<B: Body, E> Broken<B, E> {
-    fn of(mut error: TrySendError<Request<Outgoing<B>>>, fault: &Fault) -> Self {
+    fn of(mut error: TrySendError<Request<Outgoing<B>>>, fault: &Fault, kept: Option<Extensions>) -> Self {
         match (error.take_message(), fault.found()) {
-            (Some(request), _) => Self::Unsent(request.map(Outgoing::into_inner), Some(error.into_error())),
+            (Some(mut request), _) => {
+                if let Some(kept) = kept {
+                    *request.extensions_mut() = kept;
+                }
+                Self::Unsent(request.map(Outgoing::into_inner), Some(error.into_error()))
+            }
             (None, Some(fault)) => Self::Body(fault),
-            (None, None) => Self::Sent(error.into_error()),
+            (None, None) => Self::Sent(error.into_error(), kept.unwrap_or_default()),
         }
     }
 }

@@ -74,19 +74,19 @@ impl<B: Sent> Pool<B> {
                     }
                 }
                 Err(Broken::Body(fault)) => return Err(SendError::Body(fault)),
-                Err(Broken::Sent(source)) => return Err(self.broken(&lease, source)),
+                Err(Broken::Sent(source, kept)) => return Err(self.broken(&lease, source, kept)),
             }
         }
     }
 
-    fn broken<E>(&self, lease: &Lease<B>, source: hyper::Error) -> SendError<E> {
+    fn broken<E>(&self, lease: &Lease<B>, source: hyper::Error, extensions: Extensions) -> SendError<E> {
         let Some(endpoint) = lease.endpoint() else {
             return SendError::NoEndpoint { upstream: self.upstream() };
         };
         if !source.is_user() {
             self.blame(lease);
         }
-        SendError::Exchange { endpoint: endpoint.name.clone(), is_kept: !lease.is_fresh(), source }
+        SendError::Exchange { endpoint: endpoint.name.clone(), is_kept: !lease.is_fresh(), extensions, source }
     }
 
     /// The connection broke off, and the endpoint is to blame, unless it does not speak what the client has chosen.

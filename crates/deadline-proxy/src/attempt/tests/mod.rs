@@ -3,6 +3,7 @@
 mod backoff;
 mod budget;
 mod chain;
+mod cost;
 mod limits;
 mod model;
 mod refused;
@@ -46,6 +47,8 @@ enum Play {
     Broken {
         is_kept: bool,
     },
+    /// The same on one that was kept, so long after it has taken the request.
+    BrokenAfter(Duration),
     /// It takes the request, and says nothing.
     Hang,
     /// It does not even take it.
@@ -175,9 +178,18 @@ fn attempt(
                 response.headers_mut().append(HeaderName::from_static(name), HeaderValue::from_static(value));
             }
             Play::Connect => return Err(SendError::NoEndpoint { upstream: "nowhere".to_owned() }),
-            Play::Broken { is_kept } => {
+            Play::Broken { .. } | Play::BrokenAfter(_) => {
+                let is_kept = match play {
+                    Play::Broken { is_kept } => is_kept,
+                    Play::BrokenAfter(wait) => {
+                        tokio::time::sleep(wait).await;
+                        true
+                    }
+                    _ => false,
+                };
                 let endpoint = crate::upstream::Name::scripted("peer");
-                return Err(SendError::Exchange { endpoint, is_kept, source: broken().await });
+                let extensions = head.extensions;
+                return Err(SendError::Exchange { endpoint, is_kept, extensions, source: broken().await });
             }
             Play::Hang | Play::Stuck => pending::<()>().await,
             Play::Waits(_) => {}

@@ -53,7 +53,7 @@ fn model(case: &Case) -> (Vec<usize>, String) {
             Play::Status(status) => (status.to_string(), status.to_string(), true, [502, 503].contains(status)),
             Play::Says(status, ..) => (status.to_string(), status.to_string(), true, *status == 429),
             Play::Connect => ("connect".to_owned(), "failed".to_owned(), false, true),
-            Play::Broken { .. } => ("broken".to_owned(), "failed".to_owned(), true, true),
+            Play::Broken { .. } | Play::BrokenAfter(_) => ("broken".to_owned(), "failed".to_owned(), true, true),
             Play::Hang => ("timeout".to_owned(), "failed".to_owned(), true, true),
             Play::Late => ("timeout".to_owned(), "504".to_owned(), true, true),
             Play::Stuck => ("timeout".to_owned(), "failed".to_owned(), false, true),
