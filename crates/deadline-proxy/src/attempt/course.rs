@@ -24,6 +24,9 @@ use super::{Outcome, Story};
 use crate::access::Record;
 use crate::count::{Attempt, Withheld};
 
+/// The least that an upstream can be told: whoever has less left sends nothing.
+const LEAST: Duration = Duration::from_millis(1);
+
 pub(super) type Answer<B> = Result<Response<B>, PropagateError>;
 
 /// The attempts of a request that may be sent more than once, so far.
@@ -186,8 +189,8 @@ where
         if !self.body.is_whole() {
             return Some(Withheld::Body);
         }
-        // R22: no attempt starts whose back-off does not fit.
-        let fits = self.left().is_none_or(|left| wait < left);
+        // R22: no attempt starts whose back-off does not fit, with what its upstream can be told of (R16).
+        let fits = self.left().is_none_or(|left| left.saturating_sub(wait) >= LEAST);
         (!fits).then_some(Withheld::Deadline)
     }
 

@@ -43,10 +43,12 @@ async fn what_another_attempt_does_not_change_is_not_retried() {
 #[tokio::test(start_paused = true)]
 async fn no_attempt_starts_whose_wait_does_not_fit() {
     // The upstream says how long, so nothing of it is chance.
-    for (left, reserve, attempts) in [(999, 0, 1), (1000, 0, 1), (1001, 0, 2), (1050, 50, 1), (1051, 50, 2)] {
+    // Nobody is told of less than a millisecond.
+    let cases = [(999.0, 0, 1), (1000.0, 0, 1), (1000.9, 0, 1), (1001.0, 0, 2), (1050.9, 50, 1), (1051.0, 50, 2)];
+    for (left, reserve, attempts) in cases {
         let plays = [Play::Says(503, "retry-after", "1"), Play::Status(200)];
         let upstreams = chain(&[(&[], &plays)], |settings| settings.retries = RETRIES);
-        let answer = upstreams.ask(within(get(), left * MS, reserve * MS)).await;
+        let answer = upstreams.ask(within(get(), MS.mul_f64(left), reserve * MS)).await;
         assert_eq!(upstreams.asked().len(), attempts, "{left} less {reserve}");
         assert_eq!(status(&answer), if attempts == 1 { 503 } else { 200 }, "{left} less {reserve}");
     }
