@@ -9,8 +9,9 @@
 //!
 //! Whoever made the request, if [`Settings::trust`] contains it. Behind a balancer that speaks the PROXY protocol
 //! that is not the balancer, which has written no field of the request, but the client whom it names. Of anybody else
-//! every forwarding field is removed, also those that are not written here (`X-Forwarded-Prefix`, `X-Real-IP`) and
-//! those with `_` in the place of `-`, which upstreams of the CGI kind take for the same.
+//! every forwarding field is removed before a route is looked for, also those that are not written here
+//! (`X-Forwarded-Prefix`, `X-Real-IP`) and those with `_` in the place of `-`, which upstreams of the CGI kind take for the
+//! same.
 //!
 //! At the [edge](crate::client::Side::Edge), deadline fields of strangers are worth less, too.
 //!

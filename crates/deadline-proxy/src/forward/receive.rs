@@ -10,6 +10,7 @@ use pin_project::pin_project;
 use tower::{Layer, Service};
 use tracing::field::display;
 
+use super::fields::clear;
 use super::stamp::X_REQUEST_START;
 use super::trust::believes;
 use super::via::{NoToken, Via};
@@ -60,11 +61,13 @@ impl ReceiveLayer {
         Ok(Self(Arc::new(Shared { trust: settings.trust.clone(), via, has_ids: settings.request_id })))
     }
 
-    /// Decides, and takes from a stranger what would count as queue time (R8).
+    /// Decides, and takes from a stranger what would count as queue time (R8), and what says who asked: by neither may
+    /// it choose its route.
     fn receive<B>(&self, request: &mut Request<B>) -> Received {
         let believed = believes(&self.0.trust, request.extensions().get());
         let version = request.version();
         if !believed {
+            clear(request.headers_mut());
             request.headers_mut().remove(&X_REQUEST_START);
         }
         // RFC 9110 §9.3.6: it has no content. Refused as a call of gRPC it would get a 200, which says that there is a
@@ -237,6 +240,17 @@ mod tests {
             let asked = request(peer, &[("x-request-start", "t=1700000000")]);
             let (seen, _) = exchange(&settings(), asked, Version::HTTP_11).await;
             assert_eq!(seen.headers().contains_key(&X_REQUEST_START), kept, "{peer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_strangers_forwarding_fields_decide_nothing_within() {
+        let said = [("x-real-ip", "10.0.0.1"), ("x_forwarded_for", "10.0.0.1"), ("forwarded", "for=10.0.0.1")];
+        for (peer, is_kept) in [(TRUSTED, true), (STRANGER, false)] {
+            let (seen, _) = exchange(&settings(), request(peer, &said), Version::HTTP_11).await;
+            for (name, _) in said {
+                assert_eq!(seen.headers().contains_key(name), is_kept, "{peer}: {name}");
+            }
         }
     }
 
