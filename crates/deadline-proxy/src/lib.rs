@@ -47,6 +47,7 @@ pub mod peers;
 pub mod proxy;
 pub mod route;
 pub mod run;
+mod secret;
 pub mod serve;
 pub mod settings;
 pub mod upstream;

@@ -53,7 +53,7 @@ fn a_request_that_says_nothing_is_told_with_what_it_is_given() {
         HELD[0],
         HELD[1],
         "deadline: no field asks for one; policy payment gives its default: 3s",
-        "send: GET /orders/7?x=1",
+        "send: GET /orders/7?***",
         "send: host: localhost",
         "send: x-forwarded-for: 127.0.0.1",
         "send: x-forwarded-host: localhost",

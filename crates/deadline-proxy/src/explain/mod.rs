@@ -15,7 +15,8 @@
 //! | `strip`, `send` | what does not go on, and what does, field by field |
 //! | `answer` | the status, and what is said with it where the answer is made here |
 //!
-//! No line has a secret: of `Authorization`, `Cookie` and what the settings call sensitive, it has `***`.
+//! No line has a secret: where a field is one of credentials by its name (`Authorization`, `Cookie`, `X-Api-Key`), or the
+//! settings call it sensitive, it has `***`, and so it has for a query.
 //!
 //! # Where they stand
 //!

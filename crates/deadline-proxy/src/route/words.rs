@@ -5,6 +5,7 @@
 use http::{HeaderName, Request};
 
 use super::{FieldMatch, Host, Matches, PathMatch};
+use crate::secret::shown;
 
 /// What of these a request of this host has met.
 pub(super) fn why(matches: &Matches, host: &str) -> String {
@@ -45,8 +46,7 @@ fn methods(matches: &Matches) -> String {
 /// What a secret is compared with is not told.
 fn field(name: &HeaderName, is: &FieldMatch) -> String {
     match is {
-        FieldMatch::Is(value) if value.is_sensitive() => format!("field {name}: ***"),
-        FieldMatch::Is(value) => format!("field {name}: {}", String::from_utf8_lossy(value.as_bytes())),
+        FieldMatch::Is(value) => format!("field {name}: {}", shown(name, value)),
         FieldMatch::Present => format!("field {name}"),
         FieldMatch::Absent => format!("no field {name}"),
     }
@@ -56,13 +56,16 @@ fn field(name: &HeaderName, is: &FieldMatch) -> String {
 mod tests {
     use super::*;
     use http::HeaderValue;
+    use http::header::AUTHORIZATION;
 
     #[test]
     fn what_a_secret_is_compared_with_is_not_told() {
         let mut secret = HeaderValue::from_static("hunter2");
-        let name = HeaderName::from_static("x-token");
-        assert_eq!(field(&name, &FieldMatch::Is(secret.clone())), "field x-token: hunter2");
+        let name = HeaderName::from_static("x-kind");
+        assert_eq!(field(&name, &FieldMatch::Is(secret.clone())), "field x-kind: hunter2");
         secret.set_sensitive(true);
-        assert_eq!(field(&name, &FieldMatch::Is(secret)), "field x-token: ***");
+        assert_eq!(field(&name, &FieldMatch::Is(secret)), "field x-kind: ***");
+        let said = HeaderValue::from_static("Bearer hunter2");
+        assert_eq!(field(&AUTHORIZATION, &FieldMatch::Is(said)), "field authorization: ***");
     }
 }
