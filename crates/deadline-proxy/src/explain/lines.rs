@@ -96,10 +96,16 @@ struct OneLine<'a>(&'a mut String);
 impl Write for OneLine<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for char in text.chars() {
-            if char.is_control() { self.0.extend(char.escape_default()) } else { self.0.push(char) }
+            if misleads(char) { self.0.extend(char.escape_default()) } else { self.0.push(char) }
         }
         Ok(())
     }
+}
+
+/// Whether it ends a line, or turns text around, for some who read it.
+fn misleads(char: char) -> bool {
+    let is_mark = matches!(char, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    char.is_control() || is_mark
 }
 
 /// The lines that are told meanwhile, on this thread.
@@ -143,5 +149,7 @@ mod tests {
     #[test]
     fn a_line_stays_one() {
         assert_eq!(listen(|| tell!("a: {}", "b\r\nroute: c\u{1b}[2J é")), ["a: b\\r\\nroute: c\\u{1b}[2J é"]);
+        // What some readers take for an end of line, and what turns text around.
+        assert_eq!(listen(|| tell!("a: {}", "/b\u{2028}\u{202e}")), ["a: /b\\u{2028}\\u{202e}"]);
     }
 }
