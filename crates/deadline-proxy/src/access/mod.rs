@@ -33,7 +33,8 @@
 //!
 //! # Where lines go
 //!
-//! To standard output, standard error, or the end of a file, which is made where there is none. A thread of its own
+//! To standard output, standard error, or the end of a file, which is made where there is none, and then readable for
+//! its owner and group alone. A thread of its own
 //! writes, and no worker waits for it: lines that it cannot keep up with are dropped, and counted as
 //! `deadline_proxy_access_log_dropped_total`, as those are that cannot be written. A proxy that stops writes what it has.
 //!

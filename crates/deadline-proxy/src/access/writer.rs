@@ -4,6 +4,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Write, stderr, stdout};
+use std::os::unix::fs::OpenOptionsExt;
 
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 
@@ -13,6 +14,9 @@ use crate::count::LinesLost;
 
 /// How many lines may wait to be written: some megabytes, and what a disk may stop for under load, a second or so.
 const WAITING: usize = 32_768;
+
+/// Who may read a file that is made here: its owner, who writes it, and a group.
+const FILE_MODE: u32 = 0o640;
 
 /// The access log of a process. A clone is the same.
 #[derive(Clone, Debug)]
@@ -45,7 +49,8 @@ impl AccessLog {
             Output::Stdout => Self::to(stdout(), settings),
             Output::Stderr => Self::to(stderr(), settings),
             Output::File(path) => {
-                let opened = OpenOptions::new().append(true).create(true).open(path);
+                // Paths and addresses are not for everybody on the machine.
+                let opened = OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(path);
                 Self::to(opened.map_err(|source| Error { path: path.clone(), source })?, settings)
             }
         }))
@@ -106,6 +111,7 @@ mod tests {
     use super::super::form::Value;
     use super::*;
     use crate::count;
+    use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
     use std::sync::mpsc;
     use std::{env, fs, process};
@@ -161,6 +167,8 @@ mod tests {
             log.write(&numbered(number));
         }
         assert_eq!(fs::read_to_string(&path).unwrap(), "number=0\nnumber=1\n");
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o007, 0, "{mode:o}");
         let error = AccessLog::open(&settings(&folder)).unwrap_err().to_string();
         assert!(error.starts_with(&format!("cannot write the access log to {}: ", folder.display())), "{error}");
         fs::remove_dir_all(&folder).unwrap();
