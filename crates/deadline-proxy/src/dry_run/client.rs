@@ -77,19 +77,24 @@ impl<'a> Exchange<'a> {
     }
 
     fn head(&self) -> io::Result<Vec<u8>> {
-        let Ask { method, path, fields, body, .. } = self.ask;
+        let Ask { method, path, fields, .. } = self.ask;
         let mut head = Vec::new();
         write!(head, "{method} {path} HTTP/1.1\r\n")?;
         let host = self.ask.default_host().map(|host| (HOST, host));
-        let has_length = self.ask.says(&CONTENT_LENGTH).is_some() || self.is_chunked();
-        let length = body.filter(|_| !has_length).map(|length| (CONTENT_LENGTH, HeaderValue::from(length)));
-        for (name, value) in host.iter().chain(fields).chain(&length) {
+        for (name, value) in host.iter().chain(fields).chain(&self.length_field()) {
             write!(head, "{name}: ")?;
             head.extend_from_slice(value.as_bytes());
             head.extend_from_slice(b"\r\n");
         }
         head.extend_from_slice(b"\r\n");
         Ok(head)
+    }
+
+    /// The length of a body, where no field says how it ends.
+    fn length_field(&self) -> Option<(HeaderName, HeaderValue)> {
+        let has_length = self.ask.says(&CONTENT_LENGTH).is_some() || self.is_chunked();
+        let length = self.ask.body.filter(|_| !has_length);
+        length.map(|length| (CONTENT_LENGTH, HeaderValue::from(length)))
     }
 
     fn is_chunked(&self) -> bool {
@@ -119,9 +124,9 @@ impl<'a> Exchange<'a> {
         let mut request = Request::new(Zeros(self.length));
         *request.method_mut() = self.ask.method.clone();
         *request.uri_mut() = uri.build()?;
-        request
-            .headers_mut()
-            .extend(self.ask.fields.iter().map(|(name, value)| (Some(name.clone()), value.clone())));
+        for (name, value) in self.ask.fields.iter().chain(&self.length_field()) {
+            request.headers_mut().append(name, value.clone());
+        }
         Ok(sender.send_request(request).await?.status())
     }
 }
@@ -170,7 +175,8 @@ impl Body for Zeros {
         self.0 == 0
     }
 
+    /// Nothing: hyper would tell the length of a body that the request does not have.
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0)
+        SizeHint::default()
     }
 }

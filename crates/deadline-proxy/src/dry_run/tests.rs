@@ -162,6 +162,15 @@ fn a_body_is_as_long_as_it_was_asked_about_however_it_is_framed() {
 }
 
 #[test]
+fn over_http2_a_request_says_all_that_it_was_given_and_no_more() {
+    let twice = [("x-request-timeout", "2s"), ("x-request-timeout", "1s")];
+    let lines = told(&Ask { http2: true, ..ask(Method::POST, "/", &twice) });
+    let asked = "deadline: x-request-timeout asks 2s; x-request-timeout asks 1s; policy payment grants up to 3s: 1s";
+    assert_eq!(lines[2], asked);
+    assert!(!lines.iter().any(|line| line.starts_with("send: content-length: ")), "{lines:#?}");
+}
+
+#[test]
 fn what_is_no_request_at_all_is_told() {
     let mut settings = settings();
     settings.limits.head_count = 3;
