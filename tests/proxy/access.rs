@@ -125,6 +125,27 @@ async fn a_proxy_that_is_drained_loses_no_line() {
 }
 
 #[tokio::test]
+async fn what_a_drain_does_not_wait_for_was_left_by_nobody() {
+    let (mut upstream, folder) = (Upstream::start().await, Folder::new());
+    let url = format!("http://{}", upstream.address);
+    let (proxy, path) = logged(&url, &folder, &["--drain-timeout", "100ms", "--timeout", "60s"]).await;
+    let mut clients = Vec::new();
+    for asked in ["/never", "/stops"] {
+        let mut client = Http1Client::connect(proxy.address).await;
+        client.get(asked, "").await;
+        assert_eq!(upstream.request().await.path(), asked);
+        clients.push(client);
+    }
+    assert_eq!(clients[1].head().await.status(), 200);
+    proxy.program.terminate().await;
+    proxy.program.finish().await;
+    let mut told = lines(&path);
+    told.sort_by_key(|line| line["path"].to_string());
+    assert_told(&told[0], &json!({ "status": null, "ended": "unanswered", "stage": "upstream", "cause": "shutdown" }));
+    assert_told(&told[1], &json!({ "status": 200, "ended": "dropped", "cause": "shutdown", "sent": 10 }));
+}
+
+#[tokio::test]
 async fn of_a_sample_what_failed_is_there_and_without_a_log_nothing_is() {
     let (upstream, folder) = (Upstream::start().await, Folder::new());
     let path = folder.of("access.log");

@@ -68,7 +68,7 @@ async fn serve_until_told(settings: &Settings) -> Result<(), Error> {
     // Goes on while the traffic drains: `/readyz` is asked just then.
     tokio::spawn(serve(ways_in.admin, admin, Terms::default().uncounted(), pending()));
     for sockets in ways_in.shares {
-        let work = work(sockets, proxy.clone(), terms.clone(), count, stopped.clone());
+        let work = work(sockets, proxy.of_worker(), terms.clone(), count, stopped.clone());
         workers.start(work).map_err(Error::Worker)?;
     }
     let tended = proxy.clone();
@@ -113,6 +113,8 @@ async fn work(sockets: Vec<Socket>, proxy: Proxy, terms: Terms, workers: usize, 
         proxy.close_tunnels(TUNNEL_CLOSE).await;
     };
     join(join_all(served), closed).await;
+    // What is left is dropped with the runtime.
+    proxy.end();
 }
 
 async fn until(mut stopped: watch::Receiver<bool>) {

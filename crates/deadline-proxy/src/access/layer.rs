@@ -22,6 +22,16 @@ impl AccessLayer {
     pub fn new(log: Option<AccessLog>) -> Self {
         Self(log)
     }
+
+    /// The same, for another worker.
+    pub(crate) fn of_worker(&self) -> Self {
+        Self(self.0.as_ref().map(AccessLog::of_worker))
+    }
+
+    /// From here on no client leaves: the worker ends, and drops what is under way.
+    pub(crate) fn end(&self) {
+        self.0.iter().for_each(AccessLog::end);
+    }
 }
 
 impl<S> Layer<S> for AccessLayer {

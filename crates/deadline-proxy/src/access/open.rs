@@ -105,11 +105,13 @@ impl Open {
         rest();
         let cause = self.record.notes().journey.as_ref().and_then(|journey| journey.cause());
         let end = if self.status.is_some() { End::Dropped } else { End::Unanswered };
-        match cause {
+        // Who is told to go has not left.
+        let gone = if self.log.ends() { Cause::Shutdown } else { Cause::ClientGone };
+        match cause.filter(|cause| *cause != Cause::ClientGone) {
             Some(cause) => self.left(end, stage, cause),
             // A panic is no cause of the client's.
             None if is_panic => self.close(end),
-            None => self.left(end, stage, Cause::ClientGone),
+            None => self.left(end, stage, gone),
         }
     }
 

@@ -5,6 +5,8 @@
 use std::fs::OpenOptions;
 use std::io::{self, Write, stderr, stdout};
 use std::os::unix::fs::OpenOptionsExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 
@@ -18,13 +20,15 @@ const WAITING: usize = 32_768;
 /// Who may read a file that is made here: its owner, who writes it, and a group.
 const FILE_MODE: u32 = 0o640;
 
-/// The access log of a process. A clone is the same.
+/// The access log of a process, as one of its workers has it. A clone is the same.
 #[derive(Clone, Debug)]
 pub struct AccessLog {
     writer: NonBlocking,
     what: What,
     format: Format,
     lost: LinesLost,
+    /// Whether the worker drops what it has not finished.
+    ends: Arc<AtomicBool>,
 }
 
 /// Lets the lines that wait be written when it is dropped, for which it waits a second at most. Whatever is written
@@ -66,7 +70,21 @@ impl AccessLog {
         let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(most).thread_name("access-log");
         let (writer, guard) = builder.finish(counted);
         let Settings { what, format, .. } = *settings;
-        (Self { writer, what, format, lost }, Flush { _guard: guard })
+        (Self { writer, what, format, lost, ends: Arc::default() }, Flush { _guard: guard })
+    }
+
+    /// The same log, of another worker.
+    pub(super) fn of_worker(&self) -> Self {
+        Self { ends: Arc::default(), ..self.clone() }
+    }
+
+    /// From here on whatever is dropped is dropped because this worker ends.
+    pub(super) fn end(&self) {
+        self.ends.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn ends(&self) -> bool {
+        self.ends.load(Ordering::Relaxed)
     }
 
     /// Whether a request is written of which this is known.

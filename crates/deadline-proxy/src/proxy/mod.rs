@@ -115,6 +115,16 @@ impl Proxy {
         Self { access: AccessLayer::new(log), ..self }
     }
 
+    /// The same proxy, for another worker: it [ends](Self::end) by itself.
+    pub(crate) fn of_worker(&self) -> Self {
+        Self { access: self.access.of_worker(), ..self.clone() }
+    }
+
+    /// Tells that whatever is dropped from here on was not left by its client: this worker ends.
+    pub(crate) fn end(&self) {
+        self.access.end();
+    }
+
     /// The service of one of so many workers, from the outside in. Each has its own connections to the upstreams.
     pub fn service(
         &self,
