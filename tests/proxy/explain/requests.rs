@@ -1,5 +1,7 @@
 //! Requests by chance, the same ones each time.
 
+use http::Request;
+
 /// Numbers by chance: xorshift.
 pub(super) struct Random(u64);
 
@@ -22,7 +24,10 @@ impl Random {
 
 const METHODS: [&str; 5] = ["GET", "GET", "POST", "DELETE", "OPTIONS"];
 const HOSTS: [&str; 4] = ["shop.example", "eu.shop.example", "Shop.Example:81", "other.example"];
-const PATHS: [&str; 11] = [
+const PATHS: [&str; 14] = [
+    "/chat",
+    "/chat/7",
+    "/chat/%2e%2e",
     "/orders/7",
     "/orders/7?x=1&y=%2f",
     "/orders",
@@ -39,7 +44,16 @@ const PATHS: [&str; 11] = [
 /// One of this machine that is trusted, and one that is not.
 const CLIENTS: [&str; 2] = ["127.0.0.1", "127.0.0.2"];
 
-const FIELDS: [(&str, &str); 34] = [
+/// As they are written in the file: inside, and at the edge in both ways.
+pub(super) const LISTENERS: [&str; 3] = ["127.0.0.1:0", "127.0.0.2:0", "127.0.0.3:0"];
+
+/// What HTTP/2 has no fields for, or not with every value.
+const HTTP1_ALONE: [&str; 4] = ["connection", "keep-alive", "upgrade", "te"];
+
+const FIELDS: [(&str, &str); 37] = [
+    ("upgrade", "websocket"),
+    ("sec-websocket-version", "13"),
+    ("x-request-timeout", "50s"),
     ("x-request-timeout", "5s"),
     ("x-request-timeout", "25000"),
     ("x-request-timeout", "1h30m"),
@@ -84,6 +98,10 @@ pub(super) struct Asked {
     host: &'static str,
     fields: Vec<(&'static str, String)>,
     pub(super) from: &'static str,
+    /// Of [`LISTENERS`].
+    pub(super) listener: usize,
+    pub(super) body: Option<usize>,
+    pub(super) http2: bool,
 }
 
 impl Asked {
@@ -95,20 +113,44 @@ impl Asked {
             // What is looked for in the log, so no two are the same.
             fields.push(("x-request-id", format!("mine-{number}")));
         }
+        let http2 = random.below(4) == 0;
+        fields.retain(|(name, _)| !(http2 && HTTP1_ALONE.contains(name)));
+        let body = random.one(&[None, None, None, Some(5), Some(100_000)]);
         let (method, path) = (random.one(&METHODS), random.one(&PATHS));
-        Self { method, path, host: random.one(&HOSTS), fields, from: random.one(&CLIENTS) }
+        let (host, from, listener) = (random.one(&HOSTS), random.one(&CLIENTS), random.below(LISTENERS.len()));
+        Self { method, path, host, fields, from, listener, body, http2 }
     }
 
     /// As it is written.
     pub(super) fn head(&self) -> String {
         let fields: String = self.fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        format!("{} {} HTTP/1.1\r\nhost: {}\r\n{fields}\r\n", self.method, self.path, self.host)
+        let length = self.body.map(|length| format!("content-length: {length}\r\n")).unwrap_or_default();
+        format!("{} {} HTTP/1.1\r\nhost: {}\r\n{fields}{length}\r\n", self.method, self.path, self.host)
+    }
+
+    /// The same, for HTTP/2.
+    pub(super) fn request(&self) -> Request<()> {
+        let uri = format!("http://{}{}", self.host, self.path);
+        let request = Request::builder().method(self.method).uri(uri);
+        let request = self.fields.iter().fold(request, |request, (name, value)| request.header(*name, value));
+        let length = self.body.into_iter();
+        length.fold(request, |request, length| request.header("content-length", length)).body(()).unwrap()
     }
 
     /// As `explain` is asked about it.
     pub(super) fn arguments(&self, file: &str) -> Vec<String> {
         let words = ["explain", "--config", file, self.method, self.path, "--host", self.host, "--from", self.from];
         let fields = self.fields.iter().flat_map(|(name, value)| ["-H".to_owned(), format!("{name}: {value}")]);
-        words.into_iter().map(str::to_owned).chain(fields).collect()
+        let listener = ["--listener".to_owned(), LISTENERS[self.listener].to_owned()];
+        let body = self.body.into_iter().flat_map(|length| ["--body-bytes".to_owned(), length.to_string()]);
+        let http2 = self.http2.then(|| "--http2".to_owned());
+        words
+            .into_iter()
+            .map(str::to_owned)
+            .chain(fields)
+            .chain(listener)
+            .chain(body)
+            .chain(http2)
+            .collect()
     }
 }
