@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderName, HeaderValue, Request, StatusCode, Uri};
 use http_body::{Body, Frame, SizeHint};
 use hyper::client::conn::http2;
@@ -30,6 +30,11 @@ static HTTP1_ALONE: [HeaderName; 5] = [
     UPGRADE,
 ];
 
+/// And `TE` has one value there.
+fn is_of_http1(name: &HeaderName, value: &HeaderValue) -> bool {
+    HTTP1_ALONE.contains(name) || *name == TE && value != "trailers"
+}
+
 /// So many bytes of a body are written at a time.
 static ZEROS: [u8; 16 * 1024] = [0; 16 * 1024];
 
@@ -43,8 +48,8 @@ pub(super) struct Exchange<'a> {
 impl<'a> Exchange<'a> {
     /// By a listener of these settings.
     pub(super) fn of(ask: &'a Ask, settings: &Settings) -> Result<Self, Error> {
-        let misplaced = HTTP1_ALONE.iter().find(|name| ask.http2 && ask.says(name).is_some());
-        if let Some(name) = misplaced {
+        let misplaced = ask.fields.iter().find(|(name, value)| ask.http2 && is_of_http1(name, value));
+        if let Some((name, _)) = misplaced {
             return Err(Error::NotInHttp2(name.clone()));
         }
         Ok(Self { ask, client: ask.client(&settings.listeners)?, length: ask.length()? })

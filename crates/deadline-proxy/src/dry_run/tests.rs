@@ -218,6 +218,8 @@ fn what_cannot_be_asked_is_told() {
     let upgrade = Ask { http2: true, ..ask(Method::GET, "/", &[("connection", "close")]) };
     let told = "-H: connection is a field of HTTP/1.1; with --http2, none of one connection only is expected";
     assert_eq!(wrong(&upgrade), told);
+    let te = Ask { http2: true, ..ask(Method::GET, "/", &[("te", "gzip")]) };
+    assert!(wrong(&te).starts_with("-H: te is a field of HTTP/1.1; "));
     let elsewhere = Ask { listener: "127.0.0.1:1".parse().ok(), ..ask(Method::GET, "/", &[]) };
     assert!(wrong(&elsewhere).starts_with("--listener: nothing listens on 127.0.0.1:1; "));
     let mut settings = settings();
