@@ -43,6 +43,7 @@ pub mod forward;
 pub mod limits;
 pub mod listen;
 mod log;
+mod look_alike;
 pub mod peers;
 pub mod proxy;
 pub mod route;

@@ -23,6 +23,7 @@ use tracing::Level;
 
 use super::{Rewrite, Route};
 use crate::limits::Answered;
+use crate::look_alike;
 
 /// What cannot stand in a path as it is. A rewrite is written without encoding, as the path of a route is.
 const ENCODED: AsciiSet = CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'\\');
@@ -90,10 +91,7 @@ impl Plan {
     /// Tells the upstream what was asked for, and nothing that a client has put there.
     fn tell(&self, headers: &mut HeaderMap, original: Option<&PathAndQuery>) {
         let Some(name) = &self.original else { return };
-        let theirs: Vec<_> = headers.keys().filter(|theirs| looks_like(theirs, name)).cloned().collect();
-        for theirs in theirs {
-            headers.remove(theirs);
-        }
+        look_alike::remove(headers, name);
         if let Some(Ok(value)) = original.map(|original| HeaderValue::from_str(original.as_str())) {
             headers.insert(name, value);
         }
@@ -120,12 +118,6 @@ impl Plan {
 /// What stands behind so many segments: empty, or from a slash on.
 fn behind(path: &str, segments: usize) -> &str {
     path.match_indices('/').nth(segments).and_then(|(at, _)| path.get(at..)).unwrap_or_default()
-}
-
-/// An upstream of the CGI kind cannot tell `_` from `-`.
-fn looks_like(theirs: &HeaderName, name: &HeaderName) -> bool {
-    let plain = |byte| if byte == b'_' { b'-' } else { byte };
-    theirs.as_str().bytes().map(plain).eq(name.as_str().bytes().map(plain))
 }
 
 /// `None` where it becomes too long for a target.

@@ -14,6 +14,7 @@ use super::pool::{Checkout, Grant, Pool};
 use super::settings::Settings;
 use super::state::Tried;
 use crate::access::Record;
+use crate::look_alike;
 
 /// How many connections that turn out to be closed one request goes through before it blames the endpoint.
 const STALE_AT_MOST: usize = 32;
@@ -50,6 +51,8 @@ impl<B: Sent> Pool<B> {
         let mut attempts = Attempts::new(Need::of(&request, *http));
         let mut dressed = |request: &mut Request<B>| {
             for (name, value) in fields {
+                // Who reads `_` as `-` would find the client's beside ours.
+                look_alike::remove(request.headers_mut(), name);
                 request.headers_mut().insert(name, value.clone());
             }
             before(request)

@@ -262,17 +262,25 @@ async fn an_answer_that_is_whole_before_its_request_frees_the_connection_when_th
 async fn an_upstream_has_fields_of_its_own_in_the_place_of_the_clients() {
     let peer = Peer::echo();
     let pool = pool(&peer, |settings| {
-        settings.fields = vec![(http::header::AUTHORIZATION, "Bearer ours".parse().unwrap())];
+        let fields = [("authorization", "Bearer ours"), ("x-key", "ours")];
+        settings.fields = fields.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).into();
     });
     let mut request = get("/a");
     for theirs in ["Bearer one", "Bearer two"] {
         request.headers_mut().append("authorization", theirs.parse().unwrap());
     }
+    request.headers_mut().insert("x_key", "forged".parse().unwrap());
     let mut seen = Vec::new();
     let answer = pool.send(request, |request| {
-        seen.extend(request.headers().get_all("authorization").iter().cloned());
+        let lines = request
+            .headers()
+            .iter()
+            .filter(|(name, _)| *name == "authorization" || name.as_str().ends_with("key"));
+        seen.extend(lines.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())));
         Ok::<_, Infallible>(())
     });
     answer.await.unwrap();
-    assert_eq!(seen, ["Bearer ours"]);
+    seen.sort();
+    // And none that an upstream of the CGI kind would take for it.
+    assert_eq!(seen, ["authorization: Bearer ours", "x-key: ours"]);
 }
