@@ -112,6 +112,8 @@ fn misleads(char: char) -> bool {
 #[cfg(test)]
 pub(crate) fn listen(run: impl FnOnce()) -> Vec<String> {
     use std::sync::{Arc, Mutex};
+    use tracing::Dispatch;
+    use tracing::subscriber::NoSubscriber;
     use tracing_subscriber::layer::SubscriberExt;
 
     let told = Arc::new(Mutex::new(Vec::new()));
@@ -120,6 +122,9 @@ pub(crate) fn listen(run: impl FnOnce()) -> Vec<String> {
         let id = id.map(|id| format!("[{id}] ")).unwrap_or_default();
         kept.lock().unwrap().push(id + line);
     });
+    // Beside one listener alone, tracing asks the thread that comes by a line first, and believes it for all: that of
+    // another test, to whom nobody listens.
+    let _other = Dispatch::new(NoSubscriber::new());
     tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), run);
     std::mem::take(&mut told.lock().unwrap())
 }

@@ -33,6 +33,8 @@ mod send;
 pub(crate) use self::admission::admission;
 pub(crate) use self::layer::ExplainLayer;
 pub(crate) use self::lines::Lines;
+#[cfg(test)]
+pub(crate) use self::lines::listen;
 pub(crate) use self::send::{sent, unsent};
 
 /// The target of the events.

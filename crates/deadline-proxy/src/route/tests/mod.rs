@@ -4,17 +4,12 @@ mod model;
 mod precedence;
 mod speed;
 
-use std::fmt::Write as _;
-use std::sync::{Arc, Mutex};
-
 use http::{HeaderName, HeaderValue, Method, Request};
 use tower_deadline::Policy;
-use tracing::field::{Field, Visit};
-use tracing::{Event, Subscriber};
-use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use super::{FieldMatch, PathMatch, Route};
 use crate::attempt;
+pub(super) use crate::explain::listen as explained;
 
 /// A route as it is written here, blank by blank: `@HOST,HOST`, `/PATH` or `/PREFIX/*`, `METHOD,METHOD`, and fields:
 /// `x-is=1`, `x-present`, `!x-absent`. Its name is what is written.
@@ -59,36 +54,4 @@ pub(super) fn request(text: &str) -> Request<()> {
             .append(HeaderName::try_from(name).unwrap(), HeaderValue::from_str(value).unwrap());
     }
     request
-}
-
-/// The decisions that are told meanwhile.
-pub(super) fn explained(work: impl FnOnce()) -> Vec<String> {
-    let lines = Lines::default();
-    tracing::subscriber::with_default(tracing_subscriber::registry().with(lines.clone()), work);
-    let lines = lines.0.lock().unwrap();
-    lines.clone()
-}
-
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<String>>>);
-
-impl<S: Subscriber> Layer<S> for Lines {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        if event.metadata().target() == "explain" {
-            let mut line = Line::default();
-            event.record(&mut line);
-            self.0.lock().unwrap().push(line.0);
-        }
-    }
-}
-
-#[derive(Default)]
-struct Line(String);
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        if field.name() == "message" {
-            write!(self.0, "{value:?}").unwrap();
-        }
-    }
 }
