@@ -236,7 +236,8 @@ fn without_query(text: &str) -> String {
 
 /// Whether an upstream was told what the line of the deadline comes to, or what an attempt of a chain may take.
 fn is_granted(lines: &[String], headers: &HeaderMap) -> bool {
-    let told = lines.iter().find_map(|line| line.strip_prefix("deadline: ")).unwrap();
+    // Before it, what of a stranger does not count.
+    let told = lines.iter().rev().find_map(|line| line.strip_prefix("deadline: ")).unwrap();
     let (_, granted) = told.rsplit_once(": ").unwrap();
     let told = headers.get("x-request-timeout").map(|_| timeout(headers, Dialect::XRequestTimeout));
     let Ok(granted) = granted.trim_end_matches(['n', 's']).parse().map(Duration::from_secs_f64) else {
