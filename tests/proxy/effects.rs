@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use h2::Reason;
 use http::{Request, Response};
 use tokio::net::TcpListener;
@@ -175,6 +176,26 @@ async fn a_kept_connection_that_closes_is_nobodys_fault_where_it_can_be_sent_aga
         let told = Asked::with_body(start, WHOLE, body).put(&mut client).await;
         assert_eq!((told.status(), mirror.visits_for("/")), (status, visits), "{start}: {told:?}");
         assert_eq!(mirror.visits()[1].turn, 1, "{start} came on the kept one");
+    }
+}
+
+/// After a restart all that was kept is closed, and nobody who is sent again meets one after the other.
+#[tokio::test]
+async fn of_many_kept_connections_that_close_each_is_nobodys_fault() {
+    let mirror = Mirror::start(|visit, _| match (visit.turn, visit.head.path()) {
+        (0, "/first") => Act { after: 100 * MS, ..Act::answer(200, "", "ok\n") },
+        (0, _) => Act::answer(200, "", "ok\n"),
+        _ => Act::now(Then::Close),
+    });
+    let proxy = alone(&mirror, "", "").await;
+    let mut clients = Vec::new();
+    for _ in 0..6 {
+        clients.push(Http1Client::connect(proxy.address).await);
+    }
+    let first = clients.iter_mut().map(|client| Asked::get("/first", WHOLE).put(client));
+    assert!(join_all(first).await.iter().all(|told| told.status() == 200));
+    for client in &mut clients {
+        assert_eq!(Asked::get("/", WHOLE).put(client).await.status(), 200);
     }
 }
 

@@ -23,6 +23,7 @@ use super::replay::{Replay, Source};
 use super::{Outcome, Story};
 use crate::access::Record;
 use crate::count::{Attempt, Withheld};
+use crate::upstream::Anew;
 
 /// The least that an upstream can be told: whoever has less left sends nothing.
 const LEAST: Duration = Duration::from_millis(1);
@@ -100,6 +101,9 @@ where
             self.left().map_or_else(|| "without a deadline".to_owned(), |left| format!("{}ms left", left.as_millis())),
         );
         self.limit = binding(step.limit, &self.head.extensions);
+        if self.progress.is_resent {
+            self.head.extensions.insert(Anew);
+        }
         Request::from_parts(self.head(), self.body.body())
     }
 

@@ -66,11 +66,12 @@ impl<B> Host<B> {
         Self { endpoint, open: 0, joining: 0, riders: 0, idle: VecDeque::new(), multiplexed: Vec::new() }
     }
 
-    /// What there is for a request, if anything.
+    /// What there is for a request, if anything. One that is to go `anew` is given what has been kept only where there is
+    /// no place for a connection of its own.
     #[inline]
-    pub(super) fn take(&mut self, need: Need, bounds: &Bounds) -> Option<Taken<B>> {
+    pub(super) fn take(&mut self, need: Need, bounds: &Bounds, anew: bool) -> Option<Taken<B>> {
         let need = need.at(&self.endpoint);
-        if need != Need::Http2 {
+        if need != Need::Http2 && !anew {
             if let Some(connection) = self.take_idle(bounds) {
                 return Some(Taken::Http1(connection));
             }
@@ -80,7 +81,11 @@ impl<B> Host<B> {
                 return Some(Taken::Http2(connection));
             }
         }
-        self.take_place(need, bounds)
+        let place = self.take_place(need, bounds);
+        if place.is_none() && anew && need != Need::Http2 {
+            return self.take_idle(bounds).map(Taken::Http1);
+        }
+        place
     }
 
     /// The one that was used last: the others grow old, and there are no more than are needed.

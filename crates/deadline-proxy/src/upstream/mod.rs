@@ -40,6 +40,7 @@ pub use self::error::{Error, SendError};
 pub(crate) use self::lease::Sent;
 pub use self::outgoing::BodyFault;
 pub use self::pool::Pool;
+pub(crate) use self::send::Anew;
 pub use self::settings::{Balance, ClientTls, Ejection, HealthCheck, Protocol, Settings};
 pub(crate) use self::stand_in::StandIn;
 pub use self::target::Target;

@@ -92,7 +92,7 @@ impl<B> Pool<B> {
     }
 
     /// A connection that is there, a place for one, or a place in the queue.
-    pub(super) fn checkout(&self, need: Need, tried: &Tried) -> Checkout<'_, B> {
+    pub(super) fn checkout(&self, need: Need, tried: &Tried, anew: bool) -> Checkout<'_, B> {
         let endpoints = self.0.cluster.endpoints();
         let mut state = self.state();
         if state.is_new(&endpoints) {
@@ -105,7 +105,7 @@ impl<B> Pool<B> {
         let Some(picked) = pick(&endpoints, balance, &mut state.turn, tried) else { return Checkout::Nowhere };
         let mut ride = None;
         for endpoint in picked.iter() {
-            match state.take(endpoint, need) {
+            match state.take(endpoint, need, anew) {
                 None => {}
                 Some(Taken::Ride) => {
                     ride = Some(endpoint.key);

@@ -16,6 +16,11 @@ use super::state::Tried;
 use crate::access::Record;
 use crate::look_alike;
 
+/// In the extensions of a request that goes by a connection of its own, where there is room for one: what was kept has
+/// just turned out to be closed, and what else was kept may be, too.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Anew;
+
 /// How many connections that turn out to be closed one request goes through before it blames the endpoint.
 const STALE_AT_MOST: usize = 32;
 
@@ -48,7 +53,7 @@ impl<B: Sent> Pool<B> {
         let Settings { name, http, fields, .. } = self.cluster().settings();
         let record = Record::of(request.extensions());
         record.iter().for_each(|record| record.attempt(name));
-        let mut attempts = Attempts::new(Need::of(&request, *http));
+        let mut attempts = Attempts::new(Need::of(&request, *http), request.extensions().get::<Anew>().is_some());
         let mut dressed = |request: &mut Request<B>| {
             for (name, value) in fields {
                 // Who reads `_` as `-` would find the client's beside ours.
@@ -58,7 +63,7 @@ impl<B: Sent> Pool<B> {
             before(request)
         };
         loop {
-            let mut lease = match self.checkout(attempts.need, &attempts.tried) {
+            let mut lease = match self.checkout(attempts.need, &attempts.tried, attempts.anew) {
                 Checkout::Granted(Grant::Lease(lease)) => lease,
                 // Takes longer than an allocation does, and a request that finds a connection need not be as large.
                 other => Box::pin(self.wait(other, request.extensions(), &mut attempts)).await?,
@@ -140,7 +145,7 @@ impl<B: Sent> Pool<B> {
                     }
                     let _open = enter(Stage::Connect);
                     self.cluster().locate().await?;
-                    checkout = self.checkout(attempts.need, &attempts.tried);
+                    checkout = self.checkout(attempts.need, &attempts.tried, attempts.anew);
                     continue;
                 }
             };
@@ -156,7 +161,7 @@ impl<B: Sent> Pool<B> {
                 Ok(lease) => return Ok(lease),
                 Err(failure) => attempts.failed(failure),
             }
-            checkout = self.checkout(attempts.need, &attempts.tried);
+            checkout = self.checkout(attempts.need, &attempts.tried, attempts.anew);
         }
     }
 }
@@ -165,14 +170,16 @@ impl<B: Sent> Pool<B> {
 struct Attempts {
     need: Need,
     tried: Tried,
+    /// Whether it is for a connection that nobody has used before.
+    anew: bool,
     last: Option<Failure>,
     /// Connections that were kept, and closed.
     stale: usize,
 }
 
 impl Attempts {
-    fn new(need: Need) -> Self {
-        Self { need, tried: Tried::new(), last: None, stale: 0 }
+    fn new(need: Need, anew: bool) -> Self {
+        Self { need, tried: Tried::new(), anew, last: None, stale: 0 }
     }
 
     /// A connection that was kept may be closed at any time, and says nothing of the endpoint; very many do.

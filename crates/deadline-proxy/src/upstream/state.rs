@@ -83,9 +83,9 @@ impl<B> State<B> {
         host.get_or_insert_with(|| Host::new(Arc::clone(endpoint)))
     }
 
-    pub(super) fn take(&mut self, endpoint: &Arc<Endpoint>, need: Need) -> Option<Taken<B>> {
+    pub(super) fn take(&mut self, endpoint: &Arc<Endpoint>, need: Need, anew: bool) -> Option<Taken<B>> {
         let bounds = self.bounds;
-        self.host_of(endpoint).take(need, &bounds)
+        self.host_of(endpoint).take(need, &bounds, anew)
     }
 
     /// Whether these are endpoints that those who wait do not know of. They need not be told one by one what becomes
@@ -157,7 +157,7 @@ impl<B> State<B> {
                 continue;
             }
             let Some(host) = self.host(key) else { break };
-            match host.take(need, &bounds) {
+            match host.take(need, &bounds, false) {
                 None | Some(Taken::Ride) => in_vain.push(need),
                 Some(taken) => {
                     let endpoint = Arc::clone(&host.endpoint);

@@ -1,4 +1,5 @@
 use super::*;
+use crate::upstream::Anew;
 use http::header::HOST;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
@@ -283,4 +284,23 @@ async fn an_upstream_has_fields_of_its_own_in_the_place_of_the_clients() {
     seen.sort();
     // And none that an upstream of the CGI kind would take for it.
     assert_eq!(seen, ["authorization: Bearer ours", "x-key: ours"]);
+}
+
+/// After a restart, whatever was kept is closed, and each is found out one after the other.
+#[tokio::test(start_paused = true)]
+async fn what_goes_anew_is_given_nothing_that_was_kept_while_there_is_room() {
+    let peer = Peer::echo();
+    let pool = pool(&peer, |settings| settings.connections = 2);
+    for dials in [1, 1] {
+        assert!(text(send(&pool, get("/a")).await.unwrap()).await.contains("/a"));
+        assert_eq!(peer.dials(), dials);
+    }
+    // A second connection, and then there is no room for a third.
+    for dials in [2, 2] {
+        let mut request = get("/a");
+        request.extensions_mut().insert(Anew);
+        assert!(text(send(&pool, request).await.unwrap()).await.contains("/a"));
+        assert_eq!(peer.dials(), dials);
+    }
+    assert_eq!(pool.state().counts(), (2, 2, 0, 0));
 }
