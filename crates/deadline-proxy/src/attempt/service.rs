@@ -66,7 +66,7 @@ where
 
     fn call(&mut self, request: Request<RB>) -> Self::Future {
         let (request, course) = begin(&self.0.plan, request);
-        let future = self.0.first.clone().oneshot(request);
+        let future = Box::pin(self.0.first.clone().oneshot(request));
         AttemptsFuture { shared: Arc::clone(&self.0), course, state: State::First(future) }
     }
 }
@@ -99,13 +99,12 @@ where
 }
 
 #[pin_project(project = StateProjection)]
-#[expect(clippy::large_enum_variant, reason = "the first attempt is the common one, and is not worth an allocation")]
 enum State<S, RB, B>
 where
     S: Service<Request<Replay<RB>>>,
 {
-    First(#[pin] Oneshot<S, Request<Replay<RB>>>),
-    /// Boxed: it is the rare one.
+    /// Boxed: some kilobytes, which every layer around would move again and again.
+    First(Pin<Box<Oneshot<S, Request<Replay<RB>>>>>),
     Further(Pin<Box<dyn Future<Output = Answer<B>> + Send>>),
     /// It has ended.
     Done,
@@ -124,7 +123,7 @@ where
         let mut this = self.project();
         loop {
             let answer = match this.state.as_mut().project() {
-                StateProjection::First(first) => ready!(first.poll(cx)),
+                StateProjection::First(first) => ready!(first.as_mut().poll(cx)),
                 StateProjection::Further(further) => {
                     let answer = ready!(further.as_mut().poll(cx));
                     this.state.set(State::Done);
