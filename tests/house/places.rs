@@ -14,10 +14,10 @@ const DIALECTS: &str = "crates/http-deadline/src/dialect/";
 const FLOOR_1: &str = "crates/http-deadline/src/";
 const FLOOR_2: &str = "crates/tower-deadline/src/";
 const TIMER: &str = "crates/tower-deadline/src/timer.rs";
-/// Of each crate that counts, where its code is and the file that counts.
+/// Of each crate that counts, where its code is and the file, or the folder, that counts.
 const COUNTS: [(&str, &str); 2] = [
     (FLOOR_2, "crates/tower-deadline/src/count.rs"),
-    ("crates/deadline-proxy/src/", "crates/deadline-proxy/src/count.rs"),
+    ("crates/deadline-proxy/src/", "crates/deadline-proxy/src/count/"),
 ];
 
 /// Every field that concerns deadlines, by the vocabulary's own word.
@@ -92,7 +92,7 @@ fn clock(source: &Source) -> Vec<String> {
 /// The `metrics` facade, by a path or imported, outside of the file that counts.
 fn facade(source: &Source) -> Vec<String> {
     let counts = COUNTS.into_iter().find(|(code, _)| source.path.starts_with(code));
-    let Some((_, count)) = counts.filter(|(_, count)| source.path != *count) else {
+    let Some((_, count)) = counts.filter(|(_, count)| !source.path.starts_with(count)) else {
         return Vec::new();
     };
     let places = ["metrics::", "use metrics"].into_iter().flat_map(|named| source.find(named));

@@ -1,0 +1,86 @@
+//! What the proxy counts, beside what the layers count. The only folder of this crate that names the `metrics` facade.
+//!
+//! Covers the names, labels and help of every count, and their collection for Prometheus. Labels are bounded sets:
+//! never a path, never an address. Does not decide when to count.
+
+mod client;
+mod process;
+mod refusal;
+mod upstream;
+
+use std::sync::{Mutex, PoisonError};
+
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+
+pub(crate) use self::client::*;
+pub(crate) use self::process::*;
+pub(crate) use self::refusal::*;
+pub(crate) use self::upstream::*;
+
+/// Upper bounds of histograms of seconds: from a millisecond to the ten minutes that a report may take.
+const SECONDS: [f64; 15] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0];
+
+/// What was counted, to be read.
+#[derive(Clone, Debug)]
+pub(crate) struct Collected(PrometheusHandle);
+
+impl Collected {
+    /// In the text format of Prometheus.
+    pub(crate) fn text(&self) -> String {
+        self.0.render()
+    }
+
+    /// Folds what was measured since the last time. Has to be called every few seconds, whether or not anybody reads:
+    /// until then each measurement of a histogram is kept.
+    pub(crate) fn fold(&self) {
+        self.0.run_upkeep();
+    }
+}
+
+/// Counts for Prometheus from here on, in the whole process. Another call gives the same.
+///
+/// # Errors
+///
+/// Where something else already counts in this process.
+pub(crate) fn install() -> Result<Collected, BuildError> {
+    static INSTALLED: Mutex<Option<Collected>> = Mutex::new(None);
+    let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(collected) = installed.as_ref() {
+        return Ok(collected.clone());
+    }
+    let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)?;
+    let collected = Collected(builder.install_recorder()?);
+    describe();
+    *installed = Some(collected.clone());
+    Ok(collected)
+}
+
+fn describe() {
+    client::describe();
+    process::describe();
+    refusal::describe();
+    upstream::describe();
+}
+
+/// What is told of what `count` counts, whatever other tests of this process do.
+#[cfg(test)]
+pub(crate) fn told(count: impl FnOnce()) -> String {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    metrics::with_local_recorder(&recorder, || {
+        describe();
+        count();
+    });
+    recorder.handle().render()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_installation_is_the_first() {
+        let (first, second) = (install().unwrap(), install().unwrap());
+        first.fold();
+        assert!(second.text().is_ascii());
+    }
+}
