@@ -9,7 +9,7 @@
 //! use deadline_proxy::limits::Limits;
 //! use deadline_proxy::proxy::{Proxy, Settings};
 //! use deadline_proxy::serve::{Terms, serve};
-//! use deadline_proxy::upstream;
+//! use deadline_proxy::upstream::{self, Pools};
 //! use std::time::Duration;
 //! use tower_deadline::Policy;
 //!
@@ -21,7 +21,7 @@
 //! let proxy = Proxy::new(&settings, &Limits::default())?;
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
 //! let stop = async { /* a signal, as a rule */ };
-//! serve(listener, proxy.service(1), Terms::default(), stop).await;
+//! serve(listener, proxy.service(&Pools::new(1)), Terms::default(), stop).await;
 //! # Ok(())
 //! # }
 //! ```

@@ -23,10 +23,11 @@ use crate::error::Error;
 use crate::limits::Limits;
 use crate::listen::Socket;
 use crate::log;
-use crate::proxy::Proxy;
+use crate::proxy::{Proxy, Tending};
 use crate::route::Route;
 use crate::serve::{Terms, serve};
 use crate::settings::Settings;
+use crate::upstream::Pools;
 use crate::worker::{Workers, drive};
 
 /// How often the files of certificates are looked at. They are few and small, and whoever has replaced them is waiting.
@@ -71,8 +72,8 @@ async fn serve_until_told(settings: &Settings) -> Result<(), Error> {
         let work = work(sockets, proxy.of_worker(), terms.clone(), count, stopped.clone());
         workers.start(work).map_err(Error::Worker)?;
     }
-    let tended = proxy.clone();
-    tokio::spawn(async move { tended.tend().await });
+    let mut tending = Tending::default();
+    tending.follow(&proxy);
     tokio::spawn(admin::tend());
 
     let ended = workers.ended();
@@ -100,7 +101,7 @@ pub(crate) fn terms(settings: &Settings, limits: Limits, proxy: &Proxy) -> Terms
 
 /// The work of one worker, from its first connection to its last.
 async fn work(sockets: Vec<Socket>, proxy: Proxy, terms: Terms, workers: usize, stopped: watch::Receiver<bool>) {
-    let service = proxy.service(workers);
+    let service = proxy.service(&Pools::new(workers));
     let listeners = sockets.into_iter().filter_map(|socket| {
         let opened = socket.listen();
         opened.inspect_err(|error| tracing::error!("a listener cannot be waited on: {error}")).ok()

@@ -23,7 +23,7 @@ use super::service::{Payments, charge, order, service};
 use crate::limits::Limits;
 use crate::proxy::{Proxy, Settings};
 use crate::serve::{self, serve};
-use crate::upstream;
+use crate::upstream::{self, Pools};
 
 /// The running chain.
 pub(super) struct Chain {
@@ -53,7 +53,7 @@ impl Chain {
         chain.serve(Hop::Payments, payments, service(Hop::Payments, policy.clone(), charge));
         let handler = move |head| order(to_payments.clone(), head);
         chain.serve(Hop::Orders, orders, service(Hop::Orders, policy, handler));
-        chain.serve(Hop::Proxy, proxy, front.service(1));
+        chain.serve(Hop::Proxy, proxy, front.service(&Pools::new(1)));
         Ok(chain)
     }
 

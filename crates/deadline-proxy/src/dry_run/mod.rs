@@ -36,7 +36,7 @@ use crate::proxy::Proxy;
 use crate::run::terms;
 use crate::serve::serve;
 use crate::settings::Settings;
-use crate::upstream::StandIn;
+use crate::upstream::{Pools, StandIn};
 use crate::worker::drive;
 
 /// What a connection holds that is written and not yet read.
@@ -84,7 +84,7 @@ async fn put(settings: &Settings, ask: &Ask) -> Result<StatusCode, Error> {
     let upstreams = upstreams::serve(upstreams).map_err(Error::Limits)?;
     tokio::select! {
         status = timeout(LIMIT, exchange.on(ours)) => status.unwrap_or(Err(Error::Late(LIMIT))),
-        () = serve(listener, proxy.service(1), terms, pending()) => Err(Error::Closed),
+        () = serve(listener, proxy.service(&Pools::new(1)), terms, pending()) => Err(Error::Closed),
         () = upstreams => Err(Error::Closed),
     }
 }

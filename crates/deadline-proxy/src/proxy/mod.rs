@@ -8,6 +8,7 @@ pub mod framing;
 mod gateway;
 mod settings;
 mod stall;
+mod tending;
 mod trailers;
 pub mod tunnel;
 mod way;
@@ -15,11 +16,9 @@ mod way;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{join, join_all};
 use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use tokio::time::interval;
 use tower::{Service, ServiceBuilder, service_fn};
 use tower_deadline::{Answers, BodyError, Dialects, PropagateError, PropagateLayer, WatchedBody};
 
@@ -27,16 +26,17 @@ pub use self::error::Error;
 use self::framing::FramingLayer;
 pub use self::settings::Settings;
 use self::stall::StallLayer;
+pub use self::tending::Tending;
 use self::trailers::TrailersBody;
 use self::tunnel::Tunnels;
 use self::way::{Common, Way};
 use crate::access::{AccessLayer, AccessLog, admitted};
-use crate::attempt::{Attempts, Burden, Limit, MEASURED_EVERY, Step};
+use crate::attempt::{Attempts, Burden, Limit, Step};
 use crate::explain::{self, ExplainLayer};
 use crate::forward::{ForwardLayer, ReceiveLayer, stamp};
 use crate::limits::{BodyRateLayer, HeadCountLayer, Limits, TallyLayer};
 use crate::route::{Router, Table};
-use crate::upstream::{self, Cluster, Pool, PooledBody, Sent, StandIn};
+use crate::upstream::{self, Cluster, Pool, PooledBody, Pools, Sent, StandIn};
 
 /// A proxy, as far as its workers share it. A clone is the same.
 #[derive(Clone, Debug)]
@@ -125,10 +125,11 @@ impl Proxy {
         self.access.end();
     }
 
-    /// The service of one of so many workers, from the outside in. Each has its own connections to the upstreams.
+    /// The service of the worker that has these connections to the upstreams, from the outside in. A pool of an upstream
+    /// that this proxy does not have is forgotten; who has it goes on with it.
     pub fn service(
         &self,
-        workers: usize,
+        pools: &Pools,
     ) -> impl Service<
         Request<Incoming>,
         Response = Response<impl Body<Data = bytes::Bytes, Error = BodyError> + Send + 'static>,
@@ -139,7 +140,7 @@ impl Proxy {
     + Sync
     + 'static {
         let (answers, limits) = (self.answers.clone(), self.limits.settings());
-        let pools: Vec<_> = self.clusters.iter().map(|cluster| Pool::new(Arc::clone(cluster), workers)).collect();
+        let pools = pools.of(&self.clusters);
         // There is a pool for each upstream that a plan names.
         let upstream = |step: &Step| upstream(pools[step.upstream].clone(), step.limit);
         let way = |way: &Way| {
@@ -191,18 +192,6 @@ impl Proxy {
     #[must_use]
     pub fn receives(&self) -> &ReceiveLayer {
         &self.receive
-    }
-
-    /// Tends what the workers share: names, health, and what is told of retries. Never returns; dropping it stops that.
-    pub async fn tend(&self) {
-        let mut ticks = interval(MEASURED_EVERY);
-        let measuring = async {
-            loop {
-                ticks.tick().await;
-                self.burdens.iter().for_each(|burden| burden.measure());
-            }
-        };
-        join(join_all(self.clusters.iter().map(|cluster| Arc::clone(cluster).tend())), measuring).await;
     }
 
     /// Ends what is left of tunnels, cleanly, and waits for that as long as it may take.

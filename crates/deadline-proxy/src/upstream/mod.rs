@@ -5,7 +5,7 @@
 //! drops the future of a request cancels it, and leaves nothing behind.
 //!
 //! A [`Cluster`] is shared by all workers. A [`Pool`] belongs to one worker, and its connections do too: nothing of it
-//! is shared between threads but the endpoints. hyper-util's client keys its pool by strings and boxes its futures;
+//! is shared between threads but the endpoints. The [`Pools`] of a worker outlive the settings that they were made for. hyper-util's client keys its pool by strings and boxes its futures;
 //! this one is keyed by index, and boxes nothing for a request.
 
 mod body;
@@ -23,6 +23,7 @@ mod names;
 mod outgoing;
 mod pick;
 mod pool;
+mod pools;
 mod send;
 mod settings;
 mod stand_in;
@@ -40,6 +41,7 @@ pub use self::error::{Error, SendError};
 pub(crate) use self::lease::Sent;
 pub use self::outgoing::BodyFault;
 pub use self::pool::Pool;
+pub use self::pools::Pools;
 pub(crate) use self::send::Anew;
 pub use self::settings::{Balance, ClientTls, Ejection, HealthCheck, Protocol, Settings};
 pub(crate) use self::stand_in::StandIn;

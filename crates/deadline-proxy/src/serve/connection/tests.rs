@@ -125,7 +125,7 @@ async fn a_tunnel_is_as_much_a_connection_as_before() {
 async fn what_a_connection_holds_while_nothing_is_asked_is_small() {
     let settings = Settings::new(upstream::Settings::new(["http://127.0.0.1:1".parse().unwrap()]));
     let terms = Arc::new(Terms::default());
-    let service = Proxy::new(&settings, &terms.limits).unwrap().service(1);
+    let service = Proxy::new(&settings, &terms.limits).unwrap().service(&upstream::Pools::new(1));
     let never = pending::<io::Result<(crate::listen::Stream, Client)>>();
     let task = converse(never, terms, Arc::new(service), CancellationToken::new());
     let size = size_of_val(&task);
