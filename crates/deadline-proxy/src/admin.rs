@@ -1,13 +1,12 @@
 //! The admin listener: what an operator and an orchestrator ask.
 //!
-//! Covers `/healthz` (the process answers), `/readyz` (it takes requests: 503 while it drains), `/config` (everything
-//! that it was told, as JSON) and `/metrics` (what it has counted, for Prometheus).
+//! Covers `/healthz` (the process lives: 503 where only a new start helps), `/readyz` (it takes requests: 503 and why not
+//! else), `/config` (everything that it was told, as JSON) and `/metrics` (what it has counted, for Prometheus).
 
 mod config;
+mod readiness;
 
 use std::convert::Infallible;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +17,8 @@ use hyper::body::Incoming;
 use tokio::time::sleep;
 use tower::{Service, service_fn};
 
+pub use self::readiness::Readiness;
+use self::readiness::Reason;
 use crate::count::{self, Collected};
 use crate::settings::Settings;
 
@@ -28,21 +29,6 @@ const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// How often what was measured is folded into what is told. A few thousand measurements wait for it under load.
 const FOLD_EVERY: Duration = Duration::from_secs(5);
-
-/// Whether the proxy takes requests. A clone tells the same.
-#[derive(Clone, Debug, Default)]
-pub struct Readiness(Arc<AtomicBool>);
-
-impl Readiness {
-    /// From here on it does not.
-    pub fn drain(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    fn is_draining(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// The service of the admin listener. Counts for `/metrics` from here on, if nothing did; where something else counts
 /// in this process, it is there that one has to ask.
@@ -87,9 +73,8 @@ impl Told {
             return with(text(StatusCode::METHOD_NOT_ALLOWED, "GET and HEAD only\n"), ALLOW, "GET, HEAD");
         }
         match path {
-            "/healthz" => text(StatusCode::OK, "ok\n"),
-            "/readyz" if self.readiness.is_draining() => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
-            "/readyz" => text(StatusCode::OK, "ready\n"),
+            "/healthz" => verdict(&self.readiness.ills(), "ok\n"),
+            "/readyz" => verdict(&self.readiness.reasons(), "ready\n"),
             "/config" => with(Response::new(Full::new(self.config.clone())), CONTENT_TYPE, "application/json"),
             "/metrics" => self.metrics(),
             _ => text(StatusCode::NOT_FOUND, "there are /healthz, /readyz, /config and /metrics\n"),
@@ -104,8 +89,16 @@ impl Told {
     }
 }
 
-fn text(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from_static(body.as_bytes())));
+/// That all is well, or what is not, a line for each.
+fn verdict(against: &[Reason], well: &'static str) -> Response<Full<Bytes>> {
+    if against.is_empty() {
+        return text(StatusCode::OK, well);
+    }
+    text(StatusCode::SERVICE_UNAVAILABLE, against.iter().map(|reason| format!("{reason}\n")).collect::<String>())
+}
+
+fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
     with(response, CONTENT_TYPE, "text/plain; charset=utf-8")
 }
@@ -118,6 +111,8 @@ fn with<B>(mut response: Response<B>, name: HeaderName, value: &'static str) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::worker::Life;
+    use http_body_util::BodyExt;
 
     fn status(method: Method, path: &str, readiness: &Readiness) -> u16 {
         told(readiness, None).respond(&method, path).status().as_u16()
@@ -143,6 +138,20 @@ mod tests {
         readiness.drain();
         assert_eq!(status(Method::GET, "/readyz", &readiness), 503);
         assert_eq!(status(Method::GET, "/healthz", &readiness), 200);
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_is_stuck_is_told_by_both_and_named() {
+        let readiness = Readiness::starting();
+        assert_eq!(status(Method::GET, "/readyz", &readiness), 503);
+        readiness.serve();
+        readiness.found(vec![Life::Ended, Life::Stuck(6)]);
+        for path in ["/healthz", "/readyz"] {
+            let answer = told(&readiness, None).respond(&Method::GET, path);
+            assert_eq!(answer.status(), 503, "{path}");
+            let body = answer.into_body().collect().await.unwrap().to_bytes();
+            assert_eq!(body, "worker-0: ended\nworker-1: has not moved for 6s\n", "{path}");
+        }
     }
 
     #[test]

@@ -3,7 +3,9 @@
 //! The main thread has a runtime of its own: it waits for signals, serves the admin listener, and tends what the
 //! workers share. The traffic is the workers' alone.
 
+mod notify;
 mod signals;
+mod vigil;
 mod ways_in;
 
 use std::future::pending;
@@ -14,7 +16,9 @@ use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tower_deadline::{Answers, UpgradePolicy};
 
+use self::notify::Notify;
 use self::signals::Signals;
+use self::vigil::vigil;
 use self::ways_in::WaysIn;
 use crate::access::AccessLog;
 use crate::admin::{self, Readiness};
@@ -28,7 +32,8 @@ use crate::route::Route;
 use crate::serve::{Terms, serve};
 use crate::settings::Settings;
 use crate::upstream::Pools;
-use crate::worker::{Workers, drive};
+
+use crate::worker::{Beat, Workers, drive, pulse};
 
 /// How often the files of certificates are looked at. They are few and small, and whoever has replaced them is waiting.
 const CERTIFICATE_CHECK: Duration = Duration::from_secs(1);
@@ -51,14 +56,14 @@ pub fn run(args: &RunArgs) -> Result<(), Error> {
 async fn serve_until_told(settings: &Settings) -> Result<(), Error> {
     let mut signals = Signals::new()?;
     let limits = Limits::new(settings.limits.clone()).map_err(Error::Limits)?;
-    let readiness = Readiness::default();
+    let (readiness, notify) = (Readiness::starting(), Notify::from_env());
     // Counts from here on: what is made below looks its counts up once.
     let admin = admin::service(settings, readiness.clone());
     // What waits to be written is written once everything else has ended: a drained proxy loses no line.
     let (access_log, _flush) = AccessLog::open(&settings.access).map_err(Error::Access)?.unzip();
     let proxy = Proxy::new(&settings.proxy, &limits).map_err(Error::Proxy)?.access_log(access_log);
     let ways_in = WaysIn::open(settings).await?;
-    ways_in.announce(settings);
+    let status = ways_in.announce(settings);
 
     let terms = terms(settings, limits, &proxy);
     let (stop, stopped) = watch::channel(false);
@@ -68,13 +73,17 @@ async fn serve_until_told(settings: &Settings) -> Result<(), Error> {
     }
     // Goes on while the traffic drains: `/readyz` is asked just then.
     tokio::spawn(serve(ways_in.admin, admin, Terms::default().uncounted(), pending()));
-    for sockets in ways_in.shares {
+    let (watch, beats) = pulse(settings.workers);
+    for (sockets, beat) in ways_in.shares.into_iter().zip(beats) {
         let work = work(sockets, proxy.of_worker(), terms.clone(), count, stopped.clone());
-        workers.start(work).map_err(Error::Worker)?;
+        workers.start(beating(beat, work)).map_err(Error::Worker)?;
     }
     let mut tending = Tending::default();
     tending.follow(&proxy);
     tokio::spawn(admin::tend());
+    tokio::spawn(vigil(watch, readiness.clone(), notify.clone()));
+    readiness.serve();
+    notify.ready(&status);
 
     let ended = workers.ended();
     tokio::pin!(ended);
@@ -83,6 +92,7 @@ async fn serve_until_told(settings: &Settings) -> Result<(), Error> {
         () = signals.next() => {}
     }
     readiness.drain();
+    notify.stopping();
     stop.send_replace(true);
     tokio::select! {
         () = ended => {}
@@ -97,6 +107,12 @@ pub(crate) fn terms(settings: &Settings, limits: Limits, proxy: &Proxy) -> Terms
     let terms = terms.signed_by(proxy.receives().clone()).drain_limit(settings.drain_limit);
     let has_tunnels = |route: &Route| matches!(route.tunnel.upgrades, UpgradePolicy::Allow(_));
     if settings.proxy.routes.iter().any(has_tunnels) { terms.with_tunnels() } else { terms }
+}
+
+/// The same work, of a worker that shows that it moves.
+async fn beating(beat: Beat, work: impl Future<Output = ()>) {
+    tokio::spawn(beat.beat());
+    work.await;
 }
 
 /// The work of one worker, from its first connection to its last.

@@ -3,6 +3,8 @@
 //! Covers starting them, telling them to stop, and waiting for them. A connection stays with the worker that accepted
 //! it, and so do its requests and what they need upstream: nothing is stolen, and nothing is shared but counts.
 
+mod pulse;
+
 use std::io;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -10,6 +12,8 @@ use std::thread::{self, JoinHandle};
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
+
+pub(crate) use self::pulse::{Beat, LOOK_EVERY, Life, Watch, pulse};
 
 /// How many workers there are where nobody says: one for each core that this process may use.
 #[must_use]

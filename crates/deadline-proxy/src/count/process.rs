@@ -2,15 +2,17 @@
 
 use std::fmt;
 
-use metrics::{Counter, Unit, counter, describe_counter};
+use metrics::{Counter, Unit, counter, describe_counter, describe_gauge, gauge};
 
 const RELOADS: &str = "deadline_proxy_certificate_reloads_total";
 const LINES_LOST: &str = "deadline_proxy_access_log_dropped_total";
+const STUCK: &str = "deadline_proxy_workers_stuck";
 
 /// Tells what each of them is.
 pub(super) fn describe() {
     describe_counter!(RELOADS, Unit::Count, "Certificates that were read again, by whether they could be used.");
     describe_counter!(LINES_LOST, Unit::Count, "Lines of the access log that were not written, by the reason.");
+    describe_gauge!(STUCK, Unit::Count, "Workers that have not moved for some seconds: something blocks them.");
 }
 
 /// What a look at the files of certificates came to, where they say something new.
@@ -29,6 +31,12 @@ pub(crate) fn reloaded(reload: Reload) {
         Reload::Refused => "refused",
     };
     counter!(RELOADS, "outcome" => outcome).increment(1);
+}
+
+/// So many workers are stuck now.
+pub(crate) fn stuck_workers(count: usize) {
+    // A number of threads is small.
+    gauge!(STUCK).set(u32::try_from(count).unwrap_or(u32::MAX));
 }
 
 /// The counts of what the access log has not written, looked up once.

@@ -46,8 +46,8 @@ impl WaysIn {
         self.certificates.iter().cloned()
     }
 
-    /// Says where it listens, and where requests go.
-    pub(super) fn announce(&self, settings: &Settings) {
+    /// Says where it listens, and where requests go; returns the first of it in one line.
+    pub(super) fn announce(&self, settings: &Settings) -> String {
         let (ways, mut out) = (ways(&settings.proxy), anstream::stdout());
         let admin = self.admin.local_addr().map(|address| address.to_string()).unwrap_or_default();
         // Serving does not depend on somebody reading this.
@@ -55,6 +55,7 @@ impl WaysIn {
             let _ = writeln!(out, "deadline-proxy: {address} -> {ways}");
         }
         let _ = writeln!(out, "deadline-proxy: admin on http://{admin} (/healthz /readyz /metrics /config)");
+        format!("serving on {}", self.addresses.join(", "))
     }
 }
 
