@@ -13,7 +13,7 @@ use super::open::Open;
 use super::{AccessLog, ReceivedBody, SentBody};
 
 /// Applies [`Access`]; see the [module](super).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct AccessLayer(Option<AccessLog>);
 
 impl AccessLayer {

@@ -20,7 +20,8 @@ const BUDGET_WINDOW: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Burden {
     name: Arc<str>,
-    budget: TpsBudget,
+    budget: Budget,
+    retries: TpsBudget,
     counts: count::Attempts,
     minute: Minute,
     /// The level of the alarm that was told.
@@ -38,7 +39,8 @@ impl Burden {
         }
         Ok(Self {
             name: upstream.into(),
-            budget: TpsBudget::new(BUDGET_WINDOW, min_per_second, share(ratio)),
+            budget,
+            retries: TpsBudget::new(BUDGET_WINDOW, min_per_second, share(ratio)),
             counts: count::Attempts::new(upstream),
             minute: Minute::default(),
             alarm: AtomicU8::new(0),
@@ -47,6 +49,11 @@ impl Burden {
 
     pub(crate) fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// What it was made with.
+    pub(crate) fn budget(&self) -> Budget {
+        self.budget
     }
 
     /// It is asked. The one place where an attempt begins. Returns when its request began: `since` of a retry, and now
@@ -59,7 +66,7 @@ impl Burden {
                 since
             }
             Attempt::First | Attempt::Fallback => {
-                self.budget.deposit();
+                self.retries.deposit();
                 self.minute.begin()
             }
         }
@@ -67,7 +74,7 @@ impl Burden {
 
     /// Takes one retry from the budget, if there is one.
     pub(super) fn withdraw(&self) -> bool {
-        self.budget.withdraw()
+        self.retries.withdraw()
     }
 
     pub(super) fn withheld(&self, reason: Withheld) {

@@ -1,24 +1,22 @@
 //! How many requests of a route may be under way.
 //!
 //! Covers all workers together: a clone counts with its origin. A request is under way until its response body has
-//! ended or is dropped. What comes on top is answered at once (503 with `Retry-After`, or gRPC's code 8) and never
+//! ended or is dropped; one that came while there was no limit is not counted. What comes on top is answered at once (503 with `Retry-After`, or gRPC's code 8) and never
 //! waits: a queue in front of an upstream that is full only adds to its load.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, Request, Response, StatusCode};
 use pin_project::pin_project;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::{Layer, Service};
 use tower_deadline::dialect::Call;
 use tower_deadline::{AnswerBody, Answers};
 
-use super::Held;
 use super::answered::Answered;
+use super::{Held, Place, Room};
 use crate::count::{self, Refusal};
 
 /// What is refused for want of room comes again after this many seconds: a second is long for a queue, short for a
@@ -28,7 +26,8 @@ pub(super) const COME_BACK: HeaderValue = HeaderValue::from_static("1");
 /// Layer of [`InFlight`]. See the module.
 #[derive(Clone, Debug)]
 pub struct InFlightLayer {
-    room: Option<Arc<Semaphore>>,
+    room: Room,
+    is_limited: bool,
     answers: Answers,
 }
 
@@ -36,14 +35,18 @@ impl InFlightLayer {
     /// Lets in `limit` requests at a time; `None`: every one. Answers the others by `answers`.
     #[must_use]
     pub fn new(limit: Option<usize>, answers: Answers) -> Self {
-        let room = limit.map(|limit| Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS))));
-        Self { room, answers }
+        Self { room: Room::new(limit.unwrap_or_default()), is_limited: limit.is_some(), answers }
+    }
+
+    /// Another limit, which counts with this one, and other answers.
+    #[must_use]
+    pub(crate) fn succeeded_by(&self, limit: Option<usize>, answers: Answers) -> Self {
+        Self { room: self.room.resized(limit.unwrap_or_default()), is_limited: limit.is_some(), answers }
     }
 
     /// `Err` where there is no room.
-    fn enter(&self) -> Result<Option<OwnedSemaphorePermit>, ()> {
-        let Some(room) = &self.room else { return Ok(None) };
-        Arc::clone(room).try_acquire_owned().map(Some).map_err(drop)
+    fn enter(&self) -> Result<Option<Place>, ()> {
+        if self.is_limited { self.room.enter().map(Some).ok_or(()) } else { Ok(None) }
     }
 
     fn refusal(&self, call: Call) -> Response<Bytes> {
@@ -74,7 +77,7 @@ impl<S, RB, B> Service<Request<RB>> for InFlight<S>
 where
     S: Service<Request<RB>, Response = Response<B>>,
 {
-    type Response = Response<Held<AnswerBody<B>, OwnedSemaphorePermit>>;
+    type Response = Response<Held<AnswerBody<B>, Place>>;
     type Error = S::Error;
     type Future = InFlightFuture<S::Future>;
 
@@ -84,10 +87,10 @@ where
 
     fn call(&mut self, request: Request<RB>) -> Self::Future {
         match self.layer.enter() {
-            Ok(permit) => InFlightFuture { inner: Answered::Inner(self.inner.call(request)), permit },
+            Ok(place) => InFlightFuture { inner: Answered::Inner(self.inner.call(request)), place },
             Err(()) => {
                 let answer = self.layer.refusal(Call::of(request.headers()));
-                InFlightFuture { inner: Answered::with(answer), permit: None }
+                InFlightFuture { inner: Answered::with(answer), place: None }
             }
         }
     }
@@ -99,20 +102,20 @@ where
 pub struct InFlightFuture<F> {
     #[pin]
     inner: Answered<F>,
-    permit: Option<OwnedSemaphorePermit>,
+    place: Option<Place>,
 }
 
 impl<F, B, E> Future for InFlightFuture<F>
 where
     F: Future<Output = Result<Response<B>, E>>,
 {
-    type Output = Result<Response<Held<AnswerBody<B>, OwnedSemaphorePermit>>, E>;
+    type Output = Result<Response<Held<AnswerBody<B>, Place>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let response = ready!(this.inner.poll(cx));
-        let permit = this.permit.take();
-        Poll::Ready(response.map(|response| response.map(|body| Held::new(body, permit))))
+        let place = this.place.take();
+        Poll::Ready(response.map(|response| response.map(|body| Held::new(body, place))))
     }
 }
 
@@ -123,7 +126,7 @@ mod tests {
     use http_body_util::BodyExt;
     use tower::{ServiceExt, service_fn};
 
-    type Reply = Response<Held<AnswerBody<ScriptedBody>, OwnedSemaphorePermit>>;
+    type Reply = Response<Held<AnswerBody<ScriptedBody>, Place>>;
 
     async fn sent(layer: &InFlightLayer, media: &'static str) -> Reply {
         let service = layer.layer(service_fn(|_: Request<()>| async {
@@ -179,6 +182,18 @@ mod tests {
         drop(service.call(Request::new(0)));
         assert!(service.call(Request::new(1)).await.is_err());
         assert_eq!(sent(&layer, "").await.status(), 200);
+    }
+
+    #[tokio::test]
+    async fn another_limit_counts_who_is_under_way_already() {
+        let before = layer(2);
+        let _both = (sent(&before, "").await, sent(&before, "").await);
+        let after = |limit| before.succeeded_by(limit, Answers::new());
+        assert_eq!(sent(&after(Some(2)), "").await.status(), 503);
+        assert_eq!(sent(&after(Some(3)), "").await.status(), 200);
+        assert_eq!(sent(&after(None), "").await.status(), 200);
+        let again = after(None).succeeded_by(Some(2), Answers::new());
+        assert_eq!(sent(&again, "").await.status(), 503, "they are counted through a time without a limit");
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@ mod blame;
 mod error;
 pub mod framing;
 mod gateway;
+mod kept;
 mod settings;
 mod stall;
 mod tending;
@@ -13,6 +14,7 @@ mod trailers;
 pub mod tunnel;
 mod way;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +26,7 @@ use tower_deadline::{Answers, BodyError, Dialects, PropagateError, PropagateLaye
 
 pub use self::error::Error;
 use self::framing::FramingLayer;
+use self::kept::Kept;
 pub use self::settings::Settings;
 use self::stall::StallLayer;
 pub use self::tending::Tending;
@@ -62,7 +65,25 @@ impl Proxy {
     ///
     /// What cannot be kept to, and what is expected.
     pub fn new(settings: &Settings, limits: &Limits) -> Result<Self, Error> {
-        Self::with(settings, limits, Cluster::new)
+        Self::with(settings, limits, &Kept::default(), Cluster::new)
+    }
+
+    /// The next generation: a proxy of other settings, which goes on with what these do not change. That is
+    ///
+    /// - the endpoints of an upstream that was told the same, and whose PEM files say the same: their health, ejections
+    ///   and addresses, and the connections to them where the same [`Pools`] are used;
+    /// - the retry budget of an upstream of the same name, where the budget is the same;
+    /// - how many requests and tunnels of a route of the same name are under way, whatever their limits;
+    /// - what all tunnels are closed by, and the access log.
+    ///
+    /// This one goes on as before, also where there is no other.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`new`](Self::new).
+    pub fn succeeded_by(&self, settings: &Settings, limits: &Limits) -> Result<Self, Error> {
+        let kept = Kept::of(self);
+        Self::with(settings, limits, &kept, |upstream| kept.cluster(upstream))
     }
 
     /// The same, but nobody is ever called: `stand_in` is connected to in the place of every upstream.
@@ -71,27 +92,22 @@ impl Proxy {
     ///
     /// Those of [`new`](Self::new).
     pub(crate) fn rehearsed(settings: &Settings, limits: &Limits, stand_in: &StandIn) -> Result<Self, Error> {
-        Self::with(settings, limits, |upstream| Cluster::stood_in_for(upstream, stand_in))
+        Self::with(settings, limits, &Kept::default(), |upstream| Cluster::stood_in_for(upstream, stand_in))
     }
 
     fn with(
         settings: &Settings,
         limits: &Limits,
+        kept: &Kept<'_>,
         cluster: impl Fn(upstream::Settings) -> Result<Arc<Cluster>, upstream::Error>,
     ) -> Result<Self, Error> {
-        let (answers, tunnels) = (Answers::new().hop(&settings.hop), Tunnels::new());
-        let burdens = settings.upstreams.iter().map(|upstream| Burden::new(&upstream.name, settings.retry_budget));
-        let burdens: Vec<_> = burdens.map(|burden| burden.map(Arc::new)).collect::<Result<_, _>>()?;
+        let answers = Answers::new().hop(&settings.hop);
+        let burdens = settings.upstreams.iter().map(|upstream| kept.burden(&upstream.name, settings.retry_budget));
+        let burdens: Vec<_> = burdens.collect::<Result<_, _>>()?;
         // R8: the stamp of whoever is not trusted does not come this far.
         let dialects = Dialects::default().trust_request_start(!settings.forwarding.trust.is_empty());
-        let common = Common {
-            dialects: &dialects,
-            limits,
-            tunnels: &tunnels,
-            answers: &answers,
-            burdens: &burdens,
-            hop: &settings.hop,
-        };
+        let common =
+            Common { dialects: &dialects, limits, kept, answers: &answers, burdens: &burdens, hop: &settings.hop };
         let ways = settings.routes.iter().map(|route| Way::new(route, &common)).collect::<Result<_, _>>()?;
         let clusters = settings.upstreams.iter().cloned().map(cluster);
         Ok(Self {
@@ -99,9 +115,9 @@ impl Proxy {
             table: Arc::new(Table::new(&settings.routes)),
             routes: ways,
             burdens,
-            tunnels,
-            access: AccessLayer::new(None),
-            tally: TallyLayer::new(),
+            tunnels: kept.tunnels.clone(),
+            access: kept.access.clone(),
+            tally: kept.tally.clone(),
             receive: ReceiveLayer::new(&settings.forwarding, &settings.hop)?,
             forward: ForwardLayer::new(&settings.forwarding, &settings.hop, answers.clone())?,
             limits: limits.clone(),
@@ -186,6 +202,12 @@ impl Proxy {
             // What two parties could read differently is refused before anything is decided by its host or path (R35).
             .layer(FramingLayer::new(self.answers.clone()))
             .service(Router::new(Arc::clone(&self.table), ways, self.answers.clone()))
+    }
+
+    /// The PEM files of its upstreams: when one of them says something else, [`succeeded_by`](Self::succeeded_by) with the
+    /// same settings uses it.
+    pub fn pem_files(&self) -> impl Iterator<Item = &Path> {
+        self.clusters.iter().flat_map(|cluster| cluster.pem_files())
     }
 
     /// What gives answers that are made before a request gets this far the same fields.

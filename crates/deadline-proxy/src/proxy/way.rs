@@ -9,7 +9,8 @@ use tower_deadline::{Answers, DeadlineLayer, Dialects, HopByHopLayer, Policy};
 
 use super::error::Error;
 use super::gateway::GatewayLayer;
-use super::tunnel::{TunnelLayer, Tunnels};
+use super::kept::Kept;
+use super::tunnel::TunnelLayer;
 use crate::access::routed;
 use crate::attempt::{Burden, Plan};
 use crate::explain;
@@ -39,7 +40,7 @@ pub(super) struct Way {
 pub(super) struct Common<'a> {
     pub(super) dialects: &'a Dialects,
     pub(super) limits: &'a Limits,
-    pub(super) tunnels: &'a Tunnels,
+    pub(super) kept: &'a Kept<'a>,
     pub(super) answers: &'a Answers,
     pub(super) burdens: &'a [Arc<Burden>],
     pub(super) hop: &'a str,
@@ -48,23 +49,38 @@ pub(super) struct Common<'a> {
 impl Way {
     pub(super) fn new(route: &Route, common: &Common<'_>) -> Result<Self, Error> {
         let Route { name, policy, tunnel, in_flight, attempts, .. } = route;
-        let Common { dialects, limits, tunnels, answers, burdens, hop } = *common;
+        let Common { dialects, limits, kept, answers, burdens, hop } = *common;
         let plan = Plan::new(attempts, burdens, hop);
         let policy = Arc::new(policy.clone());
         let deadline = DeadlineLayer::by_extension(Arc::clone(&policy));
+        let (most, tunnel, open) = (in_flight.or(limits.settings().in_flight), tunnel.clone(), &kept.tunnels);
+        let hop_by_hop = HopByHopLayer::new(tunnel.upgrades.clone());
+        // How many are under way does not depend on who counts.
+        let (in_flight, tunnel) = match kept.way(name) {
+            Some(way) => {
+                (way.in_flight.succeeded_by(most, answers.clone()), way.tunnel.succeeded_by(tunnel, answers.clone())?)
+            }
+            None => {
+                (InFlightLayer::new(most, answers.clone()), TunnelLayer::new(tunnel, open.clone(), answers.clone())?)
+            }
+        };
         Ok(Self {
             name: name.as_str().into(),
             policy: Arc::clone(&policy),
             dialects: dialects.clone(),
             edge: EdgePolicy::of(&policy),
             deadline: deadline.dialects(dialects.clone()).answers(answers.clone()),
-            in_flight: InFlightLayer::new(in_flight.or(limits.settings().in_flight), answers.clone()),
-            tunnel: TunnelLayer::new(tunnel.clone(), tunnels.clone(), answers.clone())?,
-            hop_by_hop: HopByHopLayer::new(tunnel.upgrades.clone()).answers(answers.clone()),
+            in_flight,
+            tunnel,
+            hop_by_hop: hop_by_hop.answers(answers.clone()),
             rewrite: RewriteLayer::new(route, answers.clone()),
             gateway: GatewayLayer::new(answers.clone(), policy.status_code(), hop),
             plan: plan.map_err(|error| Error::Route { name: name.clone(), error })?,
         })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// What happens to a request of this route before its deadline is read.

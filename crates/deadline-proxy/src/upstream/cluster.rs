@@ -1,6 +1,7 @@
 //! The endpoints of an upstream, shared by all workers.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
@@ -11,6 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::endpoint::{Address, Endpoint, Key, Origin};
 use super::health;
 use super::names::{Named, Resolve, System};
+use super::pems::Pems;
 use super::stand_in::StandIn;
 use super::tls::{Connectors, server_name};
 use super::{Error, SendError, Settings, Target};
@@ -22,6 +24,8 @@ pub(super) type Endpoints = Vec<Arc<Endpoint>>;
 #[derive(Debug)]
 pub struct Cluster {
     settings: Settings,
+    /// None where no target speaks TLS.
+    pems: Pems,
     /// `None` where no target speaks TLS.
     tls: Option<Connectors>,
     /// By target.
@@ -83,20 +87,43 @@ impl Cluster {
         place: impl Fn(&Target) -> Option<Address>,
     ) -> Result<Arc<Self>, Error> {
         settings.validate()?;
-        let tls = Connectors::new(&settings)?;
+        let is_tls = settings.targets.iter().any(Target::is_tls);
+        let pems = if is_tls { Pems::read(&settings.tls) } else { Ok(Pems::default()) };
+        let pems = pems.map_err(|detail| Error::Tls { name: settings.name.clone(), detail })?;
+        let tls = Connectors::new(&settings, &pems)?;
         let origins = settings.targets.iter().map(|target| origin(&settings, target).map(Arc::new));
         let origins = origins.collect::<Result<_, _>>()?;
         let targets = settings.targets.iter().enumerate();
         let names = targets.filter(|(_, target)| place(target).is_none()).filter_map(|(at, target)| named(at, target));
         let names = names.collect();
         let (endpoints, places) = (ArcSwap::default(), Mutex::default());
-        let cluster = Self { settings, tls, origins, names, resolver, endpoints, places };
+        let cluster = Self { settings, pems, tls, origins, names, resolver, endpoints, places };
         for (at, target) in cluster.settings.targets.iter().enumerate() {
             if let Some(address) = place(target) {
                 cluster.replace(at, vec![address]);
             }
         }
         Ok(Arc::new(cluster))
+    }
+
+    /// That of these settings: the same, where they are the same and what stands in the PEM files is.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`new`](Self::new).
+    pub(crate) fn succeeded_by(self: &Arc<Self>, settings: Settings) -> Result<Arc<Self>, Error> {
+        let is_same = self.settings == settings && self.has_its_pems();
+        if is_same { Ok(Arc::clone(self)) } else { Self::new(settings) }
+    }
+
+    /// Whether what stands in its PEM files is what it uses.
+    fn has_its_pems(&self) -> bool {
+        self.pems == Pems::default() || Pems::read(&self.settings.tls).is_ok_and(|pems| pems == self.pems)
+    }
+
+    /// The files that it has read.
+    pub(crate) fn pem_files(&self) -> impl Iterator<Item = &Path> {
+        self.pems.paths()
     }
 
     /// What it was told.

@@ -21,6 +21,7 @@ mod io;
 mod lease;
 mod names;
 mod outgoing;
+mod pems;
 mod pick;
 mod pool;
 mod pools;

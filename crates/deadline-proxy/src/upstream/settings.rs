@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue};
 use super::{Error, Target};
 
 /// What a [`Cluster`](super::Cluster) is told. Everything but the targets has a default.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Settings {
     /// What it is called in messages and counts.

@@ -4,17 +4,16 @@
 
 use std::fmt;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::form::Need;
+use super::pems::{Pem, Pems};
 use super::settings::{ClientTls, Settings};
 use super::{Error, Target};
 
@@ -37,13 +36,13 @@ impl fmt::Debug for Connectors {
 
 impl Connectors {
     /// What the settings say; `None` where no target speaks TLS.
-    pub(super) fn new(settings: &Settings) -> Result<Option<Self>, Error> {
+    pub(super) fn new(settings: &Settings, pems: &Pems) -> Result<Option<Self>, Error> {
         if !settings.targets.iter().any(Target::is_tls) {
             let is_unused = settings.tls == ClientTls::default();
             let expected = "a target that begins with https:// is expected beside it";
             return if is_unused { Ok(None) } else { Err(Error::invalid(settings, "tls", expected)) };
         }
-        let base = config(&settings.tls).map_err(|detail| Error::Tls { name: settings.name.clone(), detail })?;
+        let base = config(pems).map_err(|detail| Error::Tls { name: settings.name.clone(), detail })?;
         let offering = |versions: &[&[u8]]| {
             let mut config = base.clone();
             config.alpn_protocols = versions.iter().map(|version| version.to_vec()).collect();
@@ -79,9 +78,9 @@ pub(super) fn server_name(tls: &ClientTls, host: &str) -> Option<ServerName<'sta
     ServerName::try_from(tls.name.clone().unwrap_or_else(|| host.to_owned())).ok()
 }
 
-fn config(tls: &ClientTls) -> Result<ClientConfig, String> {
-    let roots = match &tls.ca {
-        Some(path) => roots_of(path)?,
+fn config(pems: &Pems) -> Result<ClientConfig, String> {
+    let roots = match &pems.ca {
+        Some(ca) => roots_of(ca)?,
         None => system_roots()?,
     };
     // Said here and not as the default of the process, which others may have set.
@@ -90,18 +89,18 @@ fn config(tls: &ClientTls) -> Result<ClientConfig, String> {
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
         .with_root_certificates(roots);
-    let Some((certificate, key)) = &tls.certificate else {
+    let Some((certificate, key)) = &pems.certificate else {
         return Ok(builder.with_no_client_auth());
     };
-    let (chain, private) = (certificates(certificate)?, private_key(key)?);
-    let unfit = |error| format!("{} with the key {}: {error}", certificate.display(), key.display());
+    let (chain, private) = (certificate.certificates()?, key.private_key()?);
+    let unfit = |error| format!("{} with the key {}: {error}", certificate.path.display(), key.path.display());
     builder.with_client_auth_cert(chain, private).map_err(unfit)
 }
 
-fn roots_of(path: &Path) -> Result<RootCertStore, String> {
+fn roots_of(ca: &Pem) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(path)? {
-        let unfit = |error| format!("{}: {error}; certificates of authorities are expected", path.display());
+    for certificate in ca.certificates()? {
+        let unfit = |error| format!("{}: {error}; certificates of authorities are expected", ca.path.display());
         roots.add(certificate).map_err(unfit)?;
     }
     Ok(roots)
@@ -117,27 +116,4 @@ fn system_roots() -> Result<RootCertStore, String> {
     }
     let why = found.errors.first().map(|error| format!(": {error}")).unwrap_or_default();
     Err(format!("the system trusts no authorities{why}; a file with those that are trusted is expected (ca)"))
-}
-
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let expected = "a PEM file with CERTIFICATE is expected";
-    let failed = |error: pem::Error| format!("{}: {}; {expected}", path.display(), reason(&error));
-    let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(failed)?.collect();
-    let found = found.map_err(failed)?;
-    if found.is_empty() { Err(format!("no certificate in {}; {expected}", path.display())) } else { Ok(found) }
-}
-
-fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
-    let expected = "a PEM file with PRIVATE KEY is expected";
-    PrivateKeyDer::from_pem_file(path).map_err(|error| match error {
-        pem::Error::NoItemsFound => format!("no private key in {}; {expected}", path.display()),
-        error => format!("{}: {}; {expected}", path.display(), reason(&error)),
-    })
-}
-
-fn reason(error: &pem::Error) -> String {
-    match error {
-        pem::Error::Io(error) => error.to_string(),
-        error => error.to_string(),
-    }
 }

@@ -12,7 +12,6 @@ use http_body::Body;
 use hyper::upgrade::{self, OnUpgrade};
 use hyper_util::rt::TokioIo;
 use pin_project::pin_project;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::{Layer, Service};
 use tower_deadline::dialect::Call;
 use tower_deadline::hop_by_hop::Protocol;
@@ -22,6 +21,7 @@ use super::join::{Limits, join};
 use super::websocket::Offer;
 use super::{Error, Settings, Tunnels, connect};
 use crate::count::{self, Refusal};
+use crate::limits::{Place, Room};
 
 const WEBSOCKET: &str = "websocket";
 
@@ -39,7 +39,18 @@ impl TunnelLayer {
     /// A limit of nothing.
     pub fn new(settings: Settings, tunnels: Tunnels, answers: Answers) -> Result<Self, Error> {
         settings.check()?;
-        let room = Arc::new(Semaphore::new(settings.most));
+        let room = Room::new(settings.most);
+        Ok(Self { shared: Arc::new(Shared { settings, tunnels, room, answers }) })
+    }
+
+    /// Other settings, which count with these, and other answers. What is open keeps to its own.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`new`](Self::new).
+    pub(crate) fn succeeded_by(&self, settings: Settings, answers: Answers) -> Result<Self, Error> {
+        settings.check()?;
+        let (room, tunnels) = (self.shared.room.resized(settings.most), self.shared.tunnels.clone());
         Ok(Self { shared: Arc::new(Shared { settings, tunnels, room, answers }) })
     }
 
@@ -62,7 +73,7 @@ impl<S> Layer<S> for TunnelLayer {
 struct Shared {
     settings: Settings,
     tunnels: Tunnels,
-    room: Arc<Semaphore>,
+    room: Room,
     answers: Answers,
 }
 
@@ -91,8 +102,8 @@ impl Shared {
         if self.tunnels.is_closing() {
             return Err(self.refuse(Refusal::Shutdown, "no tunnel is opened any more: this hop stops"));
         }
-        let place = Arc::clone(&self.room).try_acquire_owned();
-        let place = place.map_err(|_| self.refuse(Refusal::Tunnels, "too many tunnels are open here"))?;
+        let refused = || self.refuse(Refusal::Tunnels, "too many tunnels are open here");
+        let place = self.room.enter().ok_or_else(refused)?;
         let (client, shared) = (upgrade::on(request), Arc::clone(self));
         Ok(Some(Box::new(Handshake { client, offer, is_extended, place, shared })))
     }
@@ -118,7 +129,7 @@ impl Shared {
     }
 
     /// From here on, what the client and the upstream say goes to the other, and no deadline counts (R17).
-    fn open(&self, client: OnUpgrade, upstream: OnUpgrade, place: OwnedSemaphorePermit) {
+    fn open(&self, client: OnUpgrade, upstream: OnUpgrade, place: Place) {
         let Settings { idle_limit: idle, lifetime_limit: lifetime, .. } = self.settings;
         let (client, upstream) = (client.map_ok(TokioIo::new), upstream.map_ok(TokioIo::new));
         let closing = self.tunnels.closing();
@@ -143,7 +154,7 @@ struct Handshake {
     /// What the 101 is held to, where that is known.
     offer: Option<Offer>,
     is_extended: bool,
-    place: OwnedSemaphorePermit,
+    place: Place,
     shared: Arc<Shared>,
 }
 
