@@ -26,6 +26,7 @@ mod listeners;
 mod mirrors;
 mod papers;
 mod process;
+mod reload;
 mod routing;
 mod smuggling;
 mod stages;

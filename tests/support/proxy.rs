@@ -12,7 +12,12 @@ pub(crate) struct Proxy {
     pub(crate) program: Program,
     pub(crate) address: SocketAddr,
     pub(crate) admin: SocketAddr,
+    /// Where its file is, if it has one.
+    folder: Option<Folder>,
 }
+
+/// What the file of a proxy is called.
+const FILE: &str = "proxy.toml";
 
 impl Proxy {
     /// Stands in front of `upstream`, without limits of its own.
@@ -28,7 +33,7 @@ impl Proxy {
     /// Stands in front of an upstream of this URL, with more arguments.
     pub(crate) async fn in_front_of(upstream: &str, arguments: &[&str]) -> Self {
         let always = ["run", "--upstream", upstream, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
-        Self::announced(Program::start("deadline-proxy", always.iter().chain(arguments))).await
+        Self::announced(Program::start("deadline-proxy", always.iter().chain(arguments)), None).await
     }
 
     /// Keeps to a file of this text, which names the ports that it listens on.
@@ -40,9 +45,9 @@ impl Proxy {
     pub(crate) async fn configured_with(text: &str, variables: &[(&str, &str)]) -> Self {
         let folder = Folder::new();
         let mut command = Command::new(binary("deadline-proxy"));
-        command.args(["run", "--config", &folder.write("proxy.toml", text)]).stdin(Stdio::null());
+        command.args(["run", "--config", &folder.write(FILE, text)]).stdin(Stdio::null());
         command.envs(variables.iter().copied());
-        Self::announced(Program::launch("deadline-proxy", command)).await
+        Self::announced(Program::launch("deadline-proxy", command), Some(folder)).await
     }
 
     /// Has upstreams of these names, and does with them what the rest of its file says.
@@ -55,9 +60,26 @@ impl Proxy {
     }
 
     /// Once it has said where it listens.
-    async fn announced(mut program: Program) -> Self {
+    async fn announced(mut program: Program, folder: Option<Folder>) -> Self {
         let (address, admin) = (program.address().await, program.address().await);
-        Self { program, address, admin }
+        Self { program, address, admin, folder }
+    }
+
+    /// The folder of its file, `proxy.toml`.
+    pub(crate) fn folder(&self) -> &Folder {
+        self.folder.as_ref().expect("it has a file")
+    }
+
+    /// Writes this into its file, at once as a whole, and leaves it to the proxy to notice.
+    pub(crate) fn rewrite(&self, text: &str) {
+        let next = self.folder().write("proxy.toml.next", text);
+        std::fs::rename(next, self.folder().of(FILE)).expect("a file can be renamed");
+    }
+
+    /// Asks it to read its file again: the status, and what it says of it.
+    pub(crate) async fn reload(&self) -> (u16, String) {
+        let answer = curl(&["-X", "POST", &format!("http://{}/reload", self.admin)]).await;
+        (answer.status, answer.text())
     }
 
     /// The sum of these series of a metric, each of which has all of these labels (`name="value"`).

@@ -1,14 +1,18 @@
 //! The admin listener: what an operator and an orchestrator ask.
 //!
 //! Covers `/healthz` (the process lives: 503 where only a new start helps), `/readyz` (it takes requests: 503 and why not
-//! else), `/config` (everything that it was told, as JSON) and `/metrics` (what it has counted, for Prometheus).
+//! else), `/config` (everything that it was told, as JSON), `/metrics` (what it has counted, for Prometheus), and
+//! `POST /reload` (it reads its configuration again: 200 with its number, or 422 and why not).
 
 mod config;
 mod readiness;
+mod reload;
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
@@ -19,10 +23,18 @@ use tower::{Service, service_fn};
 
 pub use self::readiness::Readiness;
 use self::readiness::Reason;
+use self::reload::Reloads;
+pub use self::reload::Wishes;
+pub(crate) use self::reload::{Reloaded, Wish};
 use crate::count::{self, Collected};
 use crate::settings::Settings;
 
 const PATHS: [&str; 4] = ["/healthz", "/readyz", "/config", "/metrics"];
+
+/// Where a reload is asked for.
+const RELOAD: &str = "/reload";
+
+const JSON: &str = "application/json";
 
 /// The text format's own.
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -30,21 +42,43 @@ const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// How often what was measured is folded into what is told. A few thousand measurements wait for it under load.
 const FOLD_EVERY: Duration = Duration::from_secs(5);
 
-/// The service of the admin listener. Counts for `/metrics` from here on, if nothing did; where something else counts
-/// in this process, it is there that one has to ask.
-pub fn service(
-    settings: &Settings,
+/// What the admin listener has to tell, as it changes. A clone tells the same.
+#[derive(Clone, Debug)]
+pub struct Board {
     readiness: Readiness,
+    config: Arc<ArcSwap<Bytes>>,
+    reloads: Reloads,
+    /// `None` where something else counts.
+    collected: Option<Collected>,
+}
+
+impl Board {
+    /// Counts for `/metrics` from here on, if nothing did; where something else counts in this process, it is there that
+    /// one has to ask. What is wished for at the listener comes to the other half.
+    #[must_use]
+    pub fn new(readiness: Readiness) -> (Self, Wishes) {
+        let ((reloads, wishes), collected) = (Reloads::new(), count::install().ok());
+        (Self { readiness, config: Arc::default(), reloads, collected }, wishes)
+    }
+
+    /// These settings are in use.
+    pub fn show(&self, settings: &Settings) {
+        self.config.store(Arc::new(Bytes::from(format!("{:#}\n", config::config(settings)))));
+    }
+}
+
+/// The service of the admin listener.
+pub fn service(
+    board: &Board,
 ) -> impl Service<Request<Incoming>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send>
 + Clone
 + Send
 + Sync
 + 'static {
-    let config = Bytes::from(format!("{:#}\n", config::config(settings)));
-    let told = Told { readiness, config, collected: count::install().ok() };
+    let board = board.clone();
     service_fn(move |request: Request<Incoming>| {
-        let response = told.respond(request.method(), request.uri().path());
-        async { Ok(response) }
+        let board = board.clone();
+        async move { Ok(board.respond(request.method(), request.uri().path()).await) }
     })
 }
 
@@ -58,26 +92,25 @@ pub async fn tend() {
     }
 }
 
-/// What there is to tell.
-#[derive(Clone)]
-struct Told {
-    readiness: Readiness,
-    config: Bytes,
-    /// `None` where something else counts.
-    collected: Option<Collected>,
-}
+impl Board {
+    async fn respond(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
+        match path {
+            RELOAD if method == Method::POST => reloaded(self.reloads.reload().await),
+            RELOAD => with(text(StatusCode::METHOD_NOT_ALLOWED, "POST only\n"), ALLOW, "POST"),
+            _ => self.tell(method, path),
+        }
+    }
 
-impl Told {
-    fn respond(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
+    fn tell(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
         if PATHS.contains(&path) && !matches!(*method, Method::GET | Method::HEAD) {
             return with(text(StatusCode::METHOD_NOT_ALLOWED, "GET and HEAD only\n"), ALLOW, "GET, HEAD");
         }
         match path {
             "/healthz" => verdict(&self.readiness.ills(), "ok\n"),
             "/readyz" => verdict(&self.readiness.reasons(), "ready\n"),
-            "/config" => with(Response::new(Full::new(self.config.clone())), CONTENT_TYPE, "application/json"),
+            "/config" => with(Response::new(Full::new(Bytes::clone(&self.config.load()))), CONTENT_TYPE, JSON),
             "/metrics" => self.metrics(),
-            _ => text(StatusCode::NOT_FOUND, "there are /healthz, /readyz, /config and /metrics\n"),
+            _ => text(StatusCode::NOT_FOUND, "there are /healthz, /readyz, /config, /metrics and POST /reload\n"),
         }
     }
 
@@ -86,6 +119,15 @@ impl Told {
             Some(collected) => with(Response::new(Full::new(collected.text().into())), CONTENT_TYPE, PROMETHEUS),
             None => text(StatusCode::NOT_FOUND, "something else counts in this process\n"),
         }
+    }
+}
+
+/// The number of the configuration, or why it is the old one, a line for each reason.
+fn reloaded(outcome: Option<Reloaded>) -> Response<Full<Bytes>> {
+    match outcome {
+        Some(Ok(number)) => with(text(StatusCode::OK, format!("{{\"generation\":{number}}}\n")), CONTENT_TYPE, JSON),
+        Some(Err(complaints)) => text(StatusCode::UNPROCESSABLE_ENTITY, complaints.join("\n") + "\n"),
+        None => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
     }
 }
 
@@ -115,17 +157,17 @@ mod tests {
     use http_body_util::BodyExt;
 
     fn status(method: Method, path: &str, readiness: &Readiness) -> u16 {
-        told(readiness, None).respond(&method, path).status().as_u16()
+        told(readiness, None).tell(&method, path).status().as_u16()
     }
 
-    fn told(readiness: &Readiness, collected: Option<Collected>) -> Told {
-        Told { readiness: readiness.clone(), config: Bytes::new(), collected }
+    fn told(readiness: &Readiness, collected: Option<Collected>) -> Board {
+        Board { readiness: readiness.clone(), config: Arc::default(), reloads: Reloads::new().0, collected }
     }
 
     #[test]
     fn counts_are_told_in_the_format_of_prometheus_where_it_is_we_who_count() {
         let readiness = Readiness::default();
-        let answer = told(&readiness, count::install().ok()).respond(&Method::GET, "/metrics");
+        let answer = told(&readiness, count::install().ok()).tell(&Method::GET, "/metrics");
         assert_eq!((answer.status().as_u16(), answer.headers()[CONTENT_TYPE].to_str().unwrap()), (200, PROMETHEUS));
         assert_eq!(status(Method::GET, "/metrics", &readiness), 404);
         assert_eq!(status(Method::POST, "/metrics", &readiness), 405);
@@ -147,7 +189,7 @@ mod tests {
         readiness.serve();
         readiness.found(vec![Life::Ended, Life::Stuck(6)]);
         for path in ["/healthz", "/readyz"] {
-            let answer = told(&readiness, None).respond(&Method::GET, path);
+            let answer = told(&readiness, None).tell(&Method::GET, path);
             assert_eq!(answer.status(), 503, "{path}");
             let body = answer.into_body().collect().await.unwrap().to_bytes();
             assert_eq!(body, "worker-0: ended\nworker-1: has not moved for 6s\n", "{path}");
@@ -160,5 +202,25 @@ mod tests {
         assert_eq!(status(Method::GET, "/", &readiness), 404);
         assert_eq!(status(Method::POST, "/config", &readiness), 405);
         assert_eq!(status(Method::HEAD, "/config", &readiness), 200);
+    }
+
+    async fn reload(board: &Board, method: Method) -> (u16, Bytes) {
+        let (head, body) = board.respond(&method, RELOAD).await.into_parts();
+        (head.status.as_u16(), body.collect().await.unwrap().to_bytes())
+    }
+
+    #[tokio::test]
+    async fn a_reload_is_wished_for_and_what_came_of_it_is_told() {
+        let (board, mut wishes) = Board::new(Readiness::default());
+        let granting = tokio::spawn(async move {
+            for outcome in [Ok(2), Err(vec!["a.toml:1:1: one".to_owned(), "a.toml:2:1: other".to_owned()])] {
+                wishes.next().await.come_true(outcome);
+            }
+        });
+        assert_eq!(reload(&board, Method::GET).await.0, 405);
+        assert_eq!(reload(&board, Method::POST).await, (200, "{\"generation\":2}\n".into()));
+        assert_eq!(reload(&board, Method::POST).await, (422, "a.toml:1:1: one\na.toml:2:1: other\n".into()));
+        granting.await.unwrap();
+        assert_eq!(reload(&board, Method::POST).await, (503, "draining\n".into()));
     }
 }

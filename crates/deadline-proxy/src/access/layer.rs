@@ -10,6 +10,7 @@ use pin_project::{pin_project, pinned_drop};
 use tower::{Layer, Service};
 
 use super::open::Open;
+use super::writer::Ending;
 use super::{AccessLog, ReceivedBody, SentBody};
 
 /// Applies [`Access`]; see the [module](super).
@@ -23,14 +24,9 @@ impl AccessLayer {
         Self(log)
     }
 
-    /// The same, for another worker.
-    pub(crate) fn of_worker(&self) -> Self {
-        Self(self.0.as_ref().map(AccessLog::of_worker))
-    }
-
-    /// From here on no client leaves: the worker ends, and drops what is under way.
-    pub(crate) fn end(&self) {
-        self.0.iter().for_each(AccessLog::end);
+    /// The same, for a worker that ends when this says so.
+    pub(crate) fn of_worker(&self, ends: &Ending) -> Self {
+        Self(self.0.as_ref().map(|log| log.of_worker(ends)))
     }
 }
 

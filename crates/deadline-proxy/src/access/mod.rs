@@ -38,8 +38,8 @@
 //! writes, and no worker waits for it: lines that it cannot keep up with are dropped, and counted as
 //! `deadline_proxy_access_log_dropped_total`, as those are that cannot be written. A proxy that stops writes what it has.
 //!
-//! A file is not opened anew while the proxy runs: who rotates it copies and truncates it (`copytruncate`), which loses no
-//! place, because every line goes to the end.
+//! A file is opened anew at each reload, and written to from the next line on: who rotates it renames it, and sends SIGHUP.
+//! One that is copied and truncated (`copytruncate`) loses no place, because every line goes to the end.
 
 mod body;
 mod end;
@@ -62,4 +62,5 @@ pub use self::layer::{Access, AccessFuture, AccessLayer};
 pub use self::record::{Record, Spending};
 pub(crate) use self::routed::{admitted, routed};
 pub use self::settings::{Format, Output, SAMPLE, Settings, What};
+pub(crate) use self::writer::Ending;
 pub use self::writer::{AccessLog, Flush};

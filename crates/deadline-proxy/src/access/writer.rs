@@ -2,20 +2,27 @@
 //!
 //! What the thread cannot keep up with is dropped, and what it cannot write is lost; both are counted.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write, stderr, stdout};
 use std::os::unix::fs::OpenOptionsExt;
-use std::sync::Arc;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 
 use super::form::{Line, written};
-use super::{Error, Format, Output, Settings, What};
+use super::{Error, Output, Settings, What};
 use crate::count::LinesLost;
 
 /// How many lines may wait to be written: some megabytes, and what a disk may stop for under load, a second or so.
 const WAITING: usize = 32_768;
+
+/// How often it is looked whether somebody still writes.
+const UNUSED_CHECK: Duration = Duration::from_secs(1);
 
 /// Who may read a file that is made here: its owner, who writes it, and a group.
 const FILE_MODE: u32 = 0o640;
@@ -24,11 +31,25 @@ const FILE_MODE: u32 = 0o640;
 #[derive(Clone, Debug)]
 pub struct AccessLog {
     writer: NonBlocking,
-    what: What,
-    format: Format,
+    settings: Settings,
     lost: LinesLost,
+    /// Where the file is to be found from the next line on.
+    renewed: Renewed,
+    /// As long as somebody has it.
+    _used: Arc<()>,
     /// Whether the worker drops what it has not finished.
-    ends: Arc<AtomicBool>,
+    ends: Ending,
+}
+
+/// Tells, of what a worker drops, that the worker ends, and that no client has left. A clone tells the same.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ending(Arc<AtomicBool>);
+
+impl Ending {
+    /// From here on whatever is dropped is dropped because this worker ends.
+    pub(crate) fn begin(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Lets the lines that wait be written when it is dropped, for which it waits a second at most. Whatever is written
@@ -37,6 +58,18 @@ pub struct AccessLog {
 #[must_use = "what waits to be written is lost without it"]
 pub struct Flush {
     _guard: WorkerGuard,
+    used: Weak<()>,
+}
+
+impl Flush {
+    /// Waits until nobody writes there any more, and lets what waits be written.
+    pub(crate) async fn when_unused(self) {
+        while self.used.strong_count() > 0 {
+            sleep(UNUSED_CHECK).await;
+        }
+        // It may block for a second.
+        let _ = spawn_blocking(move || drop(self)).await;
+    }
 }
 
 impl AccessLog {
@@ -52,12 +85,24 @@ impl AccessLog {
         Ok(Some(match &settings.output {
             Output::Stdout => Self::to(stdout(), settings),
             Output::Stderr => Self::to(stderr(), settings),
-            Output::File(path) => {
-                // Paths and addresses are not for everybody on the machine.
-                let opened = OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(path);
-                Self::to(opened.map_err(|source| Error { path: path.clone(), source })?, settings)
-            }
+            Output::File(path) => Self::to(open(path)?, settings),
         }))
+    }
+
+    /// What these settings ask for instead, and what has to be flushed where it is another writer; `None` where nothing is to
+    /// be written. A file is opened anew, and written to from the next line on: it may have been renamed meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`AccessLog::open`]; what is in use stays so.
+    pub fn succeeded_by(&self, settings: &Settings) -> Result<Option<(Self, Option<Flush>)>, Error> {
+        if settings.what == What::Off || settings.output != self.settings.output {
+            return Ok(Self::open(settings)?.map(|(log, flush)| (log, Some(flush))));
+        }
+        if let Output::File(path) = &settings.output {
+            self.renewed.put(open(path)?);
+        }
+        Ok(Some((Self { settings: settings.clone(), ..self.clone() }, None)))
     }
 
     pub(super) fn to(writer: impl Write + Send + 'static, settings: &Settings) -> (Self, Flush) {
@@ -65,31 +110,26 @@ impl AccessLog {
     }
 
     fn waiting(most: usize, writer: impl Write + Send + 'static, settings: &Settings) -> (Self, Flush) {
-        let lost = LinesLost::new();
-        let counted = Counted { writer, lost: lost.clone() };
+        let (lost, renewed, used) = (LinesLost::new(), Renewed::default(), Arc::new(()));
+        let counted = Counted { writer: Box::new(writer), lost: lost.clone(), renewed: renewed.clone() };
         let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(most).thread_name("access-log");
         let (writer, guard) = builder.finish(counted);
-        let Settings { what, format, .. } = *settings;
-        (Self { writer, what, format, lost, ends: Arc::default() }, Flush { _guard: guard })
+        let flush = Flush { _guard: guard, used: Arc::downgrade(&used) };
+        (Self { writer, settings: settings.clone(), lost, renewed, _used: used, ends: Ending::default() }, flush)
     }
 
-    /// The same log, of another worker.
-    pub(super) fn of_worker(&self) -> Self {
-        Self { ends: Arc::default(), ..self.clone() }
-    }
-
-    /// From here on whatever is dropped is dropped because this worker ends.
-    pub(super) fn end(&self) {
-        self.ends.store(true, Ordering::Relaxed);
+    /// The same log, of a worker that ends when this says so.
+    pub(super) fn of_worker(&self, ends: &Ending) -> Self {
+        Self { ends: ends.clone(), ..self.clone() }
     }
 
     pub(super) fn ends(&self) -> bool {
-        self.ends.load(Ordering::Relaxed)
+        self.ends.0.load(Ordering::Relaxed)
     }
 
     /// Whether a request is written of which this is known.
     pub(super) fn takes(&self, has_failed: bool) -> bool {
-        match self.what {
+        match self.settings.what {
             What::Off => false,
             What::Sampled(share) => has_failed || fastrand::f64() < share,
             What::Full => true,
@@ -99,23 +139,47 @@ impl AccessLog {
     /// Writes a line, as soon as its turn has come. Does not block.
     pub(super) fn write(&self, line: &Line) {
         // What there is no room for is dropped, and said below.
-        let _ = self.writer.clone().write_all(written(line, self.format).as_bytes());
+        let _ = self.writer.clone().write_all(written(line, self.settings.format).as_bytes());
         self.lost.dropped(self.writer.error_counter().dropped_lines());
     }
 }
 
-/// A writer that counts what it fails to write.
-struct Counted<W> {
-    writer: W,
-    lost: LinesLost,
+/// Paths and addresses are not for everybody on the machine.
+fn open(path: &Path) -> Result<File, Error> {
+    let opened = OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(path);
+    opened.map_err(|source| Error { path: path.to_owned(), source })
 }
 
-impl<W: Write> Write for Counted<W> {
+/// A file that takes the place of the one that is written to.
+#[derive(Clone, Debug, Default)]
+struct Renewed(Arc<Mutex<Option<File>>>);
+
+impl Renewed {
+    fn put(&self, file: File) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(file);
+    }
+
+    fn take(&self) -> Option<File> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// A writer that counts what it fails to write.
+struct Counted {
+    writer: Box<dyn Write + Send>,
+    lost: LinesLost,
+    renewed: Renewed,
+}
+
+impl Write for Counted {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.write_all(line).map(|()| line.len())
     }
 
     fn write_all(&mut self, line: &[u8]) -> io::Result<()> {
+        if let Some(file) = self.renewed.take() {
+            self.writer = Box::new(file);
+        }
         self.writer.write_all(line).inspect_err(|_| self.lost.failed())
     }
 
@@ -130,7 +194,6 @@ mod tests {
     use super::*;
     use crate::count;
     use std::os::unix::fs::PermissionsExt;
-    use std::path::Path;
     use std::sync::mpsc;
     use std::{env, fs, process};
 
@@ -190,5 +253,44 @@ mod tests {
         let error = AccessLog::open(&settings(&folder)).unwrap_err().to_string();
         assert!(error.starts_with(&format!("cannot write the access log to {}: ", folder.display())), "{error}");
         fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_was_renamed_is_opened_anew_and_no_line_is_lost() {
+        let folder = env::temp_dir().join(format!("deadline-access-renewed-{}", process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (path, old) = (folder.join("access.log"), folder.join("access.log.1"));
+        let full = Settings { what: What::Full, output: Output::File(path.clone()), ..Settings::default() };
+        let (log, flush) = AccessLog::open(&full).unwrap().unwrap();
+        log.write(&numbered(0));
+        // The thread writes in its own time, and what it has not written yet may go to either.
+        while fs::read_to_string(&path).unwrap().is_empty() {
+            std::thread::yield_now();
+        }
+        fs::rename(&path, &old).unwrap();
+        let json = Settings { format: super::super::Format::Json, ..full.clone() };
+        let (next, other) = log.succeeded_by(&json).unwrap().unwrap();
+        assert!(other.is_none());
+        next.write(&numbered(1));
+        log.write(&numbered(2));
+        drop(flush);
+        assert_eq!(fs::read_to_string(&old).unwrap(), "number=0\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{\"number\":1}\nnumber=2\n");
+        assert!(next.succeeded_by(&Settings::default()).unwrap().is_none());
+        fs::remove_dir_all(&folder).unwrap();
+        assert!(next.succeeded_by(&full).is_err());
+        let elsewhere = Settings { output: Output::Stderr, ..full };
+        assert!(next.succeeded_by(&elsewhere).unwrap().unwrap().1.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_others_still_write_to_is_flushed_once_they_have_gone() {
+        let settings = Settings { what: What::Full, ..Settings::default() };
+        let (log, flush) = AccessLog::to(io::sink(), &settings);
+        let flushed = tokio::spawn(flush.when_unused());
+        sleep(10 * UNUSED_CHECK).await;
+        assert!(!flushed.is_finished());
+        drop(log);
+        flushed.await.unwrap();
     }
 }

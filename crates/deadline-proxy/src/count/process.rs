@@ -4,15 +4,35 @@ use std::fmt;
 
 use metrics::{Counter, Unit, counter, describe_counter, describe_gauge, gauge};
 
+const CONFIG_RELOADS: &str = "deadline_proxy_reloads_total";
+const CONFIG_IN_USE: &str = "deadline_proxy_config_generation";
+const CONFIG_REFUSED: &str = "deadline_proxy_config_refused";
 const RELOADS: &str = "deadline_proxy_certificate_reloads_total";
 const LINES_LOST: &str = "deadline_proxy_access_log_dropped_total";
 const STUCK: &str = "deadline_proxy_workers_stuck";
 
 /// Tells what each of them is.
 pub(super) fn describe() {
+    describe_counter!(CONFIG_RELOADS, Unit::Count, "Times that the configuration was read again, by what came of it.");
+    describe_gauge!(CONFIG_IN_USE, Unit::Count, "Which configuration is in use: 1 is that of the start.");
+    describe_gauge!(
+        CONFIG_REFUSED,
+        Unit::Count,
+        "Whether the last one could not be used, and an older one is in use: 1."
+    );
     describe_counter!(RELOADS, Unit::Count, "Certificates that were read again, by whether they could be used.");
     describe_counter!(LINES_LOST, Unit::Count, "Lines of the access log that were not written, by the reason.");
     describe_gauge!(STUCK, Unit::Count, "Workers that have not moved for some seconds: something blocks them.");
+}
+
+/// The configuration was read again: its number, or `None` where it could not be used.
+pub(crate) fn config_reloaded(number: Option<u64>) {
+    counter!(CONFIG_RELOADS, "outcome" => if number.is_some() { "applied" } else { "refused" }).increment(1);
+    gauge!(CONFIG_REFUSED).set(u8::from(number.is_none()));
+    if let Some(number) = number {
+        // The width that gauges have is enough for some centuries of reloads.
+        gauge!(CONFIG_IN_USE).set(number as f64);
+    }
 }
 
 /// What a look at the files of certificates came to, where they say something new.

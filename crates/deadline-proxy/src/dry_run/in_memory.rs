@@ -2,6 +2,7 @@
 
 use std::future::{Ready, pending, ready};
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::DuplexStream;
@@ -25,21 +26,27 @@ impl InMemory {
 }
 
 impl Accept for InMemory {
+    type Raw = (DuplexStream, Client);
+    type Entrance = ();
     type Stream = DuplexStream;
     type Establish = Ready<io::Result<(DuplexStream, Client)>>;
 
-    async fn accept(&self) -> io::Result<Self::Establish> {
+    async fn accept(&self) -> io::Result<Self::Raw> {
         match self.connections.lock().await.recv().await {
-            Some(stream) => Ok(ready(Ok((stream, self.client)))),
+            Some(stream) => Ok((stream, self.client)),
             None => pending().await,
         }
+    }
+
+    fn establish(raw: Self::Raw, _: &Arc<()>) -> Self::Establish {
+        ready(Ok(raw))
     }
 
     fn shut(&self) -> Duration {
         Duration::ZERO
     }
 
-    fn close(self) -> Vec<Self::Establish> {
+    fn close(self) -> Vec<Self::Raw> {
         Vec::new()
     }
 }

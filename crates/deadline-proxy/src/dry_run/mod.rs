@@ -76,7 +76,7 @@ async fn put(settings: &Settings, ask: &Ask) -> Result<StatusCode, Error> {
     let limits = Limits::new(settings.limits.clone()).map_err(Error::Limits)?;
     let (stand_in, upstreams) = StandIn::new();
     let proxy = Proxy::rehearsed(&settings.proxy, &limits, &stand_in).map_err(Error::Proxy)?;
-    let terms = terms(settings, limits, &proxy).uncounted();
+    let terms = terms(settings, limits, &proxy, None).uncounted();
     let ((ours, theirs), (connect, connections)) = (duplex(BUFFER), unbounded_channel());
     // Whoever takes it lives as long as this.
     let _ = connect.send(theirs);

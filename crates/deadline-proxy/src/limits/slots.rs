@@ -5,8 +5,7 @@
 //! because answering costs memory too.
 
 use std::sync::Arc;
-
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::count::{self, Refusal};
 
@@ -16,9 +15,16 @@ const RESERVE: usize = 64;
 /// The connections of a process. A clone counts with its origin.
 #[derive(Clone, Debug)]
 pub struct ConnectionSlots {
-    served: Arc<Semaphore>,
-    reserve: Arc<Semaphore>,
+    served: Room,
+    reserve: Room,
     is_counted: bool,
+}
+
+/// So many, of which some are taken.
+#[derive(Clone, Debug)]
+struct Room {
+    taken: Arc<AtomicUsize>,
+    most: usize,
 }
 
 /// What becomes of a connection that was accepted.
@@ -35,7 +41,7 @@ pub enum Entry {
 /// The place of one connection. To drop it is to make room.
 #[derive(Debug)]
 pub struct Slot {
-    _permit: OwnedSemaphorePermit,
+    taken: Arc<AtomicUsize>,
     is_counted: bool,
 }
 
@@ -43,8 +49,14 @@ impl ConnectionSlots {
     /// Room for `connections`, and a reserve of 64 more that are only answered.
     #[must_use]
     pub fn new(connections: usize) -> Self {
-        let served = Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS)));
-        Self { served, reserve: Arc::new(Semaphore::new(RESERVE)), is_counted: true }
+        let room = |most| Room { taken: Arc::default(), most };
+        Self { served: room(connections), reserve: room(RESERVE), is_counted: true }
+    }
+
+    /// Room for so many from here on, among which those count that are there already. Nobody is sent away.
+    #[must_use]
+    pub fn resized(&self, connections: usize) -> Self {
+        Self { served: Room { most: connections, ..self.served.clone() }, ..self.clone() }
     }
 
     /// Leaves these connections out of what is counted of clients.
@@ -78,17 +90,19 @@ impl ConnectionSlots {
         }
     }
 
-    fn take(&self, room: &Arc<Semaphore>) -> Option<Slot> {
-        let permit = Arc::clone(room).try_acquire_owned().ok()?;
+    fn take(&self, room: &Room) -> Option<Slot> {
+        let one_more = |taken| (taken < room.most).then_some(taken + 1);
+        room.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
         if self.is_counted {
             count::connection_opened();
         }
-        Some(Slot { _permit: permit, is_counted: self.is_counted })
+        Some(Slot { taken: Arc::clone(&room.taken), is_counted: self.is_counted })
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
+        self.taken.fetch_sub(1, Ordering::Relaxed);
         if self.is_counted {
             count::connection_closed();
         }
@@ -114,5 +128,22 @@ mod tests {
         assert!(matches!(slots.enter(), Entry::Refused(_)));
         drop(first);
         assert!(matches!(other_worker.enter(), Entry::Served(_)));
+    }
+    #[test]
+    fn who_is_there_counts_among_more_and_among_fewer() {
+        let two = ConnectionSlots::new(2);
+        let mut there: Vec<_> = (0..2).map(|_| two.try_enter().unwrap()).collect();
+        let three = two.resized(3);
+        there.push(three.try_enter().unwrap());
+        assert!(three.try_enter().is_none());
+        let one = three.resized(1);
+        for _ in 0..2 {
+            assert!(one.try_enter().is_none());
+            there.pop();
+        }
+        assert!(one.try_enter().is_none());
+        there.pop();
+        let _last = one.try_enter().unwrap();
+        assert!(one.try_enter().is_none());
     }
 }

@@ -11,9 +11,7 @@ use std::sync::Arc;
 use socket2::{Domain, Protocol, SockAddr, SockRef, Type};
 
 use super::unix::{self, SocketFile};
-use super::{Address, Certificates, Error, Inherited, Listener, Settings};
-use crate::client::Side;
-use crate::peers::Peers;
+use super::{Address, Certificates, Entrance, Error, Inherited, Listener, Settings};
 
 /// How many connections wait to be accepted. The system cuts it to its own bound, `net.core.somaxconn`.
 pub(super) const BACKLOG: i32 = 1024;
@@ -71,15 +69,6 @@ fn listens(_: &SockRef<'_>) -> bool {
     true
 }
 
-/// What all copies of a listener have in common.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) proxy_protocol: Option<Peers>,
-    pub(super) side: Side,
-    pub(super) certificates: Option<Arc<Certificates>>,
-    pub(super) origin: Origin,
-}
-
 /// Who has opened a listener, and can shut it.
 #[derive(Debug)]
 pub(super) enum Origin {
@@ -96,7 +85,8 @@ pub(super) enum Origin {
 pub struct Bound {
     sockets: Vec<Opened>,
     address: String,
-    shared: Arc<Shared>,
+    origin: Arc<Origin>,
+    entrance: Arc<Entrance>,
 }
 
 impl Bound {
@@ -106,7 +96,7 @@ impl Bound {
     ///
     /// What keeps it from being opened, or its certificates from being used; nothing stays open then.
     pub fn bind(settings: &Settings, copies: usize, inherited: &mut Inherited) -> Result<Self, Error> {
-        let certificates = settings.tls.as_ref().map(Certificates::load).transpose()?.map(Arc::new);
+        let entrance = Arc::new(Entrance::open(settings)?);
         let failed = |source| Error::Listen { address: settings.address.clone(), source };
         let (first, origin) = match &settings.address {
             Address::Tcp(address) => (open_first(*address, copies).map_err(failed)?, Origin::Port),
@@ -116,17 +106,16 @@ impl Bound {
             }
             named @ (Address::Named(_) | Address::Indexed(_)) => (inherited.claim(named)?, Origin::Inherited),
         };
-        let (proxy_protocol, side) = (settings.proxy_protocol.clone(), settings.side);
-        let shared = Shared { proxy_protocol, side, certificates, origin };
         let address = first.address().map_err(failed)?;
         let sockets = multiply(first, &settings.address, copies).map_err(failed)?;
-        Ok(Self { sockets, address, shared: Arc::new(shared) })
+        Ok(Self { sockets, address, origin: Arc::new(origin), entrance })
     }
 
     /// One socket for each copy, to be handed to the workers.
     #[must_use]
     pub fn sockets(self) -> Vec<Socket> {
-        let socket = |opened| Socket { opened, shared: Arc::clone(&self.shared) };
+        let (origin, entrance) = (&self.origin, &self.entrance);
+        let socket = |opened| Socket { opened, origin: Arc::clone(origin), entrance: Arc::clone(entrance) };
         self.sockets.into_iter().map(socket).collect()
     }
 
@@ -139,7 +128,13 @@ impl Bound {
     /// What it shows its clients, where it speaks TLS.
     #[must_use]
     pub fn tls(&self) -> Option<Arc<Certificates>> {
-        self.shared.certificates.clone()
+        self.entrance.certificates().cloned()
+    }
+
+    /// What whoever comes in meets, until somebody says otherwise.
+    #[must_use]
+    pub fn entrance(&self) -> &Arc<Entrance> {
+        &self.entrance
     }
 }
 
@@ -147,7 +142,8 @@ impl Bound {
 #[derive(Debug)]
 pub struct Socket {
     opened: Opened,
-    shared: Arc<Shared>,
+    origin: Arc<Origin>,
+    entrance: Arc<Entrance>,
 }
 
 impl Socket {
@@ -157,7 +153,7 @@ impl Socket {
     ///
     /// Where the runtime cannot watch it.
     pub fn listen(self) -> io::Result<Listener> {
-        Listener::new(self.opened, self.shared)
+        Listener::new(self.opened, self.origin, self.entrance)
     }
 }
 

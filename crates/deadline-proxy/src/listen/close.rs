@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-use super::bound::{Origin, Shared};
+use super::bound::Origin;
+use super::entrance::Entrance;
 use super::listener::{Accepting, Raw};
 
 /// No more than this have connected and were not accepted, unless they go on coming.
@@ -33,13 +34,13 @@ pub(super) fn shut(accepting: &Accepting, origin: &Origin) -> Duration {
 }
 
 /// Closes a listener, and returns who waits.
-pub(super) fn close(accepting: Accepting, shared: &Arc<Shared>) -> Vec<Raw> {
+pub(super) fn close(accepting: Accepting, entrance: &Arc<Entrance>) -> Vec<Raw> {
     match accepting {
         Accepting::Tcp(listener) => {
-            waiting(listener).into_iter().map(|(stream, peer)| Raw::tcp(stream, peer, shared)).collect()
+            waiting(listener).into_iter().map(|(stream, peer)| Raw::tcp(stream, peer, entrance)).collect()
         }
         Accepting::Unix(listener) => {
-            waiting_unix(listener).into_iter().map(|stream| Raw::unix(stream, shared)).collect()
+            waiting_unix(listener).into_iter().map(|stream| Raw::unix(stream, entrance)).collect()
         }
     }
 }

@@ -14,8 +14,9 @@ use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio_rustls::TlsAcceptor;
 
-use super::bound::{Opened, Shared};
+use super::bound::{Opened, Origin};
 use super::close;
+use super::entrance::Entrance;
 use super::proxy_header::{self, HeaderError, Proxied, Said};
 use super::stream::{Replay, Stream, Transport};
 use super::tls::{HTTP1, HTTP2};
@@ -35,7 +36,8 @@ pub enum Alpn {
 #[derive(Debug)]
 pub struct Listener {
     accepting: Accepting,
-    shared: Arc<Shared>,
+    origin: Arc<Origin>,
+    entrance: Arc<Entrance>,
 }
 
 #[derive(Debug)]
@@ -45,12 +47,12 @@ pub(super) enum Accepting {
 }
 
 impl Listener {
-    pub(super) fn new(opened: Opened, shared: Arc<Shared>) -> io::Result<Self> {
+    pub(super) fn new(opened: Opened, origin: Arc<Origin>, entrance: Arc<Entrance>) -> io::Result<Self> {
         let accepting = match opened {
             Opened::Tcp(listener) => Accepting::Tcp(TcpListener::from_std(listener)?),
             Opened::Unix(listener) => Accepting::Unix(UnixListener::from_std(listener)?),
         };
-        Ok(Self { accepting, shared })
+        Ok(Self { accepting, origin, entrance })
     }
 
     /// Waits for the next connection. Cancel-safe: a connection is never lost.
@@ -62,9 +64,9 @@ impl Listener {
         Ok(match &self.accepting {
             Accepting::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                Raw::tcp(stream, peer, &self.shared)
+                Raw::tcp(stream, peer, &self.entrance)
             }
-            Accepting::Unix(listener) => Raw::unix(listener.accept().await?.0, &self.shared),
+            Accepting::Unix(listener) => Raw::unix(listener.accept().await?.0, &self.entrance),
         })
     }
 
@@ -72,14 +74,14 @@ impl Listener {
     /// was inherited is not shut, because somebody else may go on with it.
     #[must_use]
     pub fn shut(&self) -> Duration {
-        close::shut(&self.accepting, &self.shared.origin)
+        close::shut(&self.accepting, &self.origin)
     }
 
     /// Returns who has connected and was not accepted: the system would reset them with the socket. To be called within a
     /// runtime.
     #[must_use]
     pub fn close(self) -> Vec<Raw> {
-        close::close(self.accepting, &self.shared)
+        close::close(self.accepting, &self.entrance)
     }
 }
 
@@ -93,18 +95,24 @@ fn canonical(address: SocketAddr) -> SocketAddr {
 pub struct Raw {
     pub(super) transport: Transport,
     peer: Option<SocketAddr>,
-    shared: Arc<Shared>,
+    entrance: Arc<Entrance>,
 }
 
 impl Raw {
-    pub(super) fn tcp(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>) -> Self {
+    pub(super) fn tcp(stream: TcpStream, peer: SocketAddr, entrance: &Arc<Entrance>) -> Self {
         // Small answers must not wait for one another; a socket that refuses this is served all the same.
         let _ = stream.set_nodelay(true);
-        Self { transport: Transport::Tcp(stream), peer: Some(canonical(peer)), shared: Arc::clone(shared) }
+        Self { transport: Transport::Tcp(stream), peer: Some(canonical(peer)), entrance: Arc::clone(entrance) }
     }
 
-    pub(super) fn unix(stream: UnixStream, shared: &Arc<Shared>) -> Self {
-        Self { transport: Transport::Unix(stream), peer: None, shared: Arc::clone(shared) }
+    pub(super) fn unix(stream: UnixStream, entrance: &Arc<Entrance>) -> Self {
+        Self { transport: Transport::Unix(stream), peer: None, entrance: Arc::clone(entrance) }
+    }
+
+    /// Meets this, and not what its listener was opened with.
+    #[must_use]
+    pub fn under(self, entrance: &Arc<Entrance>) -> Self {
+        Self { entrance: Arc::clone(entrance), ..self }
     }
 
     /// Who is directly connected; `None` on a Unix socket.
@@ -122,17 +130,17 @@ impl Raw {
     ///
     /// Why there is no connection to serve. What was refused is counted.
     pub async fn establish(self) -> Result<(Stream, Client, Option<Alpn>), EstablishError> {
-        let Self { mut transport, peer, shared } = self;
-        let (local, side) = (transport.local().map(canonical), shared.side);
+        let Self { mut transport, peer, entrance } = self;
+        let (local, side) = (transport.local().map(canonical), entrance.side());
         let mut client = Client { peer, address: peer, local, side, ..Client::default() };
         let mut ahead = Bytes::new();
-        if shared.proxy_protocol.as_ref().is_some_and(|peers| peers.contain(peer)) {
+        if entrance.expects_proxy_header(peer) {
             let (said, rest) = proxy_header::read(&mut transport).await.map_err(|error| of_header(peer, error))?;
             believe(&mut client, said);
             ahead = rest;
         }
         let stream = Replay::new(transport, ahead);
-        let Some(certificates) = &shared.certificates else {
+        let Some(certificates) = entrance.certificates() else {
             return Ok((Stream::plain(stream), client, None));
         };
         // Boxed, so that the task of a plain connection has no room for a handshake.

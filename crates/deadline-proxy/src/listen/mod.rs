@@ -30,6 +30,7 @@
 mod address;
 mod bound;
 mod close;
+mod entrance;
 mod error;
 mod inherited;
 mod listener;
@@ -44,6 +45,7 @@ mod tests;
 pub use address::Address;
 pub use bound::{Bound, Socket};
 pub(crate) use close::waiting;
+pub use entrance::Entrance;
 pub use error::Error;
 pub use inherited::Inherited;
 pub use listener::{Alpn, EstablishError, Listener, Raw};

@@ -33,7 +33,7 @@ pub use self::tending::Tending;
 use self::trailers::TrailersBody;
 use self::tunnel::Tunnels;
 use self::way::{Common, Way};
-use crate::access::{AccessLayer, AccessLog, admitted};
+use crate::access::{AccessLayer, AccessLog, Ending, admitted};
 use crate::attempt::{Attempts, Burden, Limit, Step};
 use crate::explain::{self, ExplainLayer};
 use crate::forward::{ForwardLayer, ReceiveLayer, stamp};
@@ -131,14 +131,9 @@ impl Proxy {
         Self { access: AccessLayer::new(log), ..self }
     }
 
-    /// The same proxy, for another worker: it [ends](Self::end) by itself.
-    pub(crate) fn of_worker(&self) -> Self {
-        Self { access: self.access.of_worker(), ..self.clone() }
-    }
-
-    /// Tells that whatever is dropped from here on was not left by its client: this worker ends.
-    pub(crate) fn end(&self) {
-        self.access.end();
+    /// The same proxy, for a worker that ends when this says so.
+    pub(crate) fn of_worker(&self, ends: &Ending) -> Self {
+        Self { access: self.access.of_worker(ends), ..self.clone() }
     }
 
     /// The service of the worker that has these connections to the upstreams, from the outside in. A pool of an upstream
@@ -148,13 +143,15 @@ impl Proxy {
         pools: &Pools,
     ) -> impl Service<
         Request<Incoming>,
-        Response = Response<impl Body<Data = bytes::Bytes, Error = BodyError> + Send + 'static>,
+        Response = Response<impl Body<Data = bytes::Bytes, Error = BodyError> + Send + use<>>,
         Error = PropagateError,
         Future: Send,
-    > + Clone
+    >
+    + Clone
     + Send
     + Sync
-    + 'static {
+    + 'static
+    + use<> {
         let (answers, limits) = (self.answers.clone(), self.limits.settings());
         let pools = pools.of(&self.clusters);
         // There is a pool for each upstream that a plan names.

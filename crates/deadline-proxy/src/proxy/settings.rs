@@ -1,6 +1,6 @@
 //! What a proxy is told.
 
-use tower_deadline::Policy;
+use tower_deadline::{Policy, UpgradePolicy};
 
 use crate::route::Route;
 use crate::{attempt, forward, upstream};
@@ -31,6 +31,12 @@ impl Settings {
             forwarding: forward::Settings::default(),
             hop: "proxy".to_owned(),
         }
+    }
+
+    /// Whether a route carries a protocol that becomes a tunnel.
+    #[must_use]
+    pub fn has_tunnels(&self) -> bool {
+        self.routes.iter().any(|route| matches!(route.tunnel.upgrades, UpgradePolicy::Allow(_)))
     }
 
     /// Holds all requests to this policy, whatever their route.

@@ -45,7 +45,6 @@ impl Notify {
     }
 
     /// It reads its configuration again; [`ready`](Self::ready) has to follow, whatever came of it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the reload is what calls it"))]
     pub(crate) fn reloading(&self) {
         match NotifyState::monotonic_usec_now() {
             Ok(now) => self.send(&[NotifyState::Reloading, now, NotifyState::Status("reloading")]),

@@ -1,26 +1,48 @@
-//! The signals that stop it.
+//! The signals that it is told by.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::error::Error;
 
-/// SIGTERM and SIGINT, from here on.
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// SIGTERM or SIGINT: to stop.
+    Stop,
+    /// SIGHUP: to read the configuration again.
+    Reload,
+}
+
+/// Signals, from here on.
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
     pub(super) fn new() -> Result<Self, Error> {
         let open = |kind| signal(kind).map_err(Error::Signals);
-        Ok(Self { terminate: open(SignalKind::terminate())?, interrupt: open(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: open(SignalKind::terminate())?,
+            interrupt: open(SignalKind::interrupt())?,
+            hangup: open(SignalKind::hangup())?,
+        })
     }
 
-    /// The next of either. Dropping the future loses none.
-    pub(super) async fn next(&mut self) {
+    /// The next one. Several alike that come before anybody asks are one. Dropping the future loses none.
+    pub(super) async fn next(&mut self) -> Told {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            // Who wants it to stop waits for nothing else.
+            biased;
+            _ = self.terminate.recv() => Told::Stop,
+            _ = self.interrupt.recv() => Told::Stop,
+            _ = self.hangup.recv() => Told::Reload,
         }
+    }
+
+    /// The next one that asks to stop.
+    pub(super) async fn stop(&mut self) {
+        while self.next().await != Told::Stop {}
     }
 }

@@ -4,16 +4,23 @@ use std::future::{Ready, ready};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::client::Client;
-use crate::listen::{EstablishError, Listener, Raw, Stream, waiting};
+use crate::listen::{Entrance, EstablishError, Listener, Raw, Stream, waiting};
 
 /// A listener, as far as serving needs to know it.
 pub trait Accept {
+    /// A connection that was accepted, and of which nothing was read.
+    type Raw;
+
+    /// What it meets before HTTP is spoken.
+    type Entrance: Send + Sync + 'static;
+
     /// What a connection reads and writes.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
@@ -25,22 +32,33 @@ pub trait Accept {
     /// # Errors
     ///
     /// One connection failed, or none can be had right now; the listener goes on.
-    fn accept(&self) -> impl Future<Output = io::Result<Self::Establish>> + Send;
+    fn accept(&self) -> impl Future<Output = io::Result<Self::Raw>> + Send;
+
+    /// Makes it ready for HTTP.
+    fn establish(raw: Self::Raw, entrance: &Arc<Self::Entrance>) -> Self::Establish;
 
     /// Lets nobody else in from here on, as far as that can be; how long to wait for those who are half in.
     fn shut(&self) -> Duration;
 
     /// Returns who has connected and was not accepted. The last that is done with it.
-    fn close(self) -> Vec<Self::Establish>;
+    fn close(self) -> Vec<Self::Raw>;
 }
 
 impl Accept for TcpListener {
+    type Raw = (TcpStream, SocketAddr);
+    type Entrance = ();
     type Stream = TcpStream;
     type Establish = Ready<io::Result<(TcpStream, Client)>>;
 
-    async fn accept(&self) -> io::Result<Self::Establish> {
-        let (stream, peer) = Self::accept(self).await?;
-        Ok(ready(Ok(plain(stream, peer))))
+    async fn accept(&self) -> io::Result<Self::Raw> {
+        Self::accept(self).await
+    }
+
+    fn establish((stream, peer): Self::Raw, _: &Arc<()>) -> Self::Establish {
+        // Small answers must not wait for one another; a socket that refuses this is served all the same.
+        let _: io::Result<()> = stream.set_nodelay(true);
+        let local = stream.local_addr().ok();
+        ready(Ok((stream, Client { peer: Some(peer), address: Some(peer), local, ..Client::default() })))
     }
 
     /// Whose it is, is not known here.
@@ -48,32 +66,31 @@ impl Accept for TcpListener {
         Duration::ZERO
     }
 
-    fn close(self) -> Vec<Self::Establish> {
-        waiting(self).into_iter().map(|(stream, peer)| ready(Ok(plain(stream, peer)))).collect()
+    fn close(self) -> Vec<Self::Raw> {
+        waiting(self)
     }
 }
 
-fn plain(stream: TcpStream, peer: SocketAddr) -> (TcpStream, Client) {
-    // Small answers must not wait for one another; a socket that refuses this is served all the same.
-    let _: io::Result<()> = stream.set_nodelay(true);
-    let local = stream.local_addr().ok();
-    (stream, Client { peer: Some(peer), address: Some(peer), local, ..Client::default() })
-}
-
 impl Accept for Listener {
+    type Raw = Raw;
+    type Entrance = Entrance;
     type Stream = Stream;
     type Establish = Pin<Box<dyn Future<Output = io::Result<(Stream, Client)>> + Send>>;
 
-    async fn accept(&self) -> io::Result<Self::Establish> {
-        Ok(Box::pin(establish(Self::accept(self).await?)))
+    async fn accept(&self) -> io::Result<Raw> {
+        Self::accept(self).await
+    }
+
+    fn establish(raw: Raw, entrance: &Arc<Entrance>) -> Self::Establish {
+        Box::pin(establish(raw.under(entrance)))
     }
 
     fn shut(&self) -> Duration {
         Self::shut(self)
     }
 
-    fn close(self) -> Vec<Self::Establish> {
-        Self::close(self).into_iter().map(|raw| Box::pin(establish(raw)) as Self::Establish).collect()
+    fn close(self) -> Vec<Raw> {
+        Self::close(self)
     }
 }
 

@@ -13,30 +13,27 @@ use hyper::server::conn::http2;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 use tower::util::Oneshot;
 use tower::{Layer, Service, ServiceExt};
 use tower_deadline::BoxError;
 use tower_deadline::dialect::Call;
 
-use super::Terms;
 use super::drain::Drain;
+use super::{Era, Pick, Terms};
 use crate::client::Client;
 use crate::limits::{Entry, Hangup, Timed, TimedService, TimedStream, Version, no_room, refuse};
 
-/// Serves a connection to its end: that of the client, of a limit, or of a drain.
-pub(super) async fn converse<I, S, B>(
+/// Serves a connection to its end: that of the client, of a limit, or of its era.
+pub(super) async fn converse<I, P, E, B>(
     established: impl Future<Output = io::Result<(I, Client)>>,
-    terms: Arc<Terms>,
-    service: Arc<S>,
-    draining: CancellationToken,
+    era: Arc<Era<P, E>>,
 ) where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + Sync + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send,
+    P: Pick<Service: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>, Future: Send> + Send>,
+    E: Send + Sync + 'static,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
+    let terms = &era.terms;
     let entry = terms.slots.enter();
     if matches!(entry, Entry::Dropped) {
         return;
@@ -47,40 +44,39 @@ pub(super) async fn converse<I, S, B>(
     let slot = match entry {
         Entry::Served(slot) => slot,
         Entry::Refused(_slot) => {
-            return Box::pin(refuse(stream, &terms.limits, |request| no_room_for(request, client, &terms))).await;
+            return Box::pin(refuse(stream, &terms.limits, |request| no_room_for(request, client, terms))).await;
         }
         Entry::Dropped => return,
     };
     let (mut stream, timed) = Timed::on(stream, &terms.limits);
     // A tunnel takes the stream with it, and is as much a connection as before.
     stream.hold(slot);
-    let (hangup, drain) = (timed.hangup(), Drain::of(timed.clone(), draining));
+    let (hangup, drain) = (timed.hangup(), Drain::of(timed.clone(), era.retired()));
     let version = tokio::select! {
         // What has come by now is served.
         biased;
         version = stream.version() => version,
         () = drain.concerns() => return,
     };
-    let attendant = Attendant { service, timed, client };
+    let attendant = Attendant { era: Arc::clone(&era), timed, client };
     match version {
         Ok(Version::Http1) => {
             let connection = terms.http1.serve_connection(TokioIo::new(stream), attendant).with_upgrades();
             carry(pin!(connection), UpgradeableConnection::graceful_shutdown, &hangup, pin!(drain.concerns())).await;
         }
         // In a place of its own: few connections are, and what each of them needs is some kilobytes.
-        Ok(Version::Http2) => Box::pin(converse_http2(stream, attendant, &terms, &drain)).await,
+        Ok(Version::Http2) => Box::pin(converse_http2(stream, attendant, terms, &drain)).await,
         // Nobody is there to be told.
         Err(_) => {}
     }
 }
 
 /// hyper closes no idle connection whose peer answers its pings, as it does over HTTP/1.1.
-async fn converse_http2<I, S, B>(stream: TimedStream<I>, attendant: Attendant<S>, terms: &Terms, drain: &Drain)
+async fn converse_http2<I, P, E, B>(stream: TimedStream<I>, attendant: Attendant<P, E>, terms: &Terms, drain: &Drain)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + Sync + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send,
+    P: Pick<Service: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>, Future: Send> + Send>,
+    E: Send + Sync + 'static,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     let (timed, limit) = (attendant.timed.clone(), terms.limits.settings().head_limit);
@@ -125,25 +121,25 @@ fn no_room_for(mut request: Request<Incoming>, client: Client, terms: &Terms) ->
 
 /// What serves the requests of one connection. Most connections are idle for most of their time, so it holds no more
 /// than they need then.
-struct Attendant<S> {
-    service: Arc<S>,
+struct Attendant<P, E> {
+    era: Arc<Era<P, E>>,
     timed: Timed,
     client: Client,
 }
 
-impl<S, B> hyper::service::Service<Request<Incoming>> for Attendant<S>
+impl<P, E, B> hyper::service::Service<Request<Incoming>> for Attendant<P, E>
 where
-    S: Service<Request<Incoming>, Response = Response<B>> + Clone,
+    P: Pick<Service: Service<Request<Incoming>, Response = Response<B>>>,
 {
-    type Response = <TimedService<S> as Service<Request<Incoming>>>::Response;
-    type Error = S::Error;
+    type Response = <TimedService<P::Service> as Service<Request<Incoming>>>::Response;
+    type Error = <P::Service as Service<Request<Incoming>>>::Error;
     /// hyper keeps room for it as long as the connection lasts, which in a box is little.
-    type Future = Pin<Box<Oneshot<TimedService<S>, Request<Incoming>>>>;
+    type Future = Pin<Box<Oneshot<TimedService<P::Service>, Request<Incoming>>>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(self.timed.hangup());
         request.extensions_mut().insert(self.client);
-        Box::pin(self.timed.layer(S::clone(&self.service)).oneshot(request))
+        Box::pin(self.timed.layer(self.era.service.pick()).oneshot(request))
     }
 }
 

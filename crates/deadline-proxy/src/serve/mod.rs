@@ -6,25 +6,27 @@
 mod accept;
 mod connection;
 mod drain;
+mod era;
 
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::TokioExecutor;
 use tokio::time::{Instant, sleep, timeout_at};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 use tower_deadline::{Answers, BoxError};
 
 pub use self::accept::Accept;
 use self::connection::converse;
+pub use self::era::{Always, Era, Eras, Pick};
 use crate::count;
 use crate::forward::ReceiveLayer;
 use crate::limits::{ConnectionSlots, ExtendedConnect, Limits};
@@ -57,6 +59,13 @@ impl Terms {
         let (http1, http2) = (limits.http1(), limits.http2(ExtendedConnect::Off));
         let slots = ConnectionSlots::new(limits.settings().connections);
         Self { limits, slots, answers, receive: None, drain_limit: DRAIN_LIMIT, http1, http2 }
+    }
+
+    /// Other terms, for the connections that come from here on; those that are there still take their places.
+    #[must_use]
+    pub fn succeeded_by(&self, limits: Limits, answers: Answers) -> Self {
+        let slots = self.slots.resized(limits.settings().connections);
+        Self { slots, ..Self::new(limits, answers) }
     }
 
     /// What is told to connections that are one too many is signed like every other answer.
@@ -98,21 +107,33 @@ impl Default for Terms {
 /// has taken too long.
 pub async fn serve<L, S, B>(listener: L, service: S, terms: Terms, stop: impl Future<Output = ()>)
 where
-    L: Accept,
+    L: Accept<Entrance = ()>,
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + Sync + 'static,
     S::Error: Into<BoxError>,
     S::Future: Send,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    let (connections, draining, drain_limit) = (TaskTracker::new(), CancellationToken::new(), terms.drain_limit);
-    let (terms, service) = (Arc::new(terms), Arc::new(service));
-    let open = |establish| {
-        let (terms, service) = (Arc::clone(&terms), Arc::clone(&service));
-        drop(connections.spawn(converse(establish, terms, service, draining.clone())));
+    let limit = terms.drain_limit;
+    let eras = Eras::new(Era::new(terms, Always(service), Arc::new(())));
+    serve_in(listener, eras, stop.map(|()| limit)).await;
+}
+
+/// Serves each connection under the era that holds when it is accepted, until `stop` says how long what is under way may
+/// take from then on.
+pub async fn serve_in<L, P, B>(listener: L, eras: Eras<P, L::Entrance>, stop: impl Future<Output = Duration>)
+where
+    L: Accept,
+    P: Pick<Service: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>, Future: Send> + Send>,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    let connections = TaskTracker::new();
+    let open = |raw| {
+        let era = eras.current();
+        drop(connections.spawn(converse(L::establish(raw, &era.entrance), era)));
     };
-    take(&listener, open, stop).await;
+    let drain_limit = take(&listener, open, stop).await;
     let end = Instant::now() + drain_limit;
-    draining.cancel();
+    eras.current().retire();
     // Who has connected by now, or is about to, would be reset with the listener, and is served instead.
     let half_in = listener.shut();
     take(&listener, open, sleep(half_in.min(drain_limit))).await;
@@ -123,15 +144,15 @@ where
 }
 
 /// Opens each connection that comes in until then.
-async fn take<L: Accept>(listener: &L, open: impl Fn(L::Establish), until: impl Future<Output = ()>) {
+async fn take<L: Accept, T>(listener: &L, open: impl Fn(L::Raw), until: impl Future<Output = T>) -> T {
     let (mut until, mut failures) = (pin!(until), Failures::default());
     loop {
         let accepted = tokio::select! {
-            () = &mut until => return,
+            until = &mut until => return until,
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok(establish) => open(establish),
+            Ok(raw) => open(raw),
             // One connection failed, or none can be had right now; the listener goes on.
             Err(error) => {
                 failures.tell(&error);
@@ -169,18 +190,24 @@ mod tests {
     struct Exhausted;
 
     impl Accept for Exhausted {
+        type Raw = ();
+        type Entrance = ();
         type Stream = TcpStream;
-        type Establish = std::future::Ready<io::Result<(TcpStream, crate::client::Client)>>;
+        type Establish = std::future::Pending<io::Result<(TcpStream, crate::client::Client)>>;
 
-        async fn accept(&self) -> io::Result<Self::Establish> {
+        async fn accept(&self) -> io::Result<()> {
             Err(io::Error::from_raw_os_error(24))
+        }
+
+        fn establish(_: (), _: &Arc<()>) -> Self::Establish {
+            std::future::pending()
         }
 
         fn shut(&self) -> Duration {
             Duration::ZERO
         }
 
-        fn close(self) -> Vec<Self::Establish> {
+        fn close(self) -> Vec<()> {
             Vec::new()
         }
     }
@@ -196,7 +223,7 @@ mod tests {
     }
 
     /// Says "ok" to everybody.
-    async fn stopped(listener: impl Accept, stop: impl Future<Output = ()>) {
+    async fn stopped(listener: impl Accept<Entrance = ()>, stop: impl Future<Output = ()>) {
         let service = tower::service_fn(|_: Request<Incoming>| async {
             Ok::<_, BoxError>(Response::new(Full::new(bytes::Bytes::from_static(b"ok"))))
         });

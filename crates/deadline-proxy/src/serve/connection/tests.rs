@@ -2,7 +2,7 @@ use super::*;
 use crate::limits::Limits;
 use crate::proxy::{Proxy, Settings};
 use crate::serve::drain::FIRST_REQUEST;
-use crate::serve::{Terms, serve};
+use crate::serve::{Always, Terms, serve};
 use crate::upstream;
 use http_body_util::Full;
 use std::convert::Infallible;
@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 use tower_deadline::Answers;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
@@ -35,20 +36,25 @@ async fn ok(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infalli
     Ok(Response::new(Full::from("ok")))
 }
 
+/// Everybody is served under these, and by this.
+fn era<S>(terms: &Terms, service: S) -> Arc<Era<Always<S>, ()>> {
+    Arc::new(Era::new(terms.clone(), Always(service), Arc::new(())))
+}
+
 /// A client, the task that serves it, and what stops that.
 fn served() -> (DuplexStream, JoinHandle<()>, CancellationToken) {
     let (near, far) = duplex(1024);
-    let (stop, client) = (CancellationToken::new(), Client::default());
-    let service = Arc::new(tower::service_fn(ok));
-    let serving = converse(ready(Ok((far, client))), Arc::new(Terms::default()), service, stop.clone());
+    let era = era(&Terms::default(), tower::service_fn(ok));
+    let stop = era.retired();
+    let serving = converse(ready(Ok((far, Client::default()))), era);
     (near, tokio::spawn(serving), stop)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_handshake_that_does_not_end_is_given_up_at_the_limit() {
-    let (start, terms) = (Instant::now(), Arc::new(Terms::default()));
+    let (start, terms) = (Instant::now(), Terms::default());
     let never = pending::<io::Result<(DuplexStream, Client)>>();
-    converse(never, Arc::clone(&terms), Arc::new(tower::service_fn(ok)), CancellationToken::new()).await;
+    converse(never, era(&terms, tower::service_fn(ok))).await;
     assert_eq!(start.elapsed(), terms.limits.settings().started_head_limit);
 }
 
@@ -106,14 +112,13 @@ async fn a_request_can_have_its_connection_closed_also_in_a_drain() {
 #[tokio::test(start_paused = true)]
 async fn a_tunnel_is_as_much_a_connection_as_before() {
     let limits = crate::limits::Settings { connections: 1, ..Default::default() };
-    let terms = Arc::new(Terms::new(Limits::new(limits).unwrap(), Answers::new()));
+    let terms = Terms::new(Limits::new(limits).unwrap(), Answers::new());
     let (mut near, far) = duplex(1024);
     let client = Client::default();
     near.write_all(b"GET /tunnel HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: a\r\n\r\n")
         .await
         .unwrap();
-    let service = Arc::new(tower::service_fn(ok));
-    converse(ready(Ok((far, client))), Arc::clone(&terms), service, CancellationToken::new()).await;
+    converse(ready(Ok((far, client))), era(&terms, tower::service_fn(ok))).await;
     assert!(terms.slots.try_enter().is_none());
     drop(near);
     sleep(Duration::from_millis(1)).await;
@@ -124,10 +129,10 @@ async fn a_tunnel_is_as_much_a_connection_as_before() {
 #[tokio::test]
 async fn what_a_connection_holds_while_nothing_is_asked_is_small() {
     let settings = Settings::new(upstream::Settings::new(["http://127.0.0.1:1".parse().unwrap()]));
-    let terms = Arc::new(Terms::default());
+    let terms = Terms::default();
     let service = Proxy::new(&settings, &terms.limits).unwrap().service(&upstream::Pools::new(1));
     let never = pending::<io::Result<(crate::listen::Stream, Client)>>();
-    let task = converse(never, terms, Arc::new(service), CancellationToken::new());
+    let task = converse(never, era(&terms, service));
     let size = size_of_val(&task);
     assert!(size <= 1_700, "{size}");
 }

@@ -1,0 +1,191 @@
+//! Watching the files that a configuration was read from.
+//!
+//! Covers looking at their contents at intervals, and when to say that they have changed. Contents, and not times or
+//! events: what exchanges a link or a mount (Kubernetes does) is seen as well as what writes a file. A file that is being
+//! written is left alone until two looks in a row have found the same. Reads nothing of what is in them.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::task::spawn_blocking;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use crate::config::bytes;
+
+/// How often they are looked at. They are few, and whoever has written one is waiting.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Files that are looked at.
+#[derive(Debug)]
+pub(super) struct Changes {
+    files: Vec<PathBuf>,
+    ticks: Interval,
+    /// What was read when they were [taken note of](Self::note) last.
+    known: Option<u64>,
+    /// What the last look has found, where that is something else.
+    found: Option<u64>,
+}
+
+impl Changes {
+    /// Looks at no file until it is told which. To be called within a runtime.
+    pub(super) fn new() -> Self {
+        let mut ticks = interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { files: Vec::new(), ticks, known: None, found: None }
+    }
+
+    /// Looks at these from here on. What is in them now is what is known of those that are new.
+    pub(super) async fn follow(&mut self, files: Vec<PathBuf>) {
+        if self.files != files {
+            self.files = files;
+            self.note().await;
+        }
+    }
+
+    /// What is in them now is known. To be called before they are read for use: what is written meanwhile is a change.
+    pub(super) async fn note(&mut self) {
+        (self.known, self.found) = (self.fingerprint().await, None);
+    }
+
+    /// Waits until they have changed; from then on that is known. Never ends where there is none. Cancel-safe.
+    pub(super) async fn next(&mut self) {
+        loop {
+            self.ticks.tick().await;
+            if self.look().await {
+                return;
+            }
+        }
+    }
+
+    async fn look(&mut self) -> bool {
+        let found = self.fingerprint().await;
+        if found == self.known {
+            self.found = None;
+            return false;
+        }
+        // A first look may have met somebody who writes.
+        let is_whole = found == self.found;
+        self.found = found;
+        if is_whole {
+            self.known = found;
+        }
+        is_whole
+    }
+
+    /// Tells contents apart without keeping a key in memory for it; `None` where nobody could look.
+    async fn fingerprint(&self) -> Option<u64> {
+        let files = self.files.clone();
+        // A disk can be slow.
+        spawn_blocking(move || fingerprint(&files)).await.ok()
+    }
+}
+
+fn fingerprint(files: &[PathBuf]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for file in files {
+        match bytes(file) {
+            Ok(bytes) => bytes.hash(&mut hasher),
+            Err(error) => error.kind().hash(&mut hasher),
+        }
+    }
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+    use std::{env, fs, process};
+    use tokio::time::{Instant, timeout};
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// A folder of its own.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let folder = env::temp_dir().join(format!("deadline-changes-{name}-{}", process::id()));
+            fs::create_dir_all(&folder).unwrap();
+            Self(folder)
+        }
+
+        fn write(&self, name: &str, text: &str) -> PathBuf {
+            let path = self.0.join(name);
+            fs::write(&path, text).unwrap();
+            path
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// Whether a change is told, and then no other.
+    async fn tells_once(changes: &mut Changes) -> bool {
+        let told = timeout(PATIENCE, changes.next()).await.is_ok();
+        told && timeout(PATIENCE, changes.next()).await.is_err()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_a_rename_a_link_and_a_loss_are_told_once_each() {
+        let folder = Folder::new("kinds");
+        let (first, other) = (folder.write("first", "1"), folder.write("other", "2"));
+        let link = folder.0.join("link");
+        symlink(&first, &link).unwrap();
+        let mut changes = Changes::new();
+        changes.follow(vec![link.clone()]).await;
+        assert!(timeout(PATIENCE, changes.next()).await.is_err());
+        folder.write("first", "1a");
+        assert!(tells_once(&mut changes).await, "written");
+        fs::rename(folder.write("next", "1b"), &first).unwrap();
+        assert!(tells_once(&mut changes).await, "renamed");
+        symlink(&other, folder.0.join("link.next")).unwrap();
+        fs::rename(folder.0.join("link.next"), &link).unwrap();
+        assert!(tells_once(&mut changes).await, "linked");
+        fs::remove_file(&other).unwrap();
+        assert!(tells_once(&mut changes).await, "lost");
+        folder.write("other", "2");
+        assert!(tells_once(&mut changes).await, "there again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_is_being_written_is_left_alone_until_it_rests() {
+        let folder = Folder::new("written");
+        let file = folder.write("file", "0");
+        let mut changes = Changes::new();
+        changes.follow(vec![file]).await;
+        for length in 1..10 {
+            folder.write("file", &"1".repeat(length));
+            assert!(!changes.look().await);
+        }
+        assert!(changes.look().await);
+        assert!(!changes.look().await);
+        // What is as before once it rests has not changed.
+        folder.write("file", "other");
+        assert!(!changes.look().await);
+        folder.write("file", &"1".repeat(9));
+        assert!(!changes.look().await && !changes.look().await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_known_is_no_change_and_it_is_told_within_two_looks() {
+        let folder = Folder::new("known");
+        let file = folder.write("file", "0");
+        let mut changes = Changes::new();
+        changes.follow(vec![file.clone()]).await;
+        folder.write("file", "1");
+        changes.note().await;
+        assert!(timeout(PATIENCE, changes.next()).await.is_err());
+        folder.write("file", "2");
+        let start = Instant::now();
+        changes.next().await;
+        assert!(start.elapsed() <= 2 * LOOK_EVERY);
+        // No other files, no change.
+        changes.follow(vec![file]).await;
+        assert!(timeout(PATIENCE, changes.next()).await.is_err());
+    }
+}

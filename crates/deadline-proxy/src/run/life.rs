@@ -1,0 +1,231 @@
+//! The life of a process that serves: what it was told last, and how it takes on what it is told next.
+//!
+//! Covers a reload: everything is read, checked and made ready first, and where anything is wrong nothing has changed; then
+//! all of it is exchanged at once. Listeners are known by their address: who stays keeps its sockets, who is told otherwise
+//! lets its connections go gently, and who goes drains. Does not know when to reload.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::announce::say;
+use super::door::Door;
+use super::fleet::{Fleet, Opening};
+use super::generation::{Current, Generation};
+use super::terms;
+use crate::access::{AccessLog, Flush};
+use crate::admin::Board;
+use crate::check::check;
+use crate::cli::RunArgs;
+use crate::error::Error;
+use crate::limits::Limits;
+use crate::listen::{self, Bound, Entrance, Inherited};
+use crate::proxy::{Proxy, Tending};
+use crate::serve::Terms;
+use crate::settings::Settings;
+
+/// A process that serves. `M` makes the services of a proxy, one for each worker.
+pub(super) struct Life<'a, S, M> {
+    pub(super) args: &'a RunArgs,
+    pub(super) settings: Settings,
+    pub(super) proxy: Proxy,
+    pub(super) make: M,
+    pub(super) current: Current<S>,
+    pub(super) terms: Terms,
+    pub(super) doors: Vec<Door<S>>,
+    pub(super) fleet: Fleet<S>,
+    /// Sockets that somebody else has opened, and that no listener has taken yet.
+    pub(super) inherited: Inherited,
+    pub(super) tending: Tending,
+    pub(super) access: Option<AccessLog>,
+    /// What waits to be written is written when this is dropped: a drained proxy loses no line.
+    pub(super) flush: Option<Flush>,
+    pub(super) board: Board,
+    /// How many configurations have been in use.
+    pub(super) number: u64,
+}
+
+/// What is ready to take the place of what is in use.
+struct Next {
+    settings: Settings,
+    proxy: Proxy,
+    access: Option<AccessLog>,
+    /// Of the log, where it goes to another place.
+    flush: Option<Flush>,
+    /// `None`: the connections of before are under the same ones.
+    terms: Option<Terms>,
+    /// Of each door, by its place: what whoever comes in meets from here on; `None` where it closes.
+    entrances: Vec<Option<Arc<Entrance>>>,
+    opened: Vec<Bound>,
+}
+
+impl<S, M> Life<'_, S, M>
+where
+    S: Clone + Send + Sync + 'static,
+    M: Fn(&Proxy) -> Generation<S>,
+{
+    /// Reads the configuration again, and serves by it from here on. Returns its number.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be used, a line for each reason; then everything is as it was.
+    pub(super) async fn reload(&mut self) -> Result<u64, Vec<String>> {
+        let settings = self.args.settings().map_err(|error| lines(&error))?;
+        self.fits(&settings)?;
+        check(&settings).map_err(|errors| errors.iter().flat_map(|error| self.of_file(error)).collect::<Vec<_>>())?;
+        let next = self.prepare(settings).map_err(|error| self.of_file(&error))?;
+        self.take_on(next).await;
+        Ok(self.number)
+    }
+
+    /// Begins what goes on beside the traffic, and opens its first listeners.
+    ///
+    /// # Errors
+    ///
+    /// One of them cannot be listened on by a worker.
+    pub(super) async fn begin(&mut self, bound: Vec<Bound>) -> Result<(), Error> {
+        self.tending.follow(&self.proxy);
+        for socket in self.inherited.unclaimed() {
+            tracing::warn!("inherited socket {socket} is listened on by no --listen");
+        }
+        self.open(bound).await
+    }
+
+    /// The files that all of this was read from.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        self.args.config.iter().cloned().collect()
+    }
+
+    /// Where it can be reached, as URLs.
+    pub(super) fn places(&self) -> Vec<&str> {
+        self.doors.iter().map(Door::place).collect()
+    }
+
+    /// How it is, in a line for people.
+    pub(super) fn status(&self) -> String {
+        format!("serving on {}", self.places().join(", "))
+    }
+
+    /// Lets nobody else in, and lets the workers end. What waits to be written is written when what it returns is dropped.
+    pub(super) fn close(self) -> Option<Flush> {
+        self.doors.iter().for_each(|door| door.close(self.settings.drain_limit));
+        self.flush
+    }
+
+    async fn open(&mut self, opened: Vec<Bound>) -> Result<(), Error> {
+        for bound in opened {
+            let (door, openings) = Door::new(bound, &self.terms, &self.current);
+            self.hand_out(&door, openings).await?;
+            self.doors.push(door);
+        }
+        Ok(())
+    }
+
+    /// What is made at the start, and has a life of its own.
+    fn fits(&self, settings: &Settings) -> Result<(), Vec<String>> {
+        let fixed = |key: &str, now: &dyn ToString, told: &dyn ToString| {
+            let (now, told) = (now.to_string(), told.to_string());
+            let complaint = format!("{key}: {told}: it is {now} as long as this process lives; keep it, or start anew");
+            (now != told).then_some(complaint)
+        };
+        let workers = fixed("workers", &self.settings.workers, &settings.workers);
+        let complaints: Vec<_> =
+            workers.into_iter().chain(fixed("admin", &self.settings.admin, &settings.admin)).collect();
+        if complaints.is_empty() {
+            Ok(())
+        } else {
+            Err(complaints.iter().flat_map(|text| self.of_file(text)).collect())
+        }
+    }
+
+    /// Makes everything ready. What it opens is closed again where it fails.
+    fn prepare(&mut self, settings: Settings) -> Result<Next, Error> {
+        let limits = Limits::new(settings.limits.clone()).map_err(Error::Limits)?;
+        let proxy = self.proxy.succeeded_by(&settings.proxy, &limits).map_err(Error::Proxy)?;
+        let told = |door: &Door<S>| settings.listeners.iter().find(|told| told.address == *door.address());
+        let follow = |door: &Door<S>| told(door).map(|told| door.entrance().succeeded_by(told)).transpose();
+        let entrances = self.doors.iter().map(follow).collect::<Result<_, _>>().map_err(Error::Listen)?;
+        let is_new = |told: &&listen::Settings| !self.doors.iter().any(|door| *door.address() == told.address);
+        let (workers, mut opened) = (settings.workers.get(), Vec::new());
+        for listener in settings.listeners.iter().filter(is_new) {
+            opened.push(Bound::bind(listener, workers, &mut self.inherited).map_err(Error::Listen)?);
+        }
+        let access = match &self.access {
+            Some(log) => log.succeeded_by(&settings.access),
+            None => AccessLog::open(&settings.access).map(|log| log.map(|(log, flush)| (log, Some(flush)))),
+        };
+        let (access, flush) = access.map_err(Error::Access)?.unzip();
+        let proxy = proxy.access_log(access.clone());
+        let terms = (!is_alike(&self.settings, &settings)).then(|| terms(&settings, limits, &proxy, Some(&self.terms)));
+        Ok(Next { settings, proxy, access, flush: flush.flatten(), terms, entrances, opened })
+    }
+
+    /// Exchanges everything. What was under way ends as it began.
+    async fn take_on(&mut self, next: Next) {
+        let Next { settings, proxy, access, flush, terms, entrances, opened } = next;
+        let (has_terms, drain_limit) = (terms.is_some(), settings.drain_limit);
+        let stays = |door: &Door<S>, entrance: &Option<Arc<Entrance>>| {
+            !has_terms && entrance.as_ref().is_some_and(|entrance| Arc::ptr_eq(entrance, door.entrance()))
+        };
+        let moved = self.doors.iter().zip(&entrances).filter(|(door, entrance)| !stays(door, entrance));
+        moved.for_each(|(door, _)| door.hold_back(&self.current));
+        self.current.begin((self.make)(&proxy));
+
+        self.terms = terms.unwrap_or_else(|| self.terms.clone());
+        for (mut door, entrance) in std::mem::take(&mut self.doors).into_iter().zip(entrances) {
+            let is_as_before = stays(&door, &entrance);
+            match entrance {
+                None => door.close(drain_limit),
+                Some(entrance) => {
+                    if !is_as_before {
+                        door.change(entrance, &self.terms, &self.current);
+                    }
+                    self.doors.push(door);
+                }
+            }
+        }
+        self.tending.follow(&proxy);
+        self.replace_log(access, flush);
+        (self.settings, self.proxy) = (settings, proxy);
+        self.number += 1;
+        let new = self.doors.len();
+        if let Err(error) = self.open(opened).await {
+            tracing::error!("{error}");
+        }
+        say(&self.places()[new..], &self.settings);
+        self.board.show(&self.settings);
+    }
+
+    async fn hand_out(&self, door: &Door<S>, openings: Vec<Opening<S>>) -> Result<(), Error> {
+        let failed = |source| Error::Listen(listen::Error::Listen { address: door.address().clone(), source });
+        self.fleet.open(openings).await.map_err(failed)
+    }
+
+    /// What is under way writes to the log that it began with.
+    fn replace_log(&mut self, access: Option<AccessLog>, flush: Option<Flush>) {
+        let is_elsewhere = flush.is_some() || access.is_none();
+        self.access = access;
+        if is_elsewhere {
+            if let Some(before) = std::mem::replace(&mut self.flush, flush) {
+                tokio::spawn(before.when_unused());
+            }
+        }
+    }
+
+    /// Names the file, where there is one.
+    fn of_file(&self, error: &impl ToString) -> Vec<String> {
+        let file = self.args.config.as_ref().map(|file| format!("{}: ", file.display())).unwrap_or_default();
+        error.to_string().lines().map(|line| format!("{file}{line}")).collect()
+    }
+}
+
+/// Each of them names the file already.
+fn lines(error: &Error) -> Vec<String> {
+    error.to_string().lines().map(str::to_owned).collect()
+}
+
+/// Whether a connection is served under the same terms by either.
+fn is_alike(before: &Settings, after: &Settings) -> bool {
+    let told =
+        |settings: &Settings| (settings.limits.clone(), settings.proxy.hop.clone(), settings.proxy.forwarding.clone());
+    told(before) == told(after) && before.proxy.has_tunnels() == after.proxy.has_tunnels()
+}

@@ -1,0 +1,192 @@
+//! `run`: open the listeners, say where they are, serve until a signal, and take on another configuration meanwhile.
+//!
+//! The main thread has a runtime of its own: it waits for signals, serves the admin listener, and tends what the
+//! workers share. The traffic is the workers' alone.
+
+mod announce;
+mod changes;
+mod door;
+mod fleet;
+mod generation;
+mod life;
+mod notify;
+mod signals;
+mod vigil;
+
+use std::future::pending;
+use std::net::SocketAddr;
+use std::pin::pin;
+
+use tokio::net::TcpListener;
+use tokio::runtime::Builder;
+use tower_deadline::Answers;
+
+use self::announce::announce;
+use self::changes::Changes;
+use self::fleet::Fleet;
+use self::generation::{Current, Generation};
+use self::life::Life;
+use self::notify::Notify;
+use self::signals::{Signals, Told};
+use self::vigil::vigil;
+use crate::access::{AccessLog, Ending, Flush};
+use crate::admin::{self, Board, Readiness, Wish, Wishes};
+use crate::cli::RunArgs;
+use crate::error::Error;
+use crate::limits::Limits;
+use crate::listen::{Bound, Inherited};
+use crate::proxy::{Proxy, Tending};
+use crate::serve::{Terms, serve};
+use crate::settings::Settings;
+use crate::upstream::Pools;
+use crate::worker::{drive, pulse};
+use crate::{count, log};
+
+/// Serves until SIGTERM or SIGINT, then lets what is under way finish. A second signal ends it at once.
+///
+/// # Errors
+///
+/// What keeps it from starting; nothing is half started.
+pub fn run(args: &RunArgs) -> Result<(), Error> {
+    let settings = args.settings()?;
+    log::install();
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::Worker)?;
+    drive(runtime, serve_until_told(args, settings))
+}
+
+async fn serve_until_told(args: &RunArgs, settings: Settings) -> Result<(), Error> {
+    let (mut signals, readiness, notify) = (Signals::new()?, Readiness::starting(), Notify::from_env());
+    // Counts from here on: what is made below looks its counts up once.
+    let (board, wishes) = Board::new(readiness.clone());
+    let Start { limits, access, flush, proxy, mut inherited } = Start::of(&settings)?;
+    let bound = bind_all(&settings, &mut inherited)?;
+    let admin = bind(settings.admin, "--admin").await?;
+
+    let (watch, beats) = pulse(settings.workers);
+    let endings: Vec<_> = beats.iter().map(|_| Ending::default()).collect();
+    let vitals = beats.into_iter().zip(endings.iter().cloned()).collect();
+    let (fleet, workers) = Fleet::start(&proxy, vitals).map_err(Error::Worker)?;
+    let pools: Vec<_> = endings.iter().map(|_| Pools::new(endings.len())).collect();
+    let make = |proxy: &Proxy| {
+        let of_worker = |(ending, pools): (&Ending, &Pools)| proxy.of_worker(ending).service(pools);
+        Generation(endings.iter().zip(&pools).map(of_worker).collect())
+    };
+    let (current, terms) = (Current::new(make(&proxy)), terms(&settings, limits, &proxy, None));
+    board.show(&settings);
+    let (doors, tending) = (Vec::new(), Tending::default());
+    let mut life = Life {
+        args,
+        settings,
+        proxy,
+        make,
+        current,
+        terms,
+        doors,
+        fleet,
+        inherited,
+        tending,
+        access,
+        flush,
+        board,
+        number: 1,
+    };
+    life.begin(bound).await?;
+
+    announce(&life.places(), &admin, &life.settings);
+    // Goes on while the traffic drains: `/readyz` is asked just then.
+    tokio::spawn(serve(admin, admin::service(&life.board), Terms::default().uncounted(), pending()));
+    tokio::spawn(admin::tend());
+    tokio::spawn(vigil(watch, readiness.clone(), notify.clone()));
+    readiness.serve();
+    notify.ready(&life.status());
+    let mut ended = pin!(workers.ended());
+    tokio::select! {
+        () = &mut ended => return Err(Error::Ended),
+        () = live(&mut life, &mut signals, wishes, &notify) => {}
+    }
+    readiness.drain();
+    notify.stopping();
+    let _flush = life.close();
+    tokio::select! {
+        () = ended => {}
+        () = signals.stop() => {}
+    }
+    Ok(())
+}
+
+/// What is made of settings before anything is opened to clients.
+struct Start {
+    limits: Limits,
+    access: Option<AccessLog>,
+    flush: Option<Flush>,
+    proxy: Proxy,
+    inherited: Inherited,
+}
+
+impl Start {
+    fn of(settings: &Settings) -> Result<Self, Error> {
+        let limits = Limits::new(settings.limits.clone()).map_err(Error::Limits)?;
+        let (access, flush) = AccessLog::open(&settings.access).map_err(Error::Access)?.unzip();
+        let proxy = Proxy::new(&settings.proxy, &limits).map_err(Error::Proxy)?.access_log(access.clone());
+        Ok(Self { limits, access, flush, proxy, inherited: Inherited::take() })
+    }
+}
+
+/// Serves, and takes on another configuration when it is told to, until it is told to stop.
+async fn live<S, M>(life: &mut Life<'_, S, M>, signals: &mut Signals, mut wishes: Wishes, notify: &Notify)
+where
+    S: Clone + Send + Sync + 'static,
+    M: Fn(&Proxy) -> Generation<S>,
+{
+    let mut changes = Changes::new();
+    loop {
+        changes.follow(life.files()).await;
+        let wish = tokio::select! {
+            told = signals.next() => match told {
+                Told::Stop => return,
+                Told::Reload => Wish::silent("SIGHUP"),
+            },
+            () = changes.next() => Wish::silent("a file has changed"),
+            wish = wishes.next() => wish,
+        };
+        changes.note().await;
+        notify.reloading();
+        let outcome = life.reload().await;
+        tell(wish.reason(), &outcome);
+        notify.ready(&life.status());
+        wish.come_true(outcome);
+    }
+}
+
+/// Says what came of a reload.
+fn tell(reason: &str, outcome: &admin::Reloaded) {
+    count::config_reloaded(outcome.as_ref().ok().copied());
+    match outcome {
+        Ok(number) => tracing::info!(number, reason, "another configuration is in use"),
+        Err(complaints) => {
+            tracing::error!(reason, "the configuration cannot be used, and the old one stays in use");
+            complaints.iter().for_each(|complaint| tracing::error!("{complaint}"));
+        }
+    }
+}
+
+/// What connections are served under, in the place of what they were served under before.
+pub(crate) fn terms(settings: &Settings, limits: Limits, proxy: &Proxy, before: Option<&Terms>) -> Terms {
+    let answers = Answers::new().hop(&settings.proxy.hop);
+    let terms = match before {
+        Some(before) => before.succeeded_by(limits, answers),
+        None => Terms::new(limits, answers),
+    };
+    let terms = terms.signed_by(proxy.receives().clone()).drain_limit(settings.drain_limit);
+    if settings.proxy.has_tunnels() { terms.with_tunnels() } else { terms }
+}
+
+fn bind_all(settings: &Settings, inherited: &mut Inherited) -> Result<Vec<Bound>, Error> {
+    let workers = settings.workers.get();
+    let bound = settings.listeners.iter().map(|listener| Bound::bind(listener, workers, inherited));
+    bound.collect::<Result<_, _>>().map_err(Error::Listen)
+}
+
+async fn bind(address: SocketAddr, argument: &'static str) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).await.map_err(|source| Error::Bind { address, argument, source })
+}
