@@ -18,6 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -39,7 +40,7 @@ use crate::explain::{self, ExplainLayer};
 use crate::forward::{ForwardLayer, ReceiveLayer, stamp};
 use crate::limits::{BodyRateLayer, HeadCountLayer, Limits, TallyLayer};
 use crate::route::{Router, Table};
-use crate::upstream::{self, Cluster, Pool, PooledBody, Pools, Sent, StandIn};
+use crate::upstream::{self, Cluster, Pool, PooledBody, Pools, Sent, StandIn, Unresolved};
 
 /// A proxy, as far as its workers share it. A clone is the same.
 #[derive(Clone, Debug)]
@@ -199,6 +200,14 @@ impl Proxy {
             // What two parties could read differently is refused before anything is decided by its host or path (R35).
             .layer(FramingLayer::new(self.answers.clone()))
             .service(Router::new(Arc::clone(&self.table), ways, self.answers.clone()))
+    }
+
+    /// Asks for every name of its upstreams that nobody has asked for yet, all at once, so that the first requests need
+    /// not. Waits no longer than `limit`, and for none longer than connecting may take. Returns the names that have no
+    /// address: that is no reason not to start, since a request asks again. Cancel-safe.
+    pub async fn resolve(&self, limit: Duration) -> Vec<Unresolved> {
+        let found = self.clusters.iter().map(|cluster| cluster.resolve_unasked(limit));
+        join_all(found).await.into_iter().flatten().collect()
     }
 
     /// The PEM files of its upstreams: when one of them says something else, [`succeeded_by`](Self::succeeded_by) with the

@@ -3,15 +3,17 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
+use futures_util::future::join_all;
 use http::HeaderValue;
 use http::uri::Authority;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::endpoint::{Address, Endpoint, Key, Origin};
 use super::health;
-use super::names::{Named, Resolve, System};
+use super::names::{Named, Resolve, System, Unresolved, late};
 use super::pems::Pems;
 use super::stand_in::StandIn;
 use super::tls::{Connectors, server_name};
@@ -151,16 +153,35 @@ impl Cluster {
     async fn keep_resolving(&self) {
         let mut ticks = interval(self.settings.resolve_every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Whoever starts may have asked just now.
+        let mut due: Vec<_> = self.unasked().collect();
         loop {
             ticks.tick().await;
-            for name in &self.names {
+            for name in due {
                 if let Err(error) = self.resolve(name).await {
                     // Whoever answered may be wrong for a while: the addresses that are known go on being called.
                     let (upstream, host) = (&self.settings.name, &name.host);
                     tracing::warn!(upstream, host, %error, "name was asked for in vain; its addresses stay as they were");
                 }
             }
+            due = self.names.iter().collect();
         }
+    }
+
+    fn unasked(&self) -> impl Iterator<Item = &Named> {
+        self.names.iter().filter(|name| !name.is_asked())
+    }
+
+    /// Asks for every name that nobody has asked for yet, all at once, and waits for each no longer than `limit` and the
+    /// limit of connecting. Returns those that have no address. Dropping the future leaves the questions to the next
+    /// who asks.
+    pub(crate) async fn resolve_unasked(&self, limit: Duration) -> Vec<Unresolved> {
+        let ask = |name| async move {
+            let answer = timeout(limit, self.resolve(name)).await;
+            let why = answer.unwrap_or_else(|_| Err(Arc::new(late(limit)))).err()?.to_string();
+            Some(Unresolved { upstream: self.settings.name.clone(), host: name.host.clone(), why })
+        };
+        join_all(self.unasked().map(ask)).await.into_iter().flatten().collect()
     }
 
     async fn resolve(&self, name: &Named) -> Result<(), Arc<std::io::Error>> {

@@ -40,6 +40,7 @@ pub use self::cluster::Cluster;
 pub use self::endpoint::Name;
 pub use self::error::{Error, SendError};
 pub(crate) use self::lease::Sent;
+pub use self::names::Unresolved;
 pub use self::outgoing::BodyFault;
 pub use self::pool::Pool;
 pub use self::pools::Pools;

@@ -39,6 +39,23 @@ impl Resolve for System {
     }
 }
 
+/// A name of an upstream that has no address just now. A request that needs one asks again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unresolved {
+    /// What the upstream is called.
+    pub upstream: String,
+    /// The name.
+    pub host: String,
+    /// Why it has none.
+    pub why: String,
+}
+
+impl fmt::Display for Unresolved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: the name has no address: {}", self.upstream, self.host, self.why)
+    }
+}
+
 /// One name, which is asked for by one at a time.
 pub(super) struct Named {
     /// Which target it belongs to.
@@ -75,6 +92,11 @@ impl Named {
         Self { target, host, port, asked: AtomicU64::new(0), state: Mutex::default() }
     }
 
+    /// Whether somebody was answered, whatever the answer.
+    pub(super) fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Acquire) > 0
+    }
+
     /// Asks for the addresses, or waits for somebody who does: then whatever comes is for both. `found` takes them.
     ///
     /// Dropping the future leaves the question, with what is known of it by then, to the next who waits.
@@ -106,6 +128,6 @@ impl Named {
     }
 }
 
-fn late(limit: Duration) -> io::Error {
+pub(super) fn late(limit: Duration) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {limit:?}"))
 }
