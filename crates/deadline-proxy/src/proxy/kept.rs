@@ -59,3 +59,6 @@ impl<'a> Kept<'a> {
         self.ways.get(route).copied()
     }
 }
+
+#[cfg(test)]
+mod tests;

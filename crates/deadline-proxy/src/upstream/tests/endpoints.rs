@@ -319,6 +319,39 @@ async fn names_are_asked_for_again_and_endpoints_that_stay_are_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn names_are_asked_for_once_before_anybody_needs_them() {
+    let script = Script::default();
+    script.0.lock().unwrap().after = Duration::from_secs(1);
+    script.say(Some(vec!["10.0.0.1:3000".parse().unwrap()]));
+    let cluster = script.cluster();
+    for _ in 0..2 {
+        assert_eq!(cluster.resolve_unasked(Duration::from_secs(3)).await, []);
+        assert_eq!((addresses(&cluster).len(), script.asked()), (1, 1));
+    }
+    let tending = tokio::spawn(Arc::clone(&cluster).tend());
+    sleep(Duration::from_secs(29)).await;
+    assert_eq!(script.asked(), 1, "nor does the background, at first");
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(script.asked(), 2);
+    tending.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_without_an_address_is_told_in_time() {
+    let limits = [(0, 3, 0, "entity not found"), (60, 3, 3, "no answer within 3s"), (60, 9, 5, "no answer within 5s")];
+    for (after, limit, took, why) in limits {
+        let script = Script::default();
+        script.0.lock().unwrap().after = Duration::from_secs(after);
+        let cluster = script.cluster();
+        let start = tokio::time::Instant::now();
+        let told = cluster.resolve_unasked(Duration::from_secs(limit)).await;
+        assert_eq!(start.elapsed(), Duration::from_secs(took));
+        let told: Vec<_> = told.iter().map(ToString::to_string).collect();
+        assert_eq!(told, [format!("upstream: api.internal: the name has no address: {why}")]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn connections_to_an_endpoint_that_is_gone_are_closed() {
     let (peer, other) = (Peer::echo(), Peer::echo());
     let pool = pool_of([peer.clone()], |_| {});

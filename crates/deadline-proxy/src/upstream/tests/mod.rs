@@ -4,6 +4,7 @@ mod basics;
 mod blame;
 mod bounds;
 mod endpoints;
+mod generations;
 mod http2;
 mod sockets;
 mod storm;

@@ -198,6 +198,30 @@ async fn a_certificate_is_shown_to_who_asks_for_it() {
 }
 
 #[test]
+fn what_stands_in_a_file_decides_whether_a_cluster_is_kept() {
+    let (folder, issuer) = (Folder::new(), authority());
+    let (certificate, key) = leaf("proxy", &issuer);
+    let (chain, key) = (folder.file("chain.pem", &certificate.pem()), folder.file("key.pem", &key.serialize_pem()));
+    let ca = folder.file("ca.pem", &issuer.pem());
+    let before = cluster("https://127.0.0.1:1", |settings| {
+        settings.tls.ca = Some(ca.clone());
+        settings.tls.certificate = Some((chain.clone(), key.clone()));
+    });
+    let before = before.unwrap();
+    assert_eq!(before.pem_files().collect::<Vec<_>>(), [&ca, &chain, &key]);
+    let next = || before.succeeded_by(before.settings().clone());
+    folder.file("ca.pem", &issuer.pem());
+    assert!(Arc::ptr_eq(&before, &next().unwrap()), "it was written, and says the same");
+    let (other, other_key) = leaf("proxy", &issuer);
+    folder.file("chain.pem", &other.pem());
+    assert!(next().unwrap_err().to_string().contains("chain.pem with the key"), "half of it is there");
+    folder.file("key.pem", &other_key.serialize_pem());
+    assert!(!Arc::ptr_eq(&before, &next().unwrap()));
+    folder.file("ca.pem", "none");
+    assert!(next().unwrap_err().to_string().contains("no certificate in"));
+}
+
+#[test]
 fn a_file_that_is_none_is_named_with_what_is_expected() {
     let (folder, issuer) = (Folder::new(), authority());
     let (certificate, key) = leaf("proxy", &issuer);
