@@ -1,18 +1,19 @@
 //! The admin listener: what an operator and an orchestrator ask.
 //!
 //! Covers `/healthz` (the process lives: 503 where only a new start helps), `/readyz` (it takes requests: 503 and why not
-//! else), `/config` (everything that it was told, as JSON), `/metrics` (what it has counted, for Prometheus), and
+//! else), `/config` (everything that it was told, as JSON), `/upstreams` (how each endpoint is just now, as JSON), `/metrics` (what it has counted, for Prometheus), and
 //! `POST /reload` (it reads its configuration again: 200 with its number, or 422 and why not).
 
 mod config;
 mod readiness;
 mod reload;
+mod upstreams;
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
@@ -27,9 +28,10 @@ use self::reload::Reloads;
 pub use self::reload::Wishes;
 pub(crate) use self::reload::{Reloaded, Wish};
 use crate::count::{self, Collected};
+use crate::proxy::Proxy;
 use crate::settings::Settings;
 
-const PATHS: [&str; 4] = ["/healthz", "/readyz", "/config", "/metrics"];
+const PATHS: [&str; 5] = ["/healthz", "/readyz", "/config", "/upstreams", "/metrics"];
 
 /// Where a reload is asked for.
 const RELOAD: &str = "/reload";
@@ -46,10 +48,18 @@ const FOLD_EVERY: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct Board {
     readiness: Readiness,
-    config: Arc<ArcSwap<Bytes>>,
+    /// `None` until something is.
+    in_use: Arc<ArcSwapOption<InUse>>,
     reloads: Reloads,
     /// `None` where something else counts.
     collected: Option<Collected>,
+}
+
+/// What is in use.
+#[derive(Debug)]
+struct InUse {
+    config: Bytes,
+    proxy: Proxy,
 }
 
 impl Board {
@@ -58,12 +68,13 @@ impl Board {
     #[must_use]
     pub fn new(readiness: Readiness) -> (Self, Wishes) {
         let ((reloads, wishes), collected) = (Reloads::new(), count::install().ok());
-        (Self { readiness, config: Arc::default(), reloads, collected }, wishes)
+        (Self { readiness, in_use: Arc::default(), reloads, collected }, wishes)
     }
 
-    /// These settings are in use.
-    pub fn show(&self, settings: &Settings) {
-        self.config.store(Arc::new(Bytes::from(format!("{:#}\n", config::config(settings)))));
+    /// This proxy is in use, which keeps to these settings.
+    pub fn show(&self, settings: &Settings, proxy: &Proxy) {
+        let config = Bytes::from(format!("{:#}\n", config::config(settings)));
+        self.in_use.store(Some(Arc::new(InUse { config, proxy: proxy.clone() })));
     }
 }
 
@@ -108,9 +119,20 @@ impl Board {
         match path {
             "/healthz" => verdict(&self.readiness.ills(), "ok\n"),
             "/readyz" => verdict(&self.readiness.reasons(), "ready\n"),
-            "/config" => with(Response::new(Full::new(Bytes::clone(&self.config.load()))), CONTENT_TYPE, JSON),
+            "/config" => self.in_use(|in_use| in_use.config.clone()),
+            "/upstreams" => self.in_use(|in_use| format!("{:#}\n", upstreams::upstreams(&in_use.proxy)).into()),
             "/metrics" => self.metrics(),
-            _ => text(StatusCode::NOT_FOUND, "there are /healthz, /readyz, /config, /metrics and POST /reload\n"),
+            _ => text(
+                StatusCode::NOT_FOUND,
+                "there are /healthz, /readyz, /config, /upstreams, /metrics and POST /reload\n",
+            ),
+        }
+    }
+
+    fn in_use(&self, page: impl FnOnce(&InUse) -> Bytes) -> Response<Full<Bytes>> {
+        match self.in_use.load().as_deref() {
+            Some(in_use) => with(Response::new(Full::new(page(in_use))), CONTENT_TYPE, JSON),
+            None => text(StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
         }
     }
 
@@ -153,6 +175,8 @@ fn with<B>(mut response: Response<B>, name: HeaderName, value: &'static str) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::Limits;
+    use crate::settings::tests::settings;
     use crate::worker::Life;
     use http_body_util::BodyExt;
 
@@ -161,7 +185,12 @@ mod tests {
     }
 
     fn told(readiness: &Readiness, collected: Option<Collected>) -> Board {
-        Board { readiness: readiness.clone(), config: Arc::default(), reloads: Reloads::new().0, collected }
+        let board =
+            Board { readiness: readiness.clone(), in_use: Arc::default(), reloads: Reloads::new().0, collected };
+        assert_eq!(board.tell(&Method::GET, "/config").status(), 503);
+        let settings = settings();
+        board.show(&settings, &Proxy::new(&settings.proxy, &Limits::default()).unwrap());
+        board
     }
 
     #[test]
@@ -202,6 +231,8 @@ mod tests {
         assert_eq!(status(Method::GET, "/", &readiness), 404);
         assert_eq!(status(Method::POST, "/config", &readiness), 405);
         assert_eq!(status(Method::HEAD, "/config", &readiness), 200);
+        assert_eq!(status(Method::GET, "/upstreams", &readiness), 200);
+        assert_eq!(status(Method::POST, "/upstreams", &readiness), 405);
     }
 
     async fn reload(board: &Board, method: Method) -> (u16, Bytes) {

@@ -72,20 +72,7 @@ impl fmt::Display for Summary {
 mod tests {
     use super::*;
     use crate::listen::ServerTls;
-    use crate::upstream;
-
-    fn settings() -> Settings {
-        let upstream = upstream::Settings::new(["http://orders.internal".parse().unwrap()]);
-        Settings {
-            listeners: vec![listen::Settings::new("127.0.0.1:8080".parse().unwrap())],
-            admin: ([127, 0, 0, 1], 9901).into(),
-            workers: std::num::NonZeroUsize::MIN,
-            limits: crate::limits::Settings::default(),
-            drain_limit: std::time::Duration::from_secs(30),
-            access: crate::access::Settings::default(),
-            proxy: proxy::Settings::new(upstream),
-        }
-    }
+    use crate::settings::tests::settings;
 
     fn wrong(settings: &Settings) -> Vec<String> {
         check(settings).unwrap_err().iter().map(ToString::to_string).collect()

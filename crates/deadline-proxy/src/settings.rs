@@ -26,3 +26,23 @@ pub struct Settings {
     /// What happens to a request between a listener and an upstream.
     pub proxy: proxy::Settings,
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::upstream;
+
+    /// What is told on a command line that says only where requests go.
+    pub(crate) fn settings() -> Settings {
+        let upstream = upstream::Settings::new(["http://orders.internal".parse().unwrap()]);
+        Settings {
+            listeners: vec![listen::Settings::new("127.0.0.1:8080".parse().unwrap())],
+            admin: ([127, 0, 0, 1], 9901).into(),
+            workers: NonZeroUsize::MIN,
+            limits: limits::Settings::default(),
+            drain_limit: Duration::from_secs(30),
+            access: access::Settings::default(),
+            proxy: proxy::Settings::new(upstream),
+        }
+    }
+}

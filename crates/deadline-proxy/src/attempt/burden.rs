@@ -81,6 +81,11 @@ impl Burden {
         self.counts.withheld(reason);
     }
 
+    /// It is asked no more. Where the same upstream has another, that has to be measured after this.
+    pub(crate) fn unmeasure(&self) {
+        self.counts.amplified(0.0, 0);
+    }
+
     /// How often it was asked for each request of the last minute. To be called every [`MEASURED_EVERY`](super::MEASURED_EVERY).
     pub(crate) fn measure(&self) {
         let (amplification, level) = self.minute.turn();

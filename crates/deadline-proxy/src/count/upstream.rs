@@ -5,6 +5,7 @@ use std::fmt;
 use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
 
 const EJECTIONS: &str = "deadline_proxy_ejections_total";
+const ENDPOINTS: &str = "deadline_proxy_endpoints";
 const HEALTH_CHANGES: &str = "deadline_proxy_health_changes_total";
 const ATTEMPTS: &str = "deadline_proxy_attempts_total";
 const WITHHELD: &str = "deadline_proxy_retries_withheld_total";
@@ -14,6 +15,11 @@ const RETRY_ALARM: &str = "deadline_proxy_retry_alarm";
 /// Tells what each of them is.
 pub(super) fn describe() {
     describe_counter!(EJECTIONS, Unit::Count, "Times that an endpoint was left out because it failed.");
+    describe_gauge!(
+        ENDPOINTS,
+        Unit::Count,
+        "Endpoints of an upstream: well, unhealthy by what they say, or ejected because they failed."
+    );
     describe_counter!(HEALTH_CHANGES, Unit::Count, "Changes of what an endpoint was found to be when asked.");
     describe_counter!(
         ATTEMPTS,
@@ -32,6 +38,13 @@ pub(super) fn describe() {
 /// An endpoint of this upstream is left out for a while.
 pub(crate) fn ejected(upstream: &str) {
     counter!(EJECTIONS, "upstream" => upstream.to_owned()).increment(1);
+}
+
+/// So many endpoints of this upstream are well, unhealthy and ejected.
+pub(crate) fn endpoints(upstream: &str, numbers: [u32; 3]) {
+    for (state, number) in ["well", "unhealthy", "ejected"].into_iter().zip(numbers) {
+        gauge!(ENDPOINTS, "upstream" => upstream.to_owned(), "state" => state).set(number);
+    }
 }
 
 /// The verdict of the health checks on an endpoint of this upstream changed to this one.

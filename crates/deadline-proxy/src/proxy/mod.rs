@@ -40,7 +40,7 @@ use crate::explain::{self, ExplainLayer};
 use crate::forward::{ForwardLayer, ReceiveLayer, stamp};
 use crate::limits::{BodyRateLayer, HeadCountLayer, Limits, TallyLayer};
 use crate::route::{Router, Table};
-use crate::upstream::{self, Cluster, Pool, PooledBody, Pools, Sent, StandIn, Unresolved};
+use crate::upstream::{self, Cluster, Pool, PooledBody, Pools, Sent, StandIn, Status, Unresolved};
 
 /// A proxy, as far as its workers share it. A clone is the same.
 #[derive(Clone, Debug)]
@@ -208,6 +208,11 @@ impl Proxy {
     pub async fn resolve(&self, limit: Duration) -> Vec<Unresolved> {
         let found = self.clusters.iter().map(|cluster| cluster.resolve_unasked(limit));
         join_all(found).await.into_iter().flatten().collect()
+    }
+
+    /// How the endpoints of each upstream are just now, by its name.
+    pub fn statuses(&self) -> impl Iterator<Item = (&str, Vec<Status>)> {
+        self.clusters.iter().map(|cluster| (cluster.settings().name.as_str(), cluster.statuses()))
     }
 
     /// The PEM files of its upstreams: when one of them says something else, [`succeeded_by`](Self::succeeded_by) with the

@@ -1,4 +1,4 @@
-//! What goes on beside the traffic: names are asked for again, endpoints for their health, and retries are measured.
+//! What goes on beside the traffic: names are asked for again, endpoints for their health, and both and their retries are measured.
 //!
 //! Covers when that begins and ends for each upstream, whatever generations of settings come and go: what stays is not
 //! disturbed. Does not do it.
@@ -12,11 +12,35 @@ use super::Proxy;
 use crate::attempt::{Burden, MEASURED_EVERY};
 use crate::upstream::Cluster;
 
+#[derive(Debug, Default)]
+struct Measured {
+    clusters: Vec<Arc<Cluster>>,
+    burdens: Vec<Arc<Burden>>,
+}
+
+impl Measured {
+    /// These are measured from here on.
+    fn follow(&mut self, proxy: &Proxy) {
+        // What is not there any more is not to be counted for ever.
+        let is_gone = |cluster: &&Arc<Cluster>| !proxy.clusters.iter().any(|other| Arc::ptr_eq(cluster, other));
+        self.clusters.iter().filter(is_gone).for_each(|cluster| cluster.unmeasure());
+        let is_gone = |burden: &&Arc<Burden>| !proxy.burdens.iter().any(|other| Arc::ptr_eq(burden, other));
+        self.burdens.iter().filter(is_gone).for_each(|burden| burden.unmeasure());
+        (self.clusters, self.burdens) = (proxy.clusters.clone(), proxy.burdens.clone());
+        self.clusters.iter().for_each(|cluster| cluster.measure());
+    }
+
+    fn measure(&self) {
+        self.clusters.iter().for_each(|cluster| cluster.measure());
+        self.burdens.iter().for_each(|burden| burden.measure());
+    }
+}
+
 /// What is done for the upstreams of a proxy in the background. Dropping it ends that.
 #[derive(Debug, Default)]
 pub struct Tending {
     clusters: Vec<(Arc<Cluster>, AbortOnDropHandle<()>)>,
-    measured: Arc<Mutex<Vec<Arc<Burden>>>>,
+    measured: Arc<Mutex<Measured>>,
     /// `None` until there is something to measure. Its ticks go on from one proxy to the next: how long a period is does
     /// not depend on who reloads, and how often.
     measuring: Option<AbortOnDropHandle<()>>,
@@ -34,18 +58,17 @@ impl Tending {
             found.unwrap_or_else(|| (Arc::clone(cluster), begin()))
         };
         self.clusters = proxy.clusters.iter().map(tend).collect();
-        self.measured.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&proxy.burdens);
+        self.measured.lock().unwrap_or_else(PoisonError::into_inner).follow(proxy);
         let measured = &self.measured;
         self.measuring
             .get_or_insert_with(|| AbortOnDropHandle::new(tokio::spawn(measure(Arc::clone(measured)))));
     }
 }
 
-async fn measure(measured: Arc<Mutex<Vec<Arc<Burden>>>>) {
+async fn measure(measured: Arc<Mutex<Measured>>) {
     let mut ticks = interval(MEASURED_EVERY);
     loop {
         ticks.tick().await;
-        let measured = measured.lock().unwrap_or_else(PoisonError::into_inner);
-        measured.iter().for_each(|burden| burden.measure());
+        measured.lock().unwrap_or_else(PoisonError::into_inner).measure();
     }
 }

@@ -11,7 +11,10 @@ use crate::settings::Settings;
 pub(super) fn announce(places: &[&str], admin: &TcpListener, settings: &Settings) {
     say(places, settings);
     let admin = admin.local_addr().map(|address| address.to_string()).unwrap_or_default();
-    let _ = writeln!(anstream::stdout(), "deadline-proxy: admin on http://{admin} (/healthz /readyz /metrics /config)");
+    let _ = writeln!(
+        anstream::stdout(),
+        "deadline-proxy: admin on http://{admin} (/healthz /readyz /metrics /config /upstreams)"
+    );
 }
 
 /// Says where it listens.

@@ -4,8 +4,9 @@
 //! all of it is exchanged at once. Listeners are known by their address: who stays keeps its sockets, who is told otherwise
 //! lets its connections go gently, and who goes drains. Does not know when to reload.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::announce::say;
 use super::door::Door;
@@ -22,6 +23,9 @@ use crate::listen::{self, Bound, Entrance, Inherited};
 use crate::proxy::{Proxy, Tending};
 use crate::serve::Terms;
 use crate::settings::Settings;
+
+/// How long a start and a reload wait for the addresses of names. Whoever answers them does so in milliseconds, or is away.
+const NAMES_LIMIT: Duration = Duration::from_secs(2);
 
 /// A process that serves. `M` makes the services of a proxy, one for each worker.
 pub(super) struct Life<'a, S, M> {
@@ -73,6 +77,7 @@ where
         self.fits(&settings)?;
         check(&settings).map_err(|errors| errors.iter().flat_map(|error| self.of_file(error)).collect::<Vec<_>>())?;
         let next = self.prepare(settings).map_err(|error| self.of_file(&error))?;
+        ask_for_names(&next.proxy).await;
         self.take_on(next).await;
         Ok(self.number)
     }
@@ -83,7 +88,9 @@ where
     ///
     /// One of them cannot be listened on by a worker.
     pub(super) async fn begin(&mut self, bound: Vec<Bound>) -> Result<(), Error> {
+        ask_for_names(&self.proxy).await;
         self.tending.follow(&self.proxy);
+        self.board.show(&self.settings, &self.proxy);
         for socket in self.inherited.unclaimed() {
             tracing::warn!("inherited socket {socket} is listened on by no --listen");
         }
@@ -92,7 +99,8 @@ where
 
     /// The files that all of this was read from.
     pub(super) fn files(&self) -> Vec<PathBuf> {
-        self.args.config.iter().cloned().collect()
+        let pems = self.proxy.pem_files().map(Path::to_owned);
+        self.args.config.iter().cloned().chain(pems).collect()
     }
 
     /// Where it can be reached, as URLs.
@@ -192,7 +200,7 @@ where
             tracing::error!("{error}");
         }
         say(&self.places()[new..], &self.settings);
-        self.board.show(&self.settings);
+        self.board.show(&self.settings, &self.proxy);
     }
 
     async fn hand_out(&self, door: &Door<S>, openings: Vec<Opening<S>>) -> Result<(), Error> {
@@ -215,6 +223,13 @@ where
     fn of_file(&self, error: &impl ToString) -> Vec<String> {
         let file = self.args.config.as_ref().map(|file| format!("{}: ", file.display())).unwrap_or_default();
         error.to_string().lines().map(|line| format!("{file}{line}")).collect()
+    }
+}
+
+/// Says which names nobody knows. They may be known later, and are asked for again then.
+async fn ask_for_names(proxy: &Proxy) {
+    for unresolved in proxy.resolve(NAMES_LIMIT).await {
+        tracing::warn!("{unresolved}");
     }
 }
 

@@ -72,7 +72,6 @@ async fn serve_until_told(args: &RunArgs, settings: Settings) -> Result<(), Erro
         Generation(endings.iter().zip(&pools).map(of_worker).collect())
     };
     let (current, terms) = (Current::new(make(&proxy)), terms(&settings, limits, &proxy, None));
-    board.show(&settings);
     let (doors, tending) = (Vec::new(), Tending::default());
     let mut life = Life {
         args,

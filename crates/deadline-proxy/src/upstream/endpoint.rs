@@ -87,6 +87,8 @@ pub(super) struct Endpoint {
     pub(super) target: usize,
     /// Requests in flight, over all workers, where the balance needs to know.
     pub(super) load: AtomicUsize,
+    /// Connections of the pools, over all workers, with those that are being made.
+    pub(super) connections: AtomicUsize,
     /// The name that it was found by has it no more.
     gone: AtomicBool,
     /// Whether TLS with it chose HTTP/2 the last time.
@@ -108,8 +110,8 @@ impl Endpoint {
         let is_same = matches!(address, Address::Unix(_)) || text.contains(host);
         let name = Name(if is_same { text.into() } else { format!("{text} ({host})").into() });
         let (load, gone, http2) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicBool::new(false));
-        let (vitals, spoken) = (Vitals::default(), AtomicU8::new(0));
-        Self { key, address, origin, name, vitals, target, load, gone, http2, spoken }
+        let (vitals, spoken, connections) = (Vitals::default(), AtomicU8::new(0), AtomicUsize::new(0));
+        Self { key, address, origin, name, vitals, target, load, connections, gone, http2, spoken }
     }
 
     pub(super) fn is_tls(&self) -> bool {

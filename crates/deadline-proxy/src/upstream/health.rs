@@ -37,6 +37,7 @@ pub(super) async fn check(cluster: &Arc<Cluster>, health: &HealthCheck) {
         while let Some(answered) = asked.join_next().await {
             // A task that panicked has said nothing.
             let Ok((is_well, endpoint)) = answered else { continue };
+            endpoint.vitals.set_asked();
             let mut row = rows.remove(&endpoint.key.number).unwrap_or_default();
             if row.changes(is_well, &endpoint, health) {
                 tell(cluster, &endpoint, is_well);

@@ -251,6 +251,7 @@ pub(super) struct Slot<B> {
 
 impl<B> Slot<B> {
     pub(super) fn new(pool: &Pool<B>, endpoint: Arc<Endpoint>, number: u64, is_joining: bool) -> Self {
+        endpoint.connections.fetch_add(1, Ordering::Relaxed);
         Self { pool: pool.downgrade(), endpoint, number, is_joining }
     }
 
@@ -271,6 +272,7 @@ impl<B> Slot<B> {
 
 impl<B> Drop for Slot<B> {
     fn drop(&mut self) {
+        self.endpoint.connections.fetch_sub(1, Ordering::Relaxed);
         if let Some(pool) = self.pool() {
             pool.close(self.endpoint.key, self.number, self.settle());
         }

@@ -29,6 +29,7 @@ mod send;
 mod settings;
 mod stand_in;
 mod state;
+mod status;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -47,4 +48,5 @@ pub use self::pools::Pools;
 pub(crate) use self::send::Anew;
 pub use self::settings::{Balance, ClientTls, Ejection, HealthCheck, Protocol, Settings};
 pub(crate) use self::stand_in::StandIn;
+pub use self::status::{Health, Status};
 pub use self::target::Target;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::settings::Ejection;
+use super::status::Health;
 
 /// The longest that an endpoint is left out, in times of the shortest.
 const AT_MOST: u32 = 10;
@@ -22,6 +23,8 @@ pub(super) struct Vitals {
     ejected: Mutex<Ejected>,
     /// What the health checks say.
     is_healthy: AtomicBool,
+    /// Whether they have said anything yet.
+    is_asked: AtomicBool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,12 +32,15 @@ struct Ejected {
     until: Option<Instant>,
     /// How often, without a long time of being well between.
     times: u32,
+    /// Whether the end of it has yet to be told.
+    is_untold: bool,
 }
 
 impl Default for Vitals {
     fn default() -> Self {
         let (failures, is_ejected) = (AtomicU32::new(0), AtomicBool::new(false));
-        Self { failures, is_ejected, ejected: Mutex::default(), is_healthy: AtomicBool::new(true) }
+        let (is_healthy, is_asked) = (AtomicBool::new(true), AtomicBool::new(false));
+        Self { failures, is_ejected, ejected: Mutex::default(), is_healthy, is_asked }
     }
 }
 
@@ -49,6 +55,38 @@ impl Vitals {
 
     pub(super) fn set_healthy(&self, is_healthy: bool) {
         self.is_healthy.store(is_healthy, Ordering::Relaxed);
+    }
+
+    /// It was asked, whatever it said.
+    pub(super) fn set_asked(&self) {
+        self.is_asked.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn health(&self) -> Health {
+        match (self.is_healthy(), self.is_asked.load(Ordering::Relaxed)) {
+            (false, _) => Health::Unhealthy,
+            (true, true) => Health::Healthy,
+            (true, false) => Health::Unknown,
+        }
+    }
+
+    /// Failures in a row.
+    pub(super) fn failures(&self) -> u32 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    /// For how long it is still left out, and how often it was.
+    pub(super) fn ejected(&self, now: Instant) -> (Option<Duration>, u32) {
+        let ejected = self.ejected.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = ejected.until.map(|until| until.saturating_duration_since(now));
+        (left.filter(|left| !left.is_zero()), ejected.times)
+    }
+
+    /// Whether it is left out no more, which has not been asked since.
+    pub(super) fn has_returned(&self, now: Instant) -> bool {
+        let mut ejected = self.ejected.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_over = ejected.until.is_some_and(|until| until <= now);
+        is_over && std::mem::take(&mut ejected.is_untold)
     }
 
     pub(super) fn is_ejected(&self) -> bool {
@@ -86,7 +124,7 @@ impl Vitals {
         }
         ejected.times = (ejected.times + 1).min(AT_MOST);
         let length = ejection.base * ejected.times;
-        ejected.until = Some(now + length);
+        (ejected.until, ejected.is_untold) = (Some(now + length), true);
         self.failures.store(0, Ordering::Relaxed);
         self.is_ejected.store(true, Ordering::Relaxed);
         length
@@ -120,6 +158,21 @@ mod tests {
             vitals.eject(&ejection, Instant::now());
         }
         assert_eq!(vitals.eject(&ejection, Instant::now()), Duration::from_secs(300));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_being_left_out_is_told_once() {
+        let vitals = Vitals::default();
+        assert!(!vitals.has_returned(Instant::now()), "it was never left out");
+        for times in [1, 2] {
+            let length = vitals.eject(&Ejection::default(), Instant::now());
+            advance(length - Duration::from_millis(1)).await;
+            assert_eq!(vitals.ejected(Instant::now()), (Some(Duration::from_millis(1)), times));
+            assert!(!vitals.has_returned(Instant::now()));
+            advance(Duration::from_millis(1)).await;
+            assert_eq!(vitals.ejected(Instant::now()), (None, times));
+            assert!(vitals.has_returned(Instant::now()) && !vitals.has_returned(Instant::now()));
+        }
     }
 
     #[test]
