@@ -14,7 +14,7 @@ use http::Request;
 
 use crate::support::{Folder, H2Client, Head, Http1Client, Program, Upstream, curl};
 
-use self::authority::Authority;
+pub(super) use self::authority::Authority;
 
 /// A proxy with listeners of a test's own.
 pub(super) struct Listening {

@@ -113,9 +113,14 @@ impl Program {
 
     /// Sends it SIGTERM.
     pub(crate) async fn terminate(&self) {
+        self.signal("TERM").await;
+    }
+
+    /// Sends it the signal of this name.
+    pub(crate) async fn signal(&self, name: &str) {
         let id = self.child.id().expect("the program runs");
         // The shell's own word: not every machine has a program for it.
-        let sent = Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status().await;
+        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {id}")]).status().await;
         assert!(sent.expect("a shell can be run").success());
     }
 

@@ -10,15 +10,15 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::support::Folder;
 
-pub(super) struct Authority {
+pub(in crate::proxy) struct Authority {
     root: CertifiedIssuer<'static, KeyPair>,
     below: CertifiedIssuer<'static, KeyPair>,
 }
 
 /// A certificate, the one that it needs to be believed, and its key, in PEM.
-pub(super) struct Issued {
-    pub(super) chain: String,
-    pub(super) key: String,
+pub(in crate::proxy) struct Issued {
+    pub(in crate::proxy) chain: String,
+    pub(in crate::proxy) key: String,
 }
 
 fn authority(name: &str) -> CertificateParams {
@@ -30,7 +30,7 @@ fn authority(name: &str) -> CertificateParams {
 }
 
 impl Authority {
-    pub(super) fn new() -> Self {
+    pub(in crate::proxy) fn new() -> Self {
         let key = || KeyPair::generate().unwrap();
         let root = CertifiedIssuer::self_signed(authority("root"), key()).unwrap();
         let below = CertifiedIssuer::signed_by(authority("below"), key(), &root).unwrap();
@@ -38,19 +38,19 @@ impl Authority {
     }
 
     /// What clients are told to believe.
-    pub(super) fn pem(&self) -> String {
+    pub(in crate::proxy) fn pem(&self) -> String {
         self.root.pem()
     }
 
     /// A certificate of the authority below for this name.
-    pub(super) fn issue(&self, name: &str) -> Issued {
+    pub(in crate::proxy) fn issue(&self, name: &str) -> Issued {
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &self.below).unwrap();
         Issued { chain: certificate.pem() + &self.below.pem(), key: key.serialize_pem() }
     }
 
     /// A client that believes it, and speaks HTTP/1.1.
-    pub(super) fn client(&self) -> Arc<ClientConfig> {
+    pub(in crate::proxy) fn client(&self) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(self.root.der().clone()).unwrap();
         let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
@@ -63,12 +63,12 @@ impl Authority {
 
 impl Issued {
     /// Into these two files, of which it returns the paths.
-    pub(super) fn write(&self, folder: &Folder) -> Self {
+    pub(in crate::proxy) fn write(&self, folder: &Folder) -> Self {
         Self { chain: folder.write("chain.pem", &self.chain), key: folder.write("key.pem", &self.key) }
     }
 
     /// The certificate without those that lead to it, as a server shows it.
-    pub(super) fn shown(&self) -> CertificateDer<'static> {
+    pub(in crate::proxy) fn shown(&self) -> CertificateDer<'static> {
         CertificateDer::from_pem_slice(self.chain.as_bytes()).unwrap()
     }
 }

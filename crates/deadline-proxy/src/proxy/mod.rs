@@ -14,7 +14,6 @@ mod trailers;
 pub mod tunnel;
 mod way;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -213,12 +212,6 @@ impl Proxy {
     /// How the endpoints of each upstream are just now, by its name.
     pub fn statuses(&self) -> impl Iterator<Item = (&str, Vec<Status>)> {
         self.clusters.iter().map(|cluster| (cluster.settings().name.as_str(), cluster.statuses()))
-    }
-
-    /// The PEM files of its upstreams: when one of them says something else, [`succeeded_by`](Self::succeeded_by) with the
-    /// same settings uses it.
-    pub fn pem_files(&self) -> impl Iterator<Item = &Path> {
-        self.clusters.iter().flat_map(|cluster| cluster.pem_files())
     }
 
     /// What gives answers that are made before a request gets this far the same fields.

@@ -5,7 +5,7 @@
 //! written is left alone until two looks in a row have found the same. Reads nothing of what is in them.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::task::spawn_blocking;
@@ -19,39 +19,44 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Files that are looked at.
 #[derive(Debug)]
 pub(super) struct Changes {
-    files: Vec<PathBuf>,
-    ticks: Interval,
-    /// What was read when they were [taken note of](Self::note) last.
-    known: Option<u64>,
+    /// What was in each when it was [taken note of](Self::note) last.
+    known: Found,
     /// What the last look has found, where that is something else.
-    found: Option<u64>,
+    found: Option<Found>,
+    /// `None` until somebody waits.
+    ticks: Option<Interval>,
 }
 
+/// What was in each file.
+type Found = Vec<(PathBuf, u64)>;
+
 impl Changes {
-    /// Looks at no file until it is told which. To be called within a runtime.
-    pub(super) fn new() -> Self {
-        let mut ticks = interval(LOOK_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { files: Vec::new(), ticks, known: None, found: None }
+    /// Looks at these. What is in them now is known, so that what is written while they are read for use is a change.
+    /// Blocks while it reads.
+    pub(super) fn of(files: impl IntoIterator<Item = PathBuf>) -> Self {
+        Self { known: look(files), found: None, ticks: None }
     }
 
-    /// Looks at these from here on. What is in them now is what is known of those that are new.
-    pub(super) async fn follow(&mut self, files: Vec<PathBuf>) {
-        if self.files != files {
-            self.files = files;
-            self.note().await;
-        }
+    /// What is in them now is known, as at the beginning. Blocks while it reads.
+    pub(super) fn note(&mut self) {
+        *self = Self { ticks: self.ticks.take(), ..Self::of(self.files()) };
     }
 
-    /// What is in them now is known. To be called before they are read for use: what is written meanwhile is a change.
-    pub(super) async fn note(&mut self) {
-        (self.known, self.found) = (self.fingerprint().await, None);
+    /// Looks at these from here on. Of those that are new, what is in them now is known. Blocks while it reads those.
+    pub(super) fn follow(&mut self, files: Vec<PathBuf>) {
+        let known = |file: &PathBuf| self.known.iter().position(|(known, _)| known == file);
+        let follow = |file| match known(&file) {
+            Some(at) => self.known[at].clone(),
+            None => (file.clone(), fingerprint(&file)),
+        };
+        (self.known, self.found) = (files.into_iter().map(follow).collect(), None);
     }
 
-    /// Waits until they have changed; from then on that is known. Never ends where there is none. Cancel-safe.
+    /// Waits until they have changed; from then on that is known. Never ends where there is none. Cancel-safe. To be
+    /// called within a runtime.
     pub(super) async fn next(&mut self) {
         loop {
-            self.ticks.tick().await;
+            self.ticks.get_or_insert_with(ticks).tick().await;
             if self.look().await {
                 return;
             }
@@ -59,35 +64,47 @@ impl Changes {
     }
 
     async fn look(&mut self) -> bool {
-        let found = self.fingerprint().await;
+        let files = self.files();
+        // A disk can be slow.
+        let Ok(found) = spawn_blocking(move || look(files)).await else { return false };
         if found == self.known {
             self.found = None;
             return false;
         }
         // A first look may have met somebody who writes.
-        let is_whole = found == self.found;
-        self.found = found;
+        let is_whole = self.found.as_ref() == Some(&found);
         if is_whole {
-            self.known = found;
+            self.known.clone_from(&found);
         }
+        self.found = Some(found);
         is_whole
     }
 
-    /// Tells contents apart without keeping a key in memory for it; `None` where nobody could look.
-    async fn fingerprint(&self) -> Option<u64> {
-        let files = self.files.clone();
-        // A disk can be slow.
-        spawn_blocking(move || fingerprint(&files)).await.ok()
+    fn files(&self) -> Vec<PathBuf> {
+        self.known.iter().map(|(file, _)| file.clone()).collect()
     }
 }
 
-fn fingerprint(files: &[PathBuf]) -> u64 {
+fn ticks() -> Interval {
+    let mut ticks = interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+fn look(files: impl IntoIterator<Item = PathBuf>) -> Found {
+    let look = |file: PathBuf| {
+        let found = fingerprint(&file);
+        (file, found)
+    };
+    files.into_iter().map(look).collect()
+}
+
+/// Tells contents apart without keeping a key in memory for it.
+fn fingerprint(file: &Path) -> u64 {
     let mut hasher = DefaultHasher::new();
-    for file in files {
-        match bytes(file) {
-            Ok(bytes) => bytes.hash(&mut hasher),
-            Err(error) => error.kind().hash(&mut hasher),
-        }
+    match bytes(file) {
+        Ok(bytes) => bytes.hash(&mut hasher),
+        Err(error) => error.kind().hash(&mut hasher),
     }
     hasher.finish()
 }
@@ -136,8 +153,7 @@ mod tests {
         let (first, other) = (folder.write("first", "1"), folder.write("other", "2"));
         let link = folder.0.join("link");
         symlink(&first, &link).unwrap();
-        let mut changes = Changes::new();
-        changes.follow(vec![link.clone()]).await;
+        let mut changes = Changes::of([link.clone()]);
         assert!(timeout(PATIENCE, changes.next()).await.is_err());
         folder.write("first", "1a");
         assert!(tells_once(&mut changes).await, "written");
@@ -156,8 +172,7 @@ mod tests {
     async fn a_file_that_is_being_written_is_left_alone_until_it_rests() {
         let folder = Folder::new("written");
         let file = folder.write("file", "0");
-        let mut changes = Changes::new();
-        changes.follow(vec![file]).await;
+        let mut changes = Changes::of([file]);
         for length in 1..10 {
             folder.write("file", &"1".repeat(length));
             assert!(!changes.look().await);
@@ -175,17 +190,18 @@ mod tests {
     async fn what_is_known_is_no_change_and_it_is_told_within_two_looks() {
         let folder = Folder::new("known");
         let file = folder.write("file", "0");
-        let mut changes = Changes::new();
-        changes.follow(vec![file.clone()]).await;
+        let mut changes = Changes::of([file.clone()]);
         folder.write("file", "1");
-        changes.note().await;
+        changes.note();
         assert!(timeout(PATIENCE, changes.next()).await.is_err());
         folder.write("file", "2");
         let start = Instant::now();
         changes.next().await;
         assert!(start.elapsed() <= 2 * LOOK_EVERY);
-        // No other files, no change.
-        changes.follow(vec![file]).await;
-        assert!(timeout(PATIENCE, changes.next()).await.is_err());
+        // No other files, no change; and of one that is new only what happens from then on.
+        let other = folder.write("other", "0");
+        folder.write("file", "3");
+        changes.follow(vec![other, file]);
+        assert!(tells_once(&mut changes).await);
     }
 }

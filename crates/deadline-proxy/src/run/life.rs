@@ -4,15 +4,15 @@
 //! all of it is exchanged at once. Listeners are known by their address: who stays keeps its sockets, who is told otherwise
 //! lets its connections go gently, and who goes drains. Does not know when to reload.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::announce::say;
+use super::changes::Changes;
 use super::door::Door;
 use super::fleet::{Fleet, Opening};
 use super::generation::{Current, Generation};
-use super::terms;
+use super::{files, terms};
 use crate::access::{AccessLog, Flush};
 use crate::admin::Board;
 use crate::check::check;
@@ -30,6 +30,7 @@ const NAMES_LIMIT: Duration = Duration::from_secs(2);
 /// A process that serves. `M` makes the services of a proxy, one for each worker.
 pub(super) struct Life<'a, S, M> {
     pub(super) args: &'a RunArgs,
+    pub(super) changes: Changes,
     pub(super) settings: Settings,
     pub(super) proxy: Proxy,
     pub(super) make: M,
@@ -73,7 +74,9 @@ where
     ///
     /// Why it cannot be used, a line for each reason; then everything is as it was.
     pub(super) async fn reload(&mut self) -> Result<u64, Vec<String>> {
+        self.changes.note();
         let settings = self.args.settings().map_err(|error| lines(&error))?;
+        self.changes.follow(files(self.args, &settings));
         self.fits(&settings)?;
         check(&settings).map_err(|errors| errors.iter().flat_map(|error| self.of_file(error)).collect::<Vec<_>>())?;
         let next = self.prepare(settings).map_err(|error| self.of_file(&error))?;
@@ -95,12 +98,6 @@ where
             tracing::warn!("inherited socket {socket} is listened on by no --listen");
         }
         self.open(bound).await
-    }
-
-    /// The files that all of this was read from.
-    pub(super) fn files(&self) -> Vec<PathBuf> {
-        let pems = self.proxy.pem_files().map(Path::to_owned);
-        self.args.config.iter().cloned().chain(pems).collect()
     }
 
     /// Where it can be reached, as URLs.

@@ -15,6 +15,7 @@ mod vigil;
 
 use std::future::pending;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::pin;
 
 use tokio::net::TcpListener;
@@ -48,13 +49,15 @@ use crate::{count, log};
 ///
 /// What keeps it from starting; nothing is half started.
 pub fn run(args: &RunArgs) -> Result<(), Error> {
+    let mut changes = Changes::of(args.config.clone());
     let settings = args.settings()?;
+    changes.follow(files(args, &settings));
     log::install();
     let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::Worker)?;
-    drive(runtime, serve_until_told(args, settings))
+    drive(runtime, serve_until_told(args, settings, changes))
 }
 
-async fn serve_until_told(args: &RunArgs, settings: Settings) -> Result<(), Error> {
+async fn serve_until_told(args: &RunArgs, settings: Settings, changes: Changes) -> Result<(), Error> {
     let (mut signals, readiness, notify) = (Signals::new()?, Readiness::starting(), Notify::from_env());
     // Counts from here on: what is made below looks its counts up once.
     let (board, wishes) = Board::new(readiness.clone());
@@ -75,6 +78,7 @@ async fn serve_until_told(args: &RunArgs, settings: Settings) -> Result<(), Erro
     let (doors, tending) = (Vec::new(), Tending::default());
     let mut life = Life {
         args,
+        changes,
         settings,
         proxy,
         make,
@@ -137,24 +141,27 @@ where
     S: Clone + Send + Sync + 'static,
     M: Fn(&Proxy) -> Generation<S>,
 {
-    let mut changes = Changes::new();
     loop {
-        changes.follow(life.files()).await;
         let wish = tokio::select! {
             told = signals.next() => match told {
                 Told::Stop => return,
                 Told::Reload => Wish::silent("SIGHUP"),
             },
-            () = changes.next() => Wish::silent("a file has changed"),
+            () = life.changes.next() => Wish::silent("a file has changed"),
             wish = wishes.next() => wish,
         };
-        changes.note().await;
         notify.reloading();
         let outcome = life.reload().await;
         tell(wish.reason(), &outcome);
         notify.ready(&life.status());
         wish.come_true(outcome);
     }
+}
+
+/// The files that all of this is read from, but for certificates of listeners, which are looked at by themselves.
+fn files(args: &RunArgs, settings: &Settings) -> Vec<PathBuf> {
+    let upstreams = settings.proxy.upstreams.iter();
+    args.config.iter().cloned().chain(upstreams.flat_map(|upstream| upstream.tls.files())).collect()
 }
 
 /// Says what came of a reload.

@@ -1,7 +1,6 @@
 //! The endpoints of an upstream, shared by all workers.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -121,11 +120,6 @@ impl Cluster {
     /// Whether what stands in its PEM files is what it uses.
     fn has_its_pems(&self) -> bool {
         self.pems == Pems::default() || Pems::read(&self.settings.tls).is_ok_and(|pems| pems == self.pems)
-    }
-
-    /// The files that it has read.
-    pub(crate) fn pem_files(&self) -> impl Iterator<Item = &Path> {
-        self.pems.paths()
     }
 
     /// What it was told.

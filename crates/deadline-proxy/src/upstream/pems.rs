@@ -32,11 +32,6 @@ impl Pems {
         };
         Ok(Self { ca, certificate })
     }
-
-    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
-        let (chain, key) = self.certificate.as_ref().map(|(chain, key)| (chain, key)).unzip();
-        [self.ca.as_ref(), chain, key].into_iter().flatten().map(|pem| pem.path.as_path())
-    }
 }
 
 /// A file, and what stands in it.

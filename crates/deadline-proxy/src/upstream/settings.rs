@@ -135,6 +135,14 @@ pub struct ClientTls {
     pub name: Option<String>,
 }
 
+impl ClientTls {
+    /// The files that it names.
+    pub(crate) fn files(&self) -> impl Iterator<Item = PathBuf> + use<'_> {
+        let (chain, key) = self.certificate.as_ref().map(|(chain, key)| (chain, key)).unzip();
+        [self.ca.as_ref(), chain, key].into_iter().flatten().cloned()
+    }
+}
+
 /// When an endpoint that fails is left out for a while.
 ///
 /// Failures are connections that cannot be had, that break off before a head, and answers 502, 503 and 504. A deadline

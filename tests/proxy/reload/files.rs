@@ -1,0 +1,87 @@
+//! What has it read its files again: a signal, and each way in which files are replaced.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use super::super::listeners::Authority;
+use super::{ANYWHERE, file, reloaded, reloads, said, saying};
+use crate::support::{Folder, Program, Proxy, curl, eventually};
+
+/// What says what, once it has been noticed.
+async fn becomes(proxy: &Proxy, times: f64, text: &str) {
+    reloaded(proxy, "applied", times).await;
+    assert_eq!(said(proxy, "/").await, text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_written_renamed_or_linked_is_noticed_and_sighup_waits_for_no_look() {
+    let (one, two) = (saying("one").await, saying("two").await);
+    let texts = [&one, &two].map(|upstream| file(&[ANYWHERE], &[("/", upstream.address)]));
+    let proxy = Proxy::configured(&texts[0]).await;
+    proxy.folder().write("proxy.toml", &texts[1]);
+    becomes(&proxy, 1.0, "two").await;
+    proxy.rewrite(&texts[0]);
+    becomes(&proxy, 2.0, "one").await;
+    // As Kubernetes exchanges what it mounts: a link to a link.
+    let (folder, at) = (proxy.folder(), |name: &str| proxy.folder().of(name));
+    fs::create_dir(folder.path().join("v1")).unwrap();
+    folder.write("v1/proxy.toml", &texts[1]);
+    symlink("v1", at("data")).unwrap();
+    symlink("data/proxy.toml", at("link")).unwrap();
+    fs::rename(at("link"), at("proxy.toml")).unwrap();
+    becomes(&proxy, 3.0, "two").await;
+    fs::create_dir(folder.path().join("v2")).unwrap();
+    folder.write("v2/proxy.toml", &texts[0]);
+    symlink("v2", at("data.next")).unwrap();
+    fs::rename(at("data.next"), at("data")).unwrap();
+    becomes(&proxy, 4.0, "one").await;
+
+    folder.write("v2/proxy.toml", &texts[1]);
+    proxy.program.signal("HUP").await;
+    becomes(&proxy, 5.0, "two").await;
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    assert_eq!((reloads(&proxy, "applied").await, reloads(&proxy, "refused").await), (5.0, 0.0));
+}
+
+/// Without a file SIGHUP has it read what there is: the log is opened anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_was_renamed_goes_on_in_a_new_file() {
+    let (upstream, folder) = (saying("ok").await, Folder::new());
+    let log = folder.of("access.log");
+    let proxy = Proxy::with(upstream.address, &["--access-log", "full", "--access-log-output", &log]).await;
+    let lines = |path: &str| fs::read_to_string(path).unwrap_or_default().lines().count();
+    said(&proxy, "/first").await;
+    eventually("a line", || lines(&log) == 1).await;
+    fs::rename(&log, folder.of("access.log.1")).unwrap();
+    said(&proxy, "/second").await;
+    eventually("a line", || lines(&folder.of("access.log.1")) == 2).await;
+    proxy.program.signal("HUP").await;
+    reloaded(&proxy, "applied", 1.0).await;
+    said(&proxy, "/third").await;
+    eventually("a line", || lines(&log) == 1).await;
+    assert_eq!(lines(&folder.of("access.log.1")), 2);
+    assert!(fs::read_to_string(&log).unwrap().contains("path=/third"));
+}
+
+/// A secret of an upstream is exchanged as a file is: nobody has to say so.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_authority_of_an_upstream_is_read_again_when_its_file_changes() {
+    let (folder, plain) = (Folder::new(), saying("ok").await);
+    let (good, strange) = (Authority::new(), Authority::new());
+    let issued = good.issue("localhost");
+    let (cert, key) = (folder.write("chain.pem", &issued.chain), folder.write("key.pem", &issued.key));
+    let tls = ["--listen-tls", ANYWHERE, "--tls-cert", &cert, "--tls-key", &key];
+    let secure = ["run", "--upstream", &format!("http://{}", plain.address), "--admin", ANYWHERE];
+    let mut upstream = Program::start("deadline-proxy", secure.iter().chain(&tls));
+    let line = upstream.line().await;
+    let port = line.split(' ').nth(1).and_then(|url| url.rsplit_once(':')).unwrap().1.to_owned();
+    let ca = folder.write("ca.pem", &strange.pem());
+    let text = format!(
+        "admin = \"{ANYWHERE}\"\n[[listener]]\naddress = \"{ANYWHERE}\"\n\
+         [upstream.a]\ntargets = [\"https://localhost:{port}\"]\ntls = {{ ca = \"{ca}\" }}\n"
+    );
+    let proxy = Proxy::configured(&text).await;
+    assert_eq!(curl(&[&proxy.url("/")]).await.status, 502);
+    folder.write("ca.pem", &good.pem());
+    becomes(&proxy, 1.0, "ok").await;
+}
