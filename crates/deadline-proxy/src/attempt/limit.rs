@@ -15,11 +15,18 @@ use std::time::Duration;
 use http::{Extensions, Request};
 use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
-use tower_deadline::{BoxError, Cause, Deadline, Exceeded, Journey, Origin, PropagateError, Stage, now};
+use tower_deadline::{BoxError, Cause, Deadline, Exceeded, Journey, Origin, Policy, PropagateError, Stage, now};
+
+use crate::upstream::Allotted;
+
+/// How long a silence has to be that says something, where nobody has set what is usual: as long as with connecting.
+const FAIR: Duration = Duration::from_secs(1);
 
 /// What one attempt is held to, beside the deadline of its request.
 #[derive(Debug)]
 pub(crate) struct Limit {
+    /// As it was set, whether or not the request has less left.
+    set: Option<Duration>,
     /// `None` where the request has less left.
     deadline: Option<Deadline>,
     /// What the policy sets aside is taken off what is told, and is no part of the limit: it is there for what we have
@@ -59,10 +66,11 @@ impl Limit {
     /// For an attempt of the request with these extensions, which begins now.
     pub(crate) fn new(limit: Option<Duration>, extensions: &Extensions) -> Self {
         let deadline = binding(limit, extensions);
-        Self { deadline, reserve: reserve(extensions), is_written: AtomicBool::new(false) }
+        Self { set: limit, deadline, reserve: reserve(extensions), is_written: AtomicBool::new(false) }
     }
 
     /// Has to be called when the request is about to be written, around whatever writes what is left: there may be less.
+    /// Returns what the endpoint is given.
     ///
     /// # Errors
     ///
@@ -71,16 +79,33 @@ impl Limit {
         &self,
         request: &mut Request<B>,
         write: impl FnOnce(&mut Request<B>) -> Result<(), PropagateError>,
-    ) -> Result<(), PropagateError> {
+    ) -> Result<Allotted, PropagateError> {
         let limit = self.deadline.filter(|limit| self.shorten(request.extensions_mut(), *limit));
         match (write(request), limit) {
             (Ok(()), _) => {
                 self.is_written.store(true, Ordering::Relaxed);
-                Ok(())
+                Ok(self.allotted(request.extensions()))
             }
             (Err(PropagateError::Exceeded(_)), Some(limit)) => Err(PropagateError::Inner(self.late(limit).into())),
             (Err(error), _) => Err(error),
         }
+    }
+
+    /// Silence is the endpoint's failure once the limit has passed, or what there is of the deadline.
+    ///
+    /// A client that asks for less than is usual here must not have an endpoint left out that is well. So fair is half
+    /// of what whoever runs this has set for it: half, because what comes from another hop has spent a part of the same.
+    fn allotted(&self, extensions: &Extensions) -> Allotted {
+        let policy = extensions.get().map(Journey::policy);
+        let until = self.deadline.map(Deadline::instant).or_else(|| {
+            // What is only observed stops nothing. Half of the reserve is taken off the wait.
+            let is_observed = policy.is_some_and(Policy::is_observed);
+            let deadline: Option<&Deadline> = extensions.get().filter(|_| !is_observed);
+            deadline.map(|deadline| deadline.reserve(self.reserve / 2).instant())
+        });
+        let usual = self.set.into_iter().chain(policy.and_then(Policy::timeout)).min();
+        let fair = usual.map_or(FAIR, |usual| usual / 2);
+        until.map_or_else(Allotted::default, |until| Allotted::until(until, fair))
     }
 
     /// Returns whether the limit is what is told.
@@ -141,7 +166,7 @@ mod tests {
     use super::*;
     use std::future::pending;
     use tokio::time::sleep;
-    use tower_deadline::{Mode, Policy};
+    use tower_deadline::Mode;
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -196,6 +221,36 @@ mod tests {
             let limit = Limit::new(Some(100 * MS), &within(50 * MS, mode));
             let held = tokio::time::timeout(1000 * MS, limit.hold(pending::<Result<(), BoxError>>())).await;
             assert_eq!(held.is_ok(), is_held, "{mode:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn half_of_what_is_usual_is_fair() {
+        let set = Policy::new().default_timeout(3000 * MS);
+        let observed = set.clone().mode(Mode::Observe);
+        let reserved = set.clone().reserve(100 * MS);
+        // The limit of a try, the policy, and what is left; until when it counts, and what is fair, in milliseconds.
+        let cases = [
+            (None, Policy::new(), Some(200), Some(200), 1000),
+            (None, Policy::new(), None, None, 0),
+            (None, set.clone(), Some(200), Some(200), 1500),
+            (None, reserved, Some(200), Some(150), 1500),
+            (None, observed.clone(), Some(200), None, 0),
+            (Some(80), observed, Some(200), Some(80), 40),
+            (Some(80), set.clone(), Some(200), Some(80), 40),
+            (Some(400), set.clone(), Some(200), Some(200), 200),
+            (Some(9000), set, Some(8000), Some(8000), 1500),
+        ];
+        for (limit, policy, left, until, fair) in cases {
+            let mut request = Request::new(());
+            request.extensions_mut().insert(Journey::new(policy.into(), true));
+            if let Some(left) = left {
+                request.extensions_mut().insert(Deadline::after(now(), left * MS));
+            }
+            let allotted = Limit::new(limit.map(|limit| limit * MS), request.extensions());
+            let allotted = allotted.tell(&mut request, |_| Ok(())).unwrap();
+            let expected = until.map(|until| Allotted::until(now() + until * MS, fair * MS)).unwrap_or_default();
+            assert_eq!(allotted, expected, "{limit:?} {left:?} {until:?}");
         }
     }
 

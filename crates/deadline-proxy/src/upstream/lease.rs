@@ -18,6 +18,7 @@ use super::endpoint::{Endpoint, Spoken};
 use super::form;
 use super::outgoing::{BodyFault, Fault, Outgoing};
 use super::pool::{Pool, Shared};
+use super::silence::{Allotted, Silence};
 
 /// How long a connection may go on sending a request whose answer is whole.
 const SETTLE_LIMIT: Duration = Duration::from_secs(30);
@@ -162,22 +163,31 @@ impl<B: Sent> Lease<B> {
     pub(super) async fn exchange<E>(
         &mut self,
         mut request: Request<B>,
-        before: &mut impl FnMut(&mut Request<B>) -> Result<(), E>,
+        before: &mut impl FnMut(&mut Request<B>) -> Result<Allotted, E>,
     ) -> Result<Response<Incoming>, Broken<B, E>> {
+        let cluster = self.pool.cluster();
         let Some(connection) = &mut self.connection else { return Err(Broken::Unsent(request, None)) };
         connection.address(&mut request);
-        before(&mut request).map_err(Broken::Before)?;
+        let allotted = before(&mut request).map_err(Broken::Before)?;
         self.is_dirty = true;
         let (mut head, body) = request.into_parts();
         let (body, fault) = Outgoing::new(body);
         // hyper wants none of ours, and whoever sends it again wants them all.
         let kept = head.method.is_idempotent().then(|| std::mem::take(&mut head.extensions));
         let request = Request::from_parts(head, body);
-        match connection {
-            Connection::Http1(one) => one.send.try_send_request(request).await,
-            Connection::Http2(one) => one.send.try_send_request(request).await,
-        }
-        .map_err(|error| Broken::of(error, &fault, kept))
+        let silence = |endpoint| Silence::of(cluster, endpoint, allotted, &fault);
+        let (answer, silence) = match connection {
+            Connection::Http1(Http1 { send, endpoint, .. }) => {
+                let silence = silence((endpoint, Spoken::Http1));
+                (send.try_send_request(request).await, silence)
+            }
+            Connection::Http2(Http2 { send, endpoint, .. }) => {
+                let silence = silence((endpoint, Spoken::Http2));
+                (send.try_send_request(request).await, silence)
+            }
+        };
+        silence.end();
+        answer.map_err(|error| Broken::of(error, &fault, kept))
     }
 
     /// The answer is whole: the connection can be had again.

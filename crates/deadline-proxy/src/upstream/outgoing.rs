@@ -1,4 +1,4 @@
-//! The body of a request, which tells how it failed.
+//! The body of a request, which tells how it failed, and when it was whole.
 //!
 //! hyper tells it for HTTP/1.1 alone: over HTTP/2 all that comes back of a body that failed is the reset of its stream,
 //! as if the endpoint had broken off.
@@ -7,14 +7,21 @@ use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use http_body::{Body, Frame, SizeHint};
+use tokio::time::Instant;
 use tower_deadline::BoxError;
 
-/// Why a body failed, once it has.
+/// How a body ended, once it has; `None` for one without frames.
 #[derive(Debug, Default)]
-pub(super) struct Fault(Option<Arc<OnceLock<BodyFault>>>);
+pub(super) struct Fault(Option<Arc<Ended>>);
+
+#[derive(Debug, Default)]
+struct Ended {
+    fault: OnceLock<BodyFault>,
+    whole: OnceLock<Instant>,
+}
 
 impl Fault {
     /// For this body; one without frames needs none.
@@ -23,7 +30,12 @@ impl Fault {
     }
 
     pub(super) fn found(&self) -> Option<BodyFault> {
-        self.0.as_ref()?.get().cloned()
+        self.0.as_ref()?.fault.get().cloned()
+    }
+
+    /// When all of it was taken, if that is so; one without frames was when it was `sent`.
+    pub(super) fn ended(&self, sent: Instant) -> Option<Instant> {
+        self.0.as_ref().map_or(Some(sent), |ended| ended.whole.get().copied())
     }
 }
 
@@ -70,14 +82,21 @@ where
     type Error = BodyFault;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, BodyFault>>> {
-        Pin::new(&mut self.inner).poll_frame(cx).map_err(|error| {
-            let fault = BodyFault(error.into().into());
-            if let Some(told) = &self.fault.0 {
-                // Only the first is why the request failed.
-                let _ = told.set(fault.clone());
-            }
-            fault
-        })
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        let Some(ended) = &self.fault.0 else {
+            return Poll::Ready(frame.map(|frame| frame.map_err(|error| BodyFault(error.into().into()))));
+        };
+        // Only the first of either counts.
+        if frame.is_none() || self.inner.is_end_stream() {
+            let _ = ended.whole.set(Instant::now());
+        }
+        Poll::Ready(frame.map(|frame| {
+            frame.map_err(|error| {
+                let fault = BodyFault(error.into().into());
+                let _ = ended.fault.set(fault.clone());
+                fault
+            })
+        }))
     }
 
     fn is_end_stream(&self) -> bool {

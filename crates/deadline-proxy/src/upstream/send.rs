@@ -12,6 +12,7 @@ use super::form::Need;
 use super::lease::{Broken, Lease, Sent};
 use super::pool::{Checkout, Grant, Pool};
 use super::settings::Settings;
+use super::silence::Allotted;
 use super::state::Tried;
 use crate::access::Record;
 use crate::look_alike;
@@ -29,7 +30,7 @@ impl<B: Sent> Pool<B> {
     ///
     /// `before` looks at the request at the last moment: a connection is there, and the request has the form that it
     /// needs (R2), and the fields of this upstream. It is called again for each attempt (R22), and what it refuses is
-    /// not sent, which costs no connection (R16). Waiting for a connection is stage `pool` of the [`Journey`] in the request's extensions, if
+    /// not sent, which costs no connection (R16). It says how long the endpoint is given, after which silence is its failure. Waiting for a connection is stage `pool` of the [`Journey`] in the request's extensions, if
     /// there is one, and making one is stage `connect`; both, and the time until the head comes, are noted in its
     /// [`Record`].
     ///
@@ -48,7 +49,7 @@ impl<B: Sent> Pool<B> {
         mut before: F,
     ) -> Result<Response<PooledBody<B>>, SendError<E>>
     where
-        F: FnMut(&mut Request<B>) -> Result<(), E>,
+        F: FnMut(&mut Request<B>) -> Result<Allotted, E>,
     {
         let Settings { name, http, fields, .. } = self.cluster().settings();
         let record = Record::of(request.extensions());

@@ -57,7 +57,8 @@ pub(crate) struct Upstream {
     pub(crate) resolve_every: Key<Limit>,
 
     /// When an address that fails is left out for a while. Failures are connections that cannot be had or break off
-    /// before an answer, and answers 502, 503 and 504.
+    /// before an answer, answers 502, 503 and 504, and silence: no answer by the limit of a try or the deadline, though
+    /// it had the request for half of what that limit or the policy's timeout is set to (for 1 s, where neither is).
     pub(crate) ejection: Key<Ejecting>,
 
     /// Asks each address for its health, by `GET`, and uses only those that answer with 2xx. Without this table, nobody

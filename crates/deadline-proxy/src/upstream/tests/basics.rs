@@ -56,7 +56,7 @@ async fn what_is_looked_at_last_is_looked_at_for_each_attempt() {
         let mut seen = 0;
         let answer = pool.send(get("/a"), |_| {
             seen += 1;
-            Ok::<_, Infallible>(())
+            Ok::<_, Infallible>(Allotted::default())
         });
         assert!(text(answer.await.unwrap()).await.contains("/a"));
         assert!((1..=2).contains(&seen));
@@ -193,7 +193,7 @@ async fn what_was_written_is_not_sent_again() {
     let mut seen = 0;
     let broken = pool.send(get("/"), |_| {
         seen += 1;
-        Ok::<_, Infallible>(())
+        Ok::<_, Infallible>(Allotted::default())
     });
     let error = broken.await.unwrap_err();
     assert!(matches!(error, SendError::Exchange { .. }));
@@ -232,7 +232,7 @@ async fn a_connection_that_closed_unseen_costs_an_attempt_and_no_answer() {
     let mut seen = 0;
     let answer = pool.send(get("/"), |_| {
         seen += 1;
-        Ok::<_, Infallible>(())
+        Ok::<_, Infallible>(Allotted::default())
     });
     assert_eq!(text(answer.await.unwrap()).await, "ok");
     assert_eq!((seen, peer.dials()), (2, 2));
@@ -250,7 +250,10 @@ async fn an_answer_that_is_whole_before_its_request_frees_the_connection_when_th
     let pool: super::super::Pool<BoxBody<Bytes, Infallible>> = super::super::Pool::new(cluster, 1);
     let (tell, end) = oneshot::channel();
     let body = BoxBody::new(Held { data: Some(Bytes::from_static(b"half")), end: Some(end) });
-    let answer = pool.send(Request::post("/").body(body).unwrap(), |_| Ok::<_, Infallible>(())).await.unwrap();
+    let answer = pool
+        .send(Request::post("/").body(body).unwrap(), |_| Ok::<_, Infallible>(Allotted::default()))
+        .await
+        .unwrap();
     assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "early");
     settle().await;
     assert_eq!(pool.state().counts(), (1, 0, 0, 0));
@@ -278,7 +281,7 @@ async fn an_upstream_has_fields_of_its_own_in_the_place_of_the_clients() {
             .iter()
             .filter(|(name, _)| *name == "authorization" || name.as_str().ends_with("key"));
         seen.extend(lines.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())));
-        Ok::<_, Infallible>(())
+        Ok::<_, Infallible>(Allotted::default())
     });
     answer.await.unwrap();
     seen.sort();

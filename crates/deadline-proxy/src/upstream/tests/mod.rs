@@ -7,6 +7,7 @@ mod endpoints;
 mod generations;
 mod http2;
 mod sockets;
+mod status;
 mod storm;
 
 use std::collections::VecDeque;
@@ -210,7 +211,7 @@ pub(super) async fn send(
     pool: &Pool,
     request: Request<Full<Bytes>>,
 ) -> Result<Response<PooledBody<Full<Bytes>>>, SendError<Infallible>> {
-    pool.send(request, |_| Ok(())).await
+    pool.send(request, |_| Ok(Allotted::default())).await
 }
 
 pub(super) async fn text(response: Response<PooledBody<Full<Bytes>>>) -> String {

@@ -50,7 +50,9 @@ async fn one(pool: Pool, what: u64, limit: Duration) {
     let request = if what % 3 == 0 { grpc("/") } else { get("/") };
     let answered = timeout(limit, async {
         let withhold = what % 11 == 0;
-        let sent = pool.send(request, |_| if withhold { Err(io::Error::other("withheld")) } else { Ok(()) }).await;
+        let sent = pool
+            .send(request, |_| if withhold { Err(io::Error::other("withheld")) } else { Ok(Allotted::default()) })
+            .await;
         let Ok(answer) = sent else { return };
         match what % 5 {
             0 => drop(answer),
