@@ -7,6 +7,7 @@ mod chains;
 mod connections;
 mod edge;
 mod effects;
+mod endpoints;
 mod expiry;
 mod explain;
 mod failing;
