@@ -97,7 +97,7 @@ fn what_cannot_be_is_told_and_the_next_goes_on_from_what_was() {
 
 #[tokio::test]
 async fn the_pools_of_a_worker_are_those_of_its_latest_service() {
-    let (before, pools) = (proxy(&settings(&["a", "b"])), Pools::new(1));
+    let (before, pools) = (proxy(&settings(&["b", "a"])), Pools::new(1));
     let old = before.service(&pools);
     let after = next(&before, &settings(&["b", "c"]));
     let service = after.service(&pools);

@@ -130,6 +130,19 @@ async fn an_endpoint_that_says_something_now_and_then_is_not_silent() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_comes_late_is_one_all_the_same() {
+    let settings = Settings { ejection: Ejection { failures: 1, ..Ejection::default() }, ..settings() };
+    let cluster = Cluster::scripted(settings, [Peer::echo(), Peer::echo()]);
+    let pool: Pool = super::super::Pool::new(cluster, 1);
+    for request in [get, get, grpc, grpc] {
+        let until = Instant::now().into_std();
+        let sent = pool.send(request("/"), |_| Ok::<_, Infallible>(Allotted::until(until, Duration::ZERO)));
+        assert!(sent.await.is_ok());
+    }
+    assert_eq!(well(&pool), 2);
+}
+
 /// A body of one part, and then after so long its end.
 struct Slow(Option<Bytes>, Pin<Box<tokio::time::Sleep>>);
 

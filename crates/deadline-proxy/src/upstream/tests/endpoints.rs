@@ -135,7 +135,10 @@ async fn an_endpoint_is_unhealthy_after_some_answers_and_healthy_again_after_som
     let pool = pool_of([status.peer(), Peer::echo()], |settings| settings.health = Some(HealthCheck::default()));
     let tending = tokio::spawn(Arc::clone(pool.cluster()).tend());
     let well = || pool.cluster().endpoints().iter().filter(|endpoint| endpoint.is_well()).count();
+    let is_told = |health| pool.cluster().statuses().iter().all(|status| status.health == health);
+    assert!(is_told(Health::Unknown), "nobody was asked yet");
     sleep(Duration::from_secs(1)).await;
+    assert!(is_told(Health::Healthy));
     // Asked at 0 s, 5 s, 10 s, …
     status.set(500);
     for expected in [2, 2, 1, 1] {

@@ -143,3 +143,22 @@ async fn one_tunnel_too_many_is_a_503_until_one_has_ended() {
     let mut last = opened(&mut edge).await;
     assert_open(&mut last).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn tunnels_that_are_open_count_where_the_settings_are_others() {
+    let mut edge = Edge::new(Settings { most: 1, ..websocket() });
+    let before = TunnelLayer::new(edge.settings.clone(), edge.tunnels.clone(), Answers::new()).unwrap();
+    edge.layer = Some(before.clone());
+    let mut open = opened(&mut edge).await;
+    let with = |most| Some(before.succeeded_by(Settings { most, ..websocket() }, Answers::new()).unwrap());
+    edge.layer = with(1);
+    let mut client = edge.connect();
+    client.write_all(ASKED.as_bytes()).await.unwrap();
+    assert_eq!(status(&head(&mut client).await), 503);
+    edge.layer = with(2);
+    let mut other = opened(&mut edge).await;
+    assert_open(&mut other).await;
+    assert_open(&mut open).await;
+    assert_eq!(edge.tunnels.len(), 2, "and are closed together");
+    assert!(before.succeeded_by(Settings { most: 0, ..websocket() }, Answers::new()).is_err());
+}
