@@ -2,8 +2,8 @@
 
 import time
 
-from scene import Row
-from wire import Ended
+from scripted.scene import Row
+from scripted.wire import Ended
 
 FIELDS = ["x-request-timeout", "grpc-timeout", "x-envoy-expected-rq-timeout-ms"]
 TAKES = 2

@@ -1,6 +1,6 @@
 """Fields that concern one connection, and what else of a message is for the proxy itself."""
 
-from scene import Row, asked, fine
+from scripted.scene import Row, asked, fine
 
 HOP_BY_HOP = ["keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te"]
 

@@ -1,6 +1,6 @@
 """Requests that two parties could read differently."""
 
-from scene import Row, asked
+from scripted.scene import Row, asked
 
 CHUNKS = "2\r\nhi\r\n0\r\n\r\n"
 

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from scene import Row
+from scripted.scene import Row
 
 SECONDS = 1.5
 

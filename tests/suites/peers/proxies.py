@@ -4,10 +4,8 @@ They have their defaults, but for what a row cannot do without: a tunnel, HTTP/2
 """
 
 import os
-import re
-import shutil
-import subprocess
-from typing import NamedTuple
+
+from scripted.program import Peer
 
 NGINX = """
 daemon off;
@@ -80,35 +78,6 @@ http:
 """
 
 NGHTTPX = "--frontend={host},{port};no-tls --backend={host},{upstream_port} --workers=1"
-
-
-class Peer(NamedTuple):
-    name: str
-    # A command line, with words of its own for what the configuration has too, and for where that is: {file}.
-    command: str
-    asked: str = ""
-    configuration: str = ""
-    environment: dict = {}
-
-    def program(self):
-        return shutil.which(self.command.split()[0])
-
-    def version(self):
-        """As it says itself."""
-        if not self.asked:
-            return ""
-        said = subprocess.run([self.program(), self.asked], capture_output=True, text=True, timeout=20)
-        found = re.search(r"\d+\.\d+(\.\d+)?", said.stdout + said.stderr)
-        return f" {found[0]}" if found else ""
-
-    def has_another_port(self):
-        """For HTTP/2 without TLS."""
-        told = self.command + self.configuration
-        return "{http2}" in told or "{port2}" in told
-
-    def words(self, values):
-        words = [word.format(**values) for word in self.command.split()]
-        return [self.program(), *words[1:]]
 
 
 PEERS = [

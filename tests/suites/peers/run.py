@@ -9,9 +9,7 @@ import contextlib
 import os
 import pathlib
 import re
-import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import deadlines
@@ -20,42 +18,15 @@ import framing
 import leaving
 import streams
 import tunnels
-from harness import Checks, Process, Proxy, free_port
+from harness import Checks, Proxy
 from proxies import PEERS, named_outside
-from scene import Scene
-from upstream import Upstream
-from wire import Ended
+from scripted.program import HOST, serves
+from scripted.scene import Scene
+from scripted.upstream import Upstream
 
 ROWS = fields.ROWS + framing.ROWS + tunnels.ROWS + streams.ROWS + leaving.ROWS + deadlines.ROWS
-HOST = "127.0.0.1"
 
 checks = Checks()
-
-
-def start(peer, folder, upstream):
-    """The program, and where it is."""
-    folder.mkdir(parents=True, exist_ok=True)
-    port, port2 = free_port(), free_port()
-    file = folder / "configuration.yml"
-    values = {"folder": folder, "file": file, "host": HOST, "port": port, "port2": port2, "upstream": upstream.address}
-    values |= {"listen": f"{HOST}:{port}", "http2": f"{HOST}:{port2}", "upstream_port": upstream.port}
-    file.write_text(peer.configuration.format(**values))
-    # What some write into a home goes there.
-    environment = {"HOME": folder, "PATH": "/usr/bin:/bin", "XDG_DATA_HOME": folder, "XDG_CONFIG_HOME": folder}
-    environment |= peer.environment
-    process = Process(*peer.words(values), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return process, Scene((HOST, port), (HOST, port2 if peer.has_another_port() else port), upstream)
-
-
-def serves(scene, seconds=20):
-    """Waits for it: some listen before they know of their upstream."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        with contextlib.suppress(OSError, Ended):
-            if scene.is_ready():
-                return True
-        time.sleep(0.1)
-    return False
 
 
 def others(running, folder, upstream):
@@ -64,7 +35,7 @@ def others(running, folder, upstream):
         if not peer.program():
             checks.skip(peer.name, "it is not on this machine")
             continue
-        process, scene = start(peer, folder / peer.name, upstream)
+        process, scene = peer.start(folder / peer.name, upstream)
         running.enter_context(process)
         if serves(scene):
             yield peer.name + peer.version(), scene

@@ -3,8 +3,8 @@
 import threading
 import time
 
-from scene import Row, fine
-from wire import Ended
+from scripted.scene import Row, fine
+from scripted.wire import Ended
 
 CHUNKED = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
 # For how long who could wait does.

@@ -5,9 +5,9 @@ import contextlib
 import hashlib
 import time
 
-from http2 import Http2
-from scene import Row
-from wire import PATIENCE
+from scripted.http2 import Http2
+from scripted.scene import Row
+from scripted.wire import PATIENCE
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 ASKS = f"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n"

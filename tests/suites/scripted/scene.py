@@ -2,8 +2,8 @@
 
 from typing import Callable, NamedTuple
 
-from upstream import Upstream
-from wire import Ended, Wire
+from scripted.upstream import Upstream
+from scripted.wire import Ended, Wire
 
 
 class Row(NamedTuple):

@@ -5,7 +5,7 @@ Covers one stream, fields that are sent as they are, and the status of an answer
 
 import struct
 
-from wire import Wire
+from scripted.wire import Wire
 
 DATA, HEADERS, RESET, SETTINGS, PING, GOAWAY = 0, 1, 3, 4, 6, 7
 END_STREAM, ACK, END_HEADERS, PADDED, PRIORITY = 1, 1, 4, 8, 32

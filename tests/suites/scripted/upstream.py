@@ -5,7 +5,7 @@ import itertools
 import socket
 import threading
 
-from wire import PATIENCE, Ended, Wire
+from scripted.wire import PATIENCE, Ended, Wire
 
 
 class Exchange:
