@@ -11,6 +11,7 @@ use crate::step::{Step, root};
 
 mod autobahn;
 mod clients;
+mod conformance;
 mod go_reverseproxy;
 mod grpcio;
 mod memory;
@@ -29,8 +30,15 @@ struct Suite {
     script: Script,
 }
 
-const SUITES: [Suite; 6] =
-    [go_reverseproxy::SUITE, autobahn::SUITE, grpcio::SUITE, clients::SUITE, memory::SUITE, peers::SUITE];
+const SUITES: [Suite; 7] = [
+    go_reverseproxy::SUITE,
+    autobahn::SUITE,
+    grpcio::SUITE,
+    clients::SUITE,
+    memory::SUITE,
+    peers::SUITE,
+    conformance::SUITE,
+];
 
 /// Of all suites.
 pub(crate) fn names() -> Vec<&'static str> {

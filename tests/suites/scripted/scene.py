@@ -18,11 +18,13 @@ class Scene(NamedTuple):
     # Where HTTP/2 is spoken without TLS; another where the proxy cannot speak both on one port.
     http2: tuple
     upstream: Upstream
+    # An upstream that speaks HTTP/2, where a suite has one.
+    two: object = None
 
-    def ask(self, play, fields="", request="GET", body="", folder=""):
-        """A client that has asked for this exchange."""
+    def ask(self, play, fields="", request="GET", body="", folder="", client=None):
+        """A client that has asked for this exchange; over a connection that is there already, if one is given."""
         exchange = self.upstream.script(play, folder)
-        client = Wire.to(self.address)
+        client = client or Wire.to(self.address)
         client.send(f"{request} {exchange.path} HTTP/1.1\r\nHost: a\r\n{fields}\r\n{body}")
         return client, exchange
 

@@ -16,6 +16,8 @@ class Exchange:
         self.head = None
         # How often it came.
         self.times = 0
+        # The connection that it came over.
+        self.wire = None
         # What the play leaves for the client's side to see.
         self.notes = {}
         self._arrived, self._played = threading.Event(), threading.Event()
@@ -27,7 +29,7 @@ class Exchange:
         return self._played.wait(seconds)
 
     def meet(self, head, wire):
-        self.head = head
+        self.head, self.wire = head, wire
         self.times += 1
         self._arrived.set()
         try:
@@ -62,3 +64,4 @@ class Upstream:
                 head = wire.head()
                 target = head.line.split(" ")[1]
                 self._exchanges[target[target.find("/", 8) if "://" in target else 0 :]].meet(head, wire)
+                wire.served += 1

@@ -6,6 +6,7 @@ seen.
 
 import contextlib
 import socket
+import struct
 from typing import NamedTuple
 
 PATIENCE = 4
@@ -35,6 +36,8 @@ class Wire:
 
     def __init__(self, connection):
         self.connection, self.got = connection, b""
+        # How many exchanges it has seen, for a side that counts them.
+        self.served = 0
         connection.settimeout(PATIENCE)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -99,6 +102,15 @@ class Wire:
             self.connection.settimeout(PATIENCE)
 
     def close(self):
+        self.connection.close()
+
+    def shut(self):
+        """Closes both ways, from any thread: also from under one that waits for a byte."""
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    def reset(self):
+        """Closes at once, with a RST in the place of a FIN."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
 
     def __enter__(self):
