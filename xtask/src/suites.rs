@@ -14,6 +14,7 @@ mod clients;
 mod conformance;
 mod go_reverseproxy;
 mod grpcio;
+mod latency;
 mod memory;
 mod peers;
 mod script;
@@ -30,7 +31,7 @@ struct Suite {
     script: Script,
 }
 
-const SUITES: [Suite; 7] = [
+const SUITES: [Suite; 8] = [
     go_reverseproxy::SUITE,
     autobahn::SUITE,
     grpcio::SUITE,
@@ -38,6 +39,7 @@ const SUITES: [Suite; 7] = [
     memory::SUITE,
     peers::SUITE,
     conformance::SUITE,
+    latency::SUITE,
 ];
 
 /// Of all suites.
