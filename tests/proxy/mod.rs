@@ -2,6 +2,7 @@
 
 mod access;
 mod attacks;
+mod bad_days;
 mod bodies;
 mod chains;
 mod connections;
