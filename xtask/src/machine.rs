@@ -1,8 +1,8 @@
 //! What a machine needs beside a Rust toolchain.
 //!
 //! Covers curl, the client that the tests drive the proxy with (it has to speak HTTP/2), valgrind, which counts
-//! instructions, and what the suites of others are written in. Installs them where that needs no question (root on
-//! Debian or Ubuntu), and else says which command does.
+//! instructions, systemd, which judges the units, and what the suites of others are written in. Installs them where that
+//! needs no question (root on Debian or Ubuntu), and else says which command does.
 
 use std::fs;
 use std::process::Command;
@@ -34,6 +34,8 @@ pub(crate) const JAVA: Tool = Tool { package: "default-jdk-headless", ..tool("ja
 pub(crate) const NGHTTPX: Tool = Tool { package: "nghttp2-proxy", ..tool("nghttpx", "HTTP/2") };
 pub(crate) const NGINX: Tool = Tool { package: "nginx-light", asked: "-v", ..tool("nginx", "keep-alive") };
 pub(crate) const NODE: Tool = Tool { package: "nodejs", ..tool("node", "fetch and http2") };
+/// What looks at the units in `deploy/`, and runs them.
+pub(crate) const SYSTEMD: Tool = Tool { package: "systemd", ..tool("systemd-analyze", "security and verify") };
 pub(crate) const PYTHON: Tool = tool("python3", "its library");
 /// What makes a folder with packages of Python's own.
 pub(crate) const PYTHON_VENV: Tool = Tool {
@@ -69,6 +71,13 @@ pub(crate) fn prepare(tool: &Tool) -> Outcome {
             tool.check()
         }
         Remedy::Tell(command) => Err(format!("{lacking}; install it with `{command}`, then try again")),
+    }
+}
+
+/// The same for a tool without which some tests are skipped: where it cannot be installed, that is said, and no more.
+pub(crate) fn prefer(tool: &Tool) {
+    if let Err(lacking) = prepare(tool) {
+        println!("{lacking}; what needs it is skipped");
     }
 }
 

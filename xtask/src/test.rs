@@ -12,6 +12,7 @@ const TEST: &str = "cargo test --workspace --all-features --no-fail-fast";
 
 pub(crate) fn run() -> Outcome {
     machine::prepare(&machine::CURL)?;
+    machine::prefer(&machine::SYSTEMD);
     Step::new(BUILD).run()?;
     for package in features::published()? {
         package.checks().iter().try_for_each(|check| Step::new(check).run())?;

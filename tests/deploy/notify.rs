@@ -1,0 +1,88 @@
+//! What the service manager hears.
+
+use std::time::Duration;
+
+use tokio::net::UnixDatagram;
+use tokio::time::timeout;
+
+use crate::support::{Folder, MS, Proxy, Upstream, curl, soon};
+
+/// The place of a service manager.
+struct Manager {
+    socket: UnixDatagram,
+    folder: Folder,
+}
+
+impl Manager {
+    fn new() -> Self {
+        let folder = Folder::new();
+        Self { socket: UnixDatagram::bind(folder.of("notify")).unwrap(), folder }
+    }
+
+    /// Runs a proxy that is to tell it, with more variables in its environment.
+    async fn runs(&self, upstream: &Upstream, more: &[(&str, &str)]) -> Proxy {
+        let text = format!(
+            "admin = \"127.0.0.1:0\"\n[[listener]]\naddress = \"127.0.0.1:0\"\n[upstream.a]\ntargets = [\"http://{}\"]\n",
+            upstream.address
+        );
+        let socket = self.folder.of("notify");
+        Proxy::configured_with(&text, &[&[("NOTIFY_SOCKET", socket.as_str())], more].concat()).await
+    }
+
+    /// The lines of the next message.
+    async fn hears(&self) -> Vec<String> {
+        let mut message = [0; 4_096];
+        let length = soon("a message to the manager", self.socket.recv(&mut message)).await.unwrap();
+        String::from_utf8_lossy(&message[..length]).lines().map(str::to_owned).collect()
+    }
+
+    /// Whether nothing comes for so long.
+    async fn hears_nothing_for(&self, time: Duration) -> bool {
+        timeout(time, self.socket.recv(&mut [0; 1])).await.is_err()
+    }
+}
+
+#[tokio::test]
+async fn it_hears_when_the_proxy_serves_that_it_lives_and_that_it_stops() {
+    let (manager, upstream) = (Manager::new(), Upstream::start().await);
+    let proxy = manager.runs(&upstream, &[("WATCHDOG_USEC", "400000")]).await;
+    assert_eq!(manager.hears().await, ["READY=1".to_owned(), format!("STATUS=serving on http://{}", proxy.address)]);
+    // Ready is when a request is answered, and not a moment before.
+    assert_eq!(curl(&[&proxy.url("/")]).await.status, 200);
+    for _ in 0..4 {
+        assert_eq!(manager.hears().await, ["WATCHDOG=1"]);
+    }
+    proxy.program.terminate().await;
+    let stopping = async {
+        loop {
+            let told = manager.hears().await;
+            if told != ["WATCHDOG=1"] {
+                return told;
+            }
+        }
+    };
+    assert_eq!(soon("the stop", stopping).await, ["STOPPING=1", "STATUS=draining"]);
+    let finished = proxy.program.finish().await;
+    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""));
+}
+
+#[tokio::test]
+async fn a_watchdog_that_is_for_another_process_hears_nothing() {
+    let (manager, upstream) = (Manager::new(), Upstream::start().await);
+    let _proxy = manager.runs(&upstream, &[("WATCHDOG_USEC", "100000"), ("WATCHDOG_PID", "1")]).await;
+    assert_eq!(manager.hears().await[0], "READY=1");
+    assert!(manager.hears_nothing_for(500 * MS).await);
+}
+
+#[tokio::test]
+async fn a_manager_that_is_not_there_is_told_of_once_and_keeps_nobody_waiting() {
+    let upstream = Upstream::start().await;
+    let Manager { socket, folder } = Manager::new();
+    drop(socket);
+    let proxy = Manager { socket: UnixDatagram::unbound().unwrap(), folder }.runs(&upstream, &[]).await;
+    assert_eq!(curl(&[&proxy.url("/")]).await.status, 200);
+    proxy.program.terminate().await;
+    let finished = proxy.program.finish().await;
+    assert_eq!(finished.code, Some(0));
+    assert_eq!(finished.stderr.matches("NOTIFY_SOCKET: the service manager cannot be told").count(), 1, "{finished:?}");
+}
