@@ -2,6 +2,7 @@
 
 mod container;
 mod notify;
+mod start;
 mod units;
 
 use std::path::{Path, PathBuf};

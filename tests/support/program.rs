@@ -98,6 +98,14 @@ impl Program {
         open.count()
     }
 
+    /// How many files and sockets it may have open.
+    pub(crate) fn descriptors_allowed(&self) -> u64 {
+        let limits = std::fs::read_to_string(self.proc("limits")).expect("Linux tells of its processes");
+        let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        number.unwrap_or_else(|| panic!("no number of files: {limits}"))
+    }
+
     /// A number that Linux tells of it.
     fn status(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(self.proc("status")).expect("Linux tells of its processes");

@@ -50,6 +50,15 @@ pub enum Error {
         /// The most.
         max: Duration,
     },
+    /// One of our own listeners has the address that another is to have.
+    OwnAddress {
+        /// Which.
+        address: SocketAddr,
+        /// What has it.
+        other: Address,
+    },
+    /// All that keeps it from starting.
+    Unready(Vec<Error>),
     /// Signals could not be listened to.
     Signals(io::Error),
 }
@@ -60,7 +69,9 @@ impl Error {
     pub fn is_of_input(&self) -> bool {
         match self {
             Self::Config(_) | Self::ListenTwice(_) | Self::Proxy(_) | Self::Limits(_) | Self::Upgrade(_) => true,
-            Self::TimeoutOverMax { .. } | Self::Sample => true,
+            Self::TimeoutOverMax { .. } | Self::Sample | Self::OwnAddress { .. } => true,
+            // Another start meets what is of input again, whatever else has become of the rest.
+            Self::Unready(errors) => errors.iter().any(Self::is_of_input),
             Self::Listen(error) => !matches!(error, listen::Error::Listen { .. } | listen::Error::Unusable { .. }),
             Self::Worker(_) | Self::Ended | Self::Bind { .. } | Self::Signals(_) | Self::Access(_) => false,
         }
@@ -97,6 +108,10 @@ impl fmt::Display for Error {
             Self::TimeoutOverMax { timeout, max } => {
                 write!(f, "--timeout ({timeout:?}) is longer than --max ({max:?}); lower the one or raise the other")
             }
+            Self::OwnAddress { address, other } => {
+                write!(f, "address in use: {address}, by our own {other}; give one of them another, or leave it out")
+            }
+            Self::Unready(errors) => f.write_str(&errors.iter().map(Self::to_string).collect::<Vec<_>>().join("\n")),
             Self::Signals(source) => write!(f, "cannot listen for signals: {source}"),
         }
     }
@@ -115,6 +130,8 @@ impl std::error::Error for Error {
             | Self::ListenTwice(_)
             | Self::Limits(_)
             | Self::Upgrade(_)
+            | Self::OwnAddress { .. }
+            | Self::Unready(_)
             | Self::Ended => None,
         }
     }

@@ -39,7 +39,16 @@ fn main() -> ExitCode {
 }
 
 fn serve(args: &RunArgs) -> ExitCode {
-    run(args).map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS)
+    match run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error @ Error::Unready(_)) => {
+            let file = args.config.as_ref().map(|file| file.display().to_string());
+            let whose = file.as_deref().unwrap_or("deadline-proxy");
+            error.to_string().lines().for_each(|line| anstream::eprintln!("{whose}: {line}"));
+            code(&error).into()
+        }
+        Err(error) => failed(&error),
+    }
 }
 
 fn look(args: &CheckArgs, out: &mut dyn Write) -> ExitCode {
@@ -96,8 +105,12 @@ fn failed(error: &Error) -> ExitCode {
             anstream::eprintln!("{error}");
             WRONG.into()
         }
-        _ => told(if error.is_of_input() { WRONG } else { FAILED }, error),
+        _ => told(code(error), error),
     }
+}
+
+fn code(error: &Error) -> u8 {
+    if error.is_of_input() { WRONG } else { FAILED }
 }
 
 fn told(code: u8, error: &dyn Display) -> ExitCode {

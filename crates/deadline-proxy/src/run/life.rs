@@ -5,13 +5,13 @@
 //! lets its connections go gently, and who goes drains. Does not know when to reload.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::announce::say;
 use super::changes::Changes;
 use super::door::Door;
 use super::fleet::{Fleet, Opening};
 use super::generation::{Current, Generation};
+use super::self_check::{self, open_all};
 use super::{files, terms};
 use crate::access::{AccessLog, Flush};
 use crate::admin::Board;
@@ -23,9 +23,6 @@ use crate::listen::{self, Bound, Entrance, Inherited};
 use crate::proxy::{Proxy, Tending};
 use crate::serve::Terms;
 use crate::settings::Settings;
-
-/// How long a start and a reload wait for the addresses of names. Whoever answers them does so in milliseconds, or is away.
-const NAMES_LIMIT: Duration = Duration::from_secs(2);
 
 /// A process that serves. `M` makes the services of a proxy, one for each worker.
 pub(super) struct Life<'a, S, M> {
@@ -80,7 +77,7 @@ where
         self.fits(&settings)?;
         check(&settings).map_err(|errors| errors.iter().flat_map(|error| self.of_file(error)).collect::<Vec<_>>())?;
         let next = self.prepare(settings).map_err(|error| self.of_file(&error))?;
-        ask_for_names(&next.proxy).await;
+        self_check::names(&next.proxy).await;
         self.take_on(next).await;
         Ok(self.number)
     }
@@ -91,7 +88,6 @@ where
     ///
     /// One of them cannot be listened on by a worker.
     pub(super) async fn begin(&mut self, bound: Vec<Bound>) -> Result<(), Error> {
-        ask_for_names(&self.proxy).await;
         self.tending.follow(&self.proxy);
         self.board.show(&self.settings, &self.proxy);
         for socket in self.inherited.unclaimed() {
@@ -150,10 +146,8 @@ where
         let follow = |door: &Door<S>| told(door).map(|told| door.entrance().succeeded_by(told)).transpose();
         let entrances = self.doors.iter().map(follow).collect::<Result<_, _>>().map_err(Error::Listen)?;
         let is_new = |told: &&listen::Settings| !self.doors.iter().any(|door| *door.address() == told.address);
-        let (workers, mut opened) = (settings.workers.get(), Vec::new());
-        for listener in settings.listeners.iter().filter(is_new) {
-            opened.push(Bound::bind(listener, workers, &mut self.inherited).map_err(Error::Listen)?);
-        }
+        let (new, taken) = (settings.listeners.iter().filter(is_new), self.doors.iter().map(Door::address));
+        let opened = open_all(new, settings.workers, &mut self.inherited, taken).map_err(Error::Unready)?;
         let access = match &self.access {
             Some(log) => log.succeeded_by(&settings.access),
             None => AccessLog::open(&settings.access).map(|log| log.map(|(log, flush)| (log, Some(flush)))),
@@ -220,13 +214,6 @@ where
     fn of_file(&self, error: &impl ToString) -> Vec<String> {
         let file = self.args.config.as_ref().map(|file| format!("{}: ", file.display())).unwrap_or_default();
         error.to_string().lines().map(|line| format!("{file}{line}")).collect()
-    }
-}
-
-/// Says which names nobody knows. They may be known later, and are asked for again then.
-async fn ask_for_names(proxy: &Proxy) {
-    for unresolved in proxy.resolve(NAMES_LIMIT).await {
-        tracing::warn!("{unresolved}");
     }
 }
 

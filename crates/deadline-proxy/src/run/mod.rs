@@ -5,20 +5,20 @@
 
 mod announce;
 mod changes;
+mod descriptors;
 mod door;
 mod fleet;
 mod generation;
 mod life;
 mod notify;
+mod self_check;
 mod signals;
 mod vigil;
 
 use std::future::pending;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::pin;
 
-use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tower_deadline::Answers;
 
@@ -28,14 +28,14 @@ use self::fleet::Fleet;
 use self::generation::{Current, Generation};
 use self::life::Life;
 use self::notify::Notify;
+use self::self_check::Start;
 use self::signals::{Signals, Told};
 use self::vigil::vigil;
-use crate::access::{AccessLog, Ending, Flush};
+use crate::access::Ending;
 use crate::admin::{self, Board, Readiness, Wish, Wishes};
 use crate::cli::RunArgs;
 use crate::error::Error;
 use crate::limits::Limits;
-use crate::listen::{Bound, Inherited};
 use crate::proxy::{Proxy, Tending};
 use crate::serve::{Terms, serve};
 use crate::settings::Settings;
@@ -53,6 +53,7 @@ pub fn run(args: &RunArgs) -> Result<(), Error> {
     let settings = args.settings()?;
     changes.follow(files(args, &settings));
     log::install();
+    descriptors::raise(settings.limits.connections);
     let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::Worker)?;
     drive(runtime, serve_until_told(args, settings, changes))
 }
@@ -61,9 +62,7 @@ async fn serve_until_told(args: &RunArgs, settings: Settings, changes: Changes) 
     let (mut signals, readiness, notify) = (Signals::new()?, Readiness::starting(), Notify::from_env());
     // Counts from here on: what is made below looks its counts up once.
     let (board, wishes) = Board::new(readiness.clone());
-    let Start { limits, access, flush, proxy, mut inherited } = Start::of(&settings)?;
-    let bound = bind_all(&settings, &mut inherited)?;
-    let admin = bind(settings.admin, "--admin").await?;
+    let Start { limits, access, flush, proxy, bound, admin, inherited } = Start::of(&settings).await?;
 
     let (watch, beats) = pulse(settings.workers);
     let endings: Vec<_> = beats.iter().map(|_| Ending::default()).collect();
@@ -100,6 +99,7 @@ async fn serve_until_told(args: &RunArgs, settings: Settings, changes: Changes) 
     tokio::spawn(serve(admin, admin::service(&life.board), Terms::default().uncounted(), pending()));
     tokio::spawn(admin::tend());
     tokio::spawn(vigil(watch, readiness.clone(), notify.clone()));
+    self_check::names(&life.proxy).await;
     readiness.serve();
     notify.ready(&life.status());
     let mut ended = pin!(workers.ended());
@@ -115,24 +115,6 @@ async fn serve_until_told(args: &RunArgs, settings: Settings, changes: Changes) 
         () = signals.stop() => {}
     }
     Ok(())
-}
-
-/// What is made of settings before anything is opened to clients.
-struct Start {
-    limits: Limits,
-    access: Option<AccessLog>,
-    flush: Option<Flush>,
-    proxy: Proxy,
-    inherited: Inherited,
-}
-
-impl Start {
-    fn of(settings: &Settings) -> Result<Self, Error> {
-        let limits = Limits::new(settings.limits.clone()).map_err(Error::Limits)?;
-        let (access, flush) = AccessLog::open(&settings.access).map_err(Error::Access)?.unzip();
-        let proxy = Proxy::new(&settings.proxy, &limits).map_err(Error::Proxy)?.access_log(access.clone());
-        Ok(Self { limits, access, flush, proxy, inherited: Inherited::take() })
-    }
 }
 
 /// Serves, and takes on another configuration when it is told to, until it is told to stop.
@@ -185,14 +167,4 @@ pub(crate) fn terms(settings: &Settings, limits: Limits, proxy: &Proxy, before: 
     };
     let terms = terms.signed_by(proxy.receives().clone()).drain_limit(settings.drain_limit);
     if settings.proxy.has_tunnels() { terms.with_tunnels() } else { terms }
-}
-
-fn bind_all(settings: &Settings, inherited: &mut Inherited) -> Result<Vec<Bound>, Error> {
-    let workers = settings.workers.get();
-    let bound = settings.listeners.iter().map(|listener| Bound::bind(listener, workers, inherited));
-    bound.collect::<Result<_, _>>().map_err(Error::Listen)
-}
-
-async fn bind(address: SocketAddr, argument: &'static str) -> Result<TcpListener, Error> {
-    TcpListener::bind(address).await.map_err(|source| Error::Bind { address, argument, source })
 }
