@@ -152,8 +152,7 @@ impl Proxy {
     + Sync
     + 'static
     + use<> {
-        let (answers, limits) = (self.answers.clone(), self.limits.settings());
-        let pools = pools.of(&self.clusters);
+        let (answers, limits, pools) = (self.answers.clone(), self.limits.settings(), pools.of(&self.clusters));
         // There is a pool for each upstream that a plan names.
         let upstream = |step: &Step| upstream(pools[step.upstream].clone(), step.limit);
         let way = |way: &Way| {
@@ -186,7 +185,6 @@ impl Proxy {
                 // Calls the upstreams of the chain, one after the other, and again where that is safe (R22, R38).
                 .service(Attempts::new(&way.plan, upstream))
         };
-        let ways = self.routes.iter().map(way).collect();
         ServiceBuilder::new()
             // Has a line for every answer, however it ends, and for every request that has none.
             .layer(self.access.clone())
@@ -197,8 +195,8 @@ impl Proxy {
             // Gives a request its id, and every answer too. What a stranger says of queue time does not count (R8).
             .layer(self.receive.clone())
             // What two parties could read differently is refused before anything is decided by its host or path (R35).
-            .layer(FramingLayer::new(self.answers.clone()))
-            .service(Router::new(Arc::clone(&self.table), ways, self.answers.clone()))
+            .layer(FramingLayer::new(answers.clone()))
+            .service(Router::new(Arc::clone(&self.table), self.routes.iter().map(way).collect(), answers.clone()))
     }
 
     /// Asks for every name of its upstreams that nobody has asked for yet, all at once, so that the first requests need
