@@ -134,3 +134,24 @@ async fn what_is_kept_is_tended_without_a_break_and_what_is_gone_no_more() {
     sleep(Duration::from_secs(20)).await;
     assert_eq!(asked_by_now().await, 0);
 }
+
+#[tokio::test]
+async fn what_is_gone_is_counted_no_more() {
+    let counted = |generations: &[&[&str]]| {
+        let told = crate::count::told(|| {
+            let (mut tending, mut before) = (Tending::default(), proxy(&settings(generations[0])));
+            for generation in generations {
+                before = next(&before, &settings(generation));
+                tending.follow(&before);
+            }
+        });
+        let name = "deadline_proxy_endpoints{upstream=\"";
+        let well = told.lines().filter(|line| line.contains("state=\"well\""));
+        let mut counts: Vec<_> = well.filter_map(|line| line.strip_prefix(name).map(str::to_owned)).collect();
+        counts.sort();
+        counts
+    };
+    let well = |name: &str, number: u32| format!("{name}\",state=\"well\"}} {number}");
+    assert_eq!(counted(&[&["a", "b"]]), [well("a", 1), well("b", 1)]);
+    assert_eq!(counted(&[&["a", "b"], &["b"]]), [well("a", 0), well("b", 1)]);
+}
