@@ -155,3 +155,21 @@ async fn an_answer_has_no_trailers_that_its_message_depends_on() {
         assert_eq!((reply.data.as_slice(), reply.end), (&b"hello"[..], End::Trailers(checksum())), "{misplaced}");
     }
 }
+
+// R30
+#[tokio::test]
+async fn a_trailer_that_connection_names_does_not_pass_in_either_direction() {
+    let named = format!("connection: close, X-Own\r\n{}", chunked("x-own: 1"));
+    let mut upstream = Telling::start().await;
+    let proxy = Proxy::to(upstream.server.address).await;
+    let mut client = Http1Client::connect(proxy.address).await;
+    client.send(&format!("POST / HTTP/1.1\r\nhost: shop.example\r\n{named}")).await;
+    assert_eq!(client.head().await.status(), 200);
+    assert_eq!(upstream.came().await.trailers, checksum());
+
+    let upstream = Upstream::answering(format!("HTTP/1.1 200 OK\r\n{named}")).await;
+    let proxy = Proxy::to(upstream.address).await;
+    let mut client = H2Client::connect(proxy.address).await;
+    let reply = client.get(Request::get(proxy.url("/")).body(()).unwrap()).await;
+    assert_eq!((reply.data.as_slice(), reply.end), (&b"hello"[..], End::Trailers(checksum())));
+}

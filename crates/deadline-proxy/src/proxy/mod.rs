@@ -30,7 +30,6 @@ use self::kept::Kept;
 pub use self::settings::Settings;
 use self::stall::StallLayer;
 pub use self::tending::Tending;
-use self::trailers::TrailersBody;
 use self::tunnel::Tunnels;
 use self::way::{Common, Way};
 use crate::access::{AccessLayer, AccessLog, Ending, admitted};
@@ -173,11 +172,11 @@ impl Proxy {
                 .layer(BodyRateLayer::new(limits.body_rate, answers.clone()))
                 // An upgrade that is allowed becomes a tunnel; its handshake is under the deadline (R17, R32).
                 .layer(way.tunnel.clone())
+                // Trailers say nothing of a connection, or that belongs before a body: each head is read before it is stripped.
+                .map_request(trailers::of_request)
                 // What concerns the client's connection does not reach the upstream, and the other way round.
                 .layer(way.hop_by_hop.clone())
-                // Nor do their trailers say what a message may only say before its body.
-                .map_request(|request: Request<_>| request.map(TrailersBody::new))
-                .map_response(|response: Response<_>| response.map(TrailersBody::new))
+                .map_response(trailers::of_response)
                 // Tells the upstream who asked, and by which hops; then gives the path the beginning that it knows.
                 .layer((self.forward.clone(), way.rewrite.clone()))
                 // An upstream that cannot be reached is a 502; what is no request for it is refused.

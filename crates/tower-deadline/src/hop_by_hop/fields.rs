@@ -110,6 +110,26 @@ pub fn strip_trailers(trailers: &mut HeaderMap) {
     }
 }
 
+/// The fields that `Connection` names in this head and that have to go from the trailers of the same message, too
+/// (R30; RFC 9110 §7.6.1). To be asked before the head is stripped. Those that [`strip_trailers`] removes anyway are not
+/// among them.
+///
+/// ```
+/// use http::HeaderMap;
+/// use tower_deadline::hop_by_hop::named_by_connection;
+///
+/// let mut head = HeaderMap::new();
+/// head.insert("connection", "keep-alive, x-checksum".parse()?);
+/// assert_eq!(named_by_connection(&head), ["x-checksum"]);
+/// # Ok::<(), http::header::InvalidHeaderValue>(())
+/// ```
+#[must_use]
+pub fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    // A head with more is refused.
+    let tokens = elements(headers, &CONNECTION).take(MAX_NOMINATED);
+    names(tokens).collect()
+}
+
 /// Whether a field concerns one connection only by its name, whether `Connection` names it or not (R30).
 ///
 /// ```
@@ -144,10 +164,14 @@ fn nominated(headers: &HeaderMap) -> Result<Vec<HeaderName>, Broken> {
             let shown = &token[..token.len().min(SHOWN)];
             return Err(Broken::Protected(String::from_utf8_lossy(shown).to_ascii_lowercase()));
         }
-        // What is no name can name nothing.
-        names.extend(HeaderName::from_bytes(token).ok().filter(|name| place(name).is_none()));
+        names.extend(self::names([token].into_iter()));
     }
     Ok(names)
+}
+
+/// Those that are not removed anyway. What is no name can name nothing.
+fn names<'a>(tokens: impl Iterator<Item = &'a [u8]>) -> impl Iterator<Item = HeaderName> {
+    tokens.filter_map(|token| HeaderName::from_bytes(token).ok()).filter(|name| place(name).is_none())
 }
 
 fn is_protected(token: &[u8]) -> bool {
@@ -279,6 +303,18 @@ mod tests {
         }
         strip_trailers(&mut trailers);
         assert_eq!(trailers, headers(&[("x-a", "1"), ("x-a", "2")]));
+    }
+
+    // R30
+    #[test]
+    fn what_connection_names_is_known_of_every_line_but_for_what_goes_anyway() {
+        let map = headers(&[("connection", "keep-alive, X-A,,"), ("connection", "b@d , x-b"), ("x-c", "1")]);
+        assert_eq!(named_by_connection(&map), ["x-a", "x-b"]);
+        assert!(named_by_connection(&headers(&[("x-a", "1")])).is_empty());
+        let many: Vec<_> = (0..40).map(|at| format!("x-{at}")).collect();
+        let mut map = headers(&[]);
+        map.append(CONNECTION, HeaderValue::from_str(&many.join(",")).unwrap());
+        assert_eq!(named_by_connection(&map).len(), MAX_NOMINATED);
     }
 
     #[test]

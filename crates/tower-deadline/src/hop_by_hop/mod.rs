@@ -7,7 +7,8 @@
 //! take off any more (R35). A `Content-Length` beside chunks goes with them (RFC 9112 §6.3). Does not write `Connection: TE` beside a `TE` that it keeps, which
 //! an HTTP/1.1 connection wants: the version of what leaves is not known here.
 //!
-//! Does not look into bodies: whoever serves and reads their trailers calls [`strip_trailers`].
+//! Does not look into bodies: whoever serves and reads their trailers calls [`strip_trailers`], and takes out what
+//! [`named_by_connection`] said of the head.
 //!
 //! A request to upgrade is stripped of the wish or refused, unless the protocol is allowed (R32): then exactly that wish
 //! leaves, and a 101 passes only if it agrees to it. Does not carry tunnels: whoever serves joins the two connections.
@@ -72,6 +73,6 @@ mod service;
 mod tests;
 mod upgrade;
 
-pub use self::fields::{is_connection_level, strip_trailers};
+pub use self::fields::{is_connection_level, named_by_connection, strip_trailers};
 pub use self::service::{HopByHop, HopByHopFuture, HopByHopLayer};
 pub use self::upgrade::{Protocol, ProtocolError, UpgradePolicy};
