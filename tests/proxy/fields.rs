@@ -96,6 +96,21 @@ async fn only_trailers_is_left_of_te_also_when_it_is_nominated() {
 }
 
 #[tokio::test]
+async fn a_request_goes_by_no_more_hops_than_it_may() {
+    let mut upstream = Upstream::start().await;
+    let proxy = Proxy::to(upstream.address).await;
+    let url = proxy.url("/");
+    for (method, status) in [("OPTIONS", 204), ("TRACE", 501)] {
+        let answer = curl(&["-X", method, "-H", "Max-Forwards: 0", &url]).await;
+        assert_eq!((answer.exit, answer.status), (Some(0), status), "{method}");
+        let answer = curl(&["-X", method, "-H", "Max-Forwards: 3", &url]).await;
+        assert_eq!((answer.exit, answer.status), (Some(0), 200), "{method}");
+        // The first that came: the one before went no further.
+        assert_eq!(upstream.request().await.headers["max-forwards"], "2", "{method}");
+    }
+}
+
+#[tokio::test]
 async fn no_field_of_the_upstreams_connection_reaches_the_client() {
     let upstream = Upstream::answering(
         "HTTP/1.1 200 OK\r\nconnection: x-private, close\r\nx-private: 1\r\nkeep-alive: timeout=5\r\n\

@@ -13,7 +13,7 @@ use super::fields::Arrival;
 use super::receive::Received;
 use super::stamp::Wanted;
 use super::via::{NoToken, Via};
-use super::{Fields, Settings, request_id};
+use super::{Fields, Settings, hops, request_id};
 use crate::count::{self, Refusal};
 use crate::limits::Answered;
 
@@ -48,6 +48,7 @@ impl Shared {
         let arrival = Arrival::of(request, believed);
         arrival.tell(request.headers_mut(), self.fields);
         self.via.append(request.headers_mut(), version);
+        hops::count(request);
         if self.has_stamps {
             let wanted = Wanted::of(request, believed);
             request.extensions_mut().insert(wanted);
@@ -95,7 +96,8 @@ where
     }
 
     fn call(&mut self, mut request: Request<RB>) -> Self::Future {
-        if let Some(answer) = self.shared.refusal(&request) {
+        let shared = &self.shared;
+        if let Some(answer) = shared.refusal(&request).or_else(|| hops::last(&request, &shared.answers)) {
             return Answered::with(answer);
         }
         self.shared.write(&mut request);

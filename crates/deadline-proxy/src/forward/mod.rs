@@ -1,9 +1,9 @@
 //! What a proxy says about a request that it passes on: who asked, over what, by which hops, under which name.
 //!
 //! Covers `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and `Forwarded` (RFC 7239), `Via` in both directions (RFC 9110
-//! §7.6.3) with an end to loops, `X-Request-Id`, and `X-Request-Start`. Does not translate what a trusted peer said in
-//! one of the first two into the other, passes `X-Real-IP` of a trusted peer on but writes none, and knows no proxy
-//! two hops away: whoever is trusted answers for what it says of those before it.
+//! §7.6.3) with an end to loops, the count of `Max-Forwards`, `X-Request-Id`, and `X-Request-Start`. Does not translate
+//! what a trusted peer said in one of the first two into the other, passes `X-Real-IP` of a trusted peer on but writes
+//! none, and knows no proxy two hops away: whoever is trusted answers for what it says of those before it.
 //!
 //! # Who is believed
 //!
@@ -39,6 +39,7 @@
 
 mod edge;
 mod fields;
+mod hops;
 mod layer;
 mod node;
 mod receive;
