@@ -45,8 +45,8 @@ pub(crate) fn end_of_stream(code: Code, message: &str) -> Vec<u8> {
     EndOfStream { error: Error::new(code, message), metadata: Map::new() }.seal()
 }
 
-/// The last envelope of a stream that the deadline ends, with the field that no head can take any more.
-pub(crate) fn end_at_deadline(exceeded: &Exceeded) -> Vec<u8> {
+/// The last envelope of a stream that is stopped, with the field that no head can take any more.
+pub(crate) fn end_early(exceeded: &Exceeded) -> Vec<u8> {
     let trail = Trail::of(exceeded, None).to_string();
     let metadata = Map::from_iter([(DEADLINE_EXCEEDED.to_string(), Value::from(vec![trail]))]);
     let (_, message) = answer::words(exceeded);

@@ -44,7 +44,7 @@ impl Asking {
         let after = self.length(&head);
         let is_open = after.is_none() && head.body().size_hint().upper().is_none();
         // Without a deadline there is nothing to tell.
-        let status = custody.inherited().map(|_| Status::of(head.headers(), self.is_http2, is_open));
+        let status = custody.inherited().map(|_| Status::in_version(head.headers(), self.is_http2, is_open));
         let ends = Ends { status: status.unwrap_or_default(), after };
         head.map(|inner| wrap(EnforcedBody::kept(inner, custody, ends)))
     }
@@ -59,6 +59,6 @@ impl Asking {
     }
 }
 
-fn content_length(headers: &HeaderMap) -> Option<u64> {
+pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

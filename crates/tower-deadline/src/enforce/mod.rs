@@ -68,3 +68,4 @@ pub(crate) use self::custody::Custody;
 pub use self::future::EnforceFuture;
 pub(crate) use self::placed::Placed;
 pub use self::service::{Enforce, EnforceLayer};
+pub use self::status::Status;

@@ -1,21 +1,45 @@
-//! What a client is told when the deadline passes within a response body.
+//! What a client is told when a request is stopped within its response body.
 //!
 //! Covers the four ways: the trailers of gRPC, the last frame of gRPC-Web, the last envelope of Connect, or an error,
-//! which breaks the message off (R13, R36). Does not watch the clock.
+//! which breaks the message off (R13, R36). Does not watch the clock, nor whatever else stops a request.
 
 use bytes::{Buf, Bytes};
 use http::header::CONTENT_ENCODING;
-use http::{HeaderMap, HeaderValue};
-use http_body::Frame;
+use http::{HeaderMap, HeaderValue, Response, Version};
+use http_body::{Body, Frame};
 use http_deadline::Exceeded;
 use http_deadline::dialect::Call;
 
+use super::deliver::content_length;
 use crate::envelope::{self, Envelopes};
 use crate::{BodyError, connect, grpc};
 
-/// How a response tells, after its head, that the deadline has passed.
+/// How a response tells, after its head, that its request was stopped. For whoever stops one for another reason than its
+/// deadline; at the deadline [`EnforcedBody`](super::EnforcedBody) does.
+///
+/// It has to see all data of the body, to know where a message ends.
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::{Response, Version};
+/// use http_body_util::Full;
+/// use std::time::Duration;
+/// use tower_deadline::enforce::Status;
+/// use tower_deadline::{Cause, Deadline, Exceeded, Stage, now};
+///
+/// let response = Response::builder().header("content-type", "application/grpc").body(Full::<Bytes>::default())?;
+/// let status = Status::of(&response, Version::HTTP_2);
+/// let deadline = Deadline::after(now(), Duration::from_secs(3));
+/// let last = status.tell::<Bytes>(Exceeded::new(deadline, Stage::ResponseBody, Cause::Shutdown, now()));
+/// let trailers = last.and_then(Result::ok).and_then(|last| last.into_trailers().ok());
+/// assert_eq!(trailers.map(|trailers| trailers["grpc-status"].clone()).unwrap(), "14");
+/// # Ok::<_, http::Error>(())
+/// ```
 #[derive(Debug, Default)]
-pub(super) enum Status {
+pub struct Status(Way);
+
+#[derive(Debug, Default)]
+enum Way {
     /// By breaking off.
     #[default]
     Abort,
@@ -26,7 +50,7 @@ pub(super) enum Status {
 }
 
 #[derive(Debug)]
-pub(super) struct InBody {
+struct InBody {
     envelopes: Envelopes,
     protocol: Protocol,
 }
@@ -39,39 +63,49 @@ enum Protocol {
 }
 
 impl Status {
-    /// Of the response with these headers, whose kind decides and not that of the request. In the body there is room
-    /// only where its length `is_open`, and it is read only where it is not compressed as a whole.
-    pub(super) fn of(response: &HeaderMap, is_http2: bool, is_open: bool) -> Self {
+    /// Of this response, whose kind decides and not that of the request, to a request of this version.
+    #[must_use]
+    pub fn of<B: Body>(response: &Response<B>, version: Version) -> Self {
+        let told = content_length(response.headers()).is_some();
+        let is_open = !told && response.body().size_hint().upper().is_none();
+        Self::in_version(response.headers(), version >= Version::HTTP_2, is_open)
+    }
+
+    /// Of the response with these headers. In the body there is room only where its length `is_open`, and it is read
+    /// only where it is not compressed as a whole.
+    pub(super) fn in_version(response: &HeaderMap, is_http2: bool, is_open: bool) -> Self {
         if !is_http2 && !is_open {
-            return Self::Abort;
+            return Self::default();
         }
         let protocol = match Call::of(response) {
-            Call::Grpc if is_http2 => return Self::Trailers,
+            Call::Grpc if is_http2 => return Self(Way::Trailers),
             Call::GrpcWeb(_) => Protocol::GrpcWeb,
             Call::GrpcWebText(_) => Protocol::GrpcWebText,
             Call::ConnectStream(_) => Protocol::Connect,
-            _ => return Self::Abort,
+            _ => return Self::default(),
         };
         match is_open && is_plain(response) {
-            true => Self::InBody(Box::new(InBody { envelopes: protocol.envelopes(), protocol })),
-            false => Self::Abort,
+            true => Self(Way::InBody(Box::new(InBody { envelopes: protocol.envelopes(), protocol }))),
+            false => Self::default(),
         }
     }
 
     /// These data pass.
     #[inline]
-    pub(super) fn pass(&mut self, data: &impl Buf) {
-        if let Self::InBody(body) = self {
+    pub fn pass(&mut self, data: &impl Buf) {
+        if let Way::InBody(body) = &mut self.0 {
             body.envelopes.pass(data);
         }
     }
 
-    /// The last frame, or none where the client has been told another status already.
-    pub(super) fn tell<D: From<Bytes>>(&self, exceeded: Exceeded) -> Option<Result<Frame<D>, BodyError>> {
-        match self {
-            Self::Trailers => Some(Ok(Frame::trailers(grpc::trailers(&exceeded)))),
-            Self::InBody(body) if body.envelopes.is_at_end() => None,
-            Self::InBody(body) if body.envelopes.is_between() => {
+    /// The last frame, after which the body ends: data, trailers, or an error that breaks it off, over HTTP/2 by a
+    /// reset with `CANCEL` (feature `http2`). `None` where the client has been told another status already.
+    #[must_use]
+    pub fn tell<D: From<Bytes>>(&self, exceeded: Exceeded) -> Option<Result<Frame<D>, BodyError>> {
+        match &self.0 {
+            Way::Trailers => Some(Ok(Frame::trailers(grpc::trailers(&exceeded)))),
+            Way::InBody(body) if body.envelopes.is_at_end() => None,
+            Way::InBody(body) if body.envelopes.is_between() => {
                 let last = Bytes::from(body.protocol.last(&exceeded));
                 Some(Ok(Frame::data(last.into())))
             }
@@ -93,7 +127,7 @@ impl Protocol {
         match self {
             Self::GrpcWeb => grpc::trailers_frame(exceeded),
             Self::GrpcWebText => envelope::in_base64(&grpc::trailers_frame(exceeded)),
-            Self::Connect => connect::end_at_deadline(exceeded),
+            Self::Connect => connect::end_early(exceeded),
         }
     }
 }
