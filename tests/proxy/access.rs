@@ -141,8 +141,8 @@ async fn what_a_drain_does_not_wait_for_was_left_by_nobody() {
     proxy.program.finish().await;
     let mut told = lines(&path);
     told.sort_by_key(|line| line["path"].to_string());
-    assert_told(&told[0], &json!({ "status": null, "ended": "unanswered", "stage": "upstream", "cause": "shutdown" }));
-    assert_told(&told[1], &json!({ "status": 200, "ended": "dropped", "cause": "shutdown", "sent": 10 }));
+    assert_told(&told[0], &json!({ "status": 503, "ended": "complete", "stage": "upstream", "cause": "shutdown" }));
+    assert_told(&told[1], &json!({ "status": 200, "ended": "stopped", "cause": "shutdown", "sent": 10 }));
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod bad_days;
 mod bodies;
 mod chains;
 mod connections;
+mod draining;
 mod edge;
 mod effects;
 mod endpoints;

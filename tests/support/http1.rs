@@ -18,6 +18,17 @@ impl Http1Client {
         Self { stream, buffer: Vec::new() }
     }
 
+    /// On a connection that is there.
+    pub(crate) fn of(stream: TcpStream) -> Self {
+        Self { stream, buffer: Vec::new() }
+    }
+
+    /// Sends a request without a body; whether somebody took it.
+    pub(crate) async fn try_get(&mut self, path: &str) -> bool {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: shop.example\r\n\r\n");
+        soon("a write", self.stream.write_all(request.as_bytes())).await.is_ok()
+    }
+
     pub(crate) async fn send(&mut self, text: &str) {
         soon("a write", self.stream.write_all(text.as_bytes())).await.expect("the connection is open");
     }

@@ -22,6 +22,13 @@ pub(crate) fn binary(name: &str) -> PathBuf {
     found.unwrap_or_else(|| panic!("no program {name} in {}; run `cargo xtask test`", profile.display()))
 }
 
+/// Sends this process the signal of this name.
+pub(crate) async fn signal(process: u32, name: &str) {
+    // The shell's own word: not every machine has a program for it.
+    let sent = Command::new("sh").args(["-c", &format!("kill -{name} {process}")]).status().await;
+    assert!(sent.expect("a shell can be run").success());
+}
+
 /// A program that runs. It is killed when this is dropped.
 pub(crate) struct Program {
     name: String,
@@ -115,8 +122,7 @@ impl Program {
     }
 
     fn proc(&self, what: &str) -> String {
-        let id = self.child.id().expect("the program runs");
-        format!("/proc/{id}/{what}")
+        format!("/proc/{}/{what}", self.id())
     }
 
     /// Sends it SIGTERM.
@@ -126,10 +132,12 @@ impl Program {
 
     /// Sends it the signal of this name.
     pub(crate) async fn signal(&self, name: &str) {
-        let id = self.child.id().expect("the program runs");
-        // The shell's own word: not every machine has a program for it.
-        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {id}")]).status().await;
-        assert!(sent.expect("a shell can be run").success());
+        signal(self.id(), name).await;
+    }
+
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("the program runs")
     }
 
     /// Waits for its end.

@@ -51,5 +51,6 @@ pub mod run;
 mod secret;
 pub mod serve;
 pub mod settings;
+pub mod shutdown;
 pub mod upstream;
 pub mod worker;

@@ -10,23 +10,27 @@ use pin_project::{pin_project, pinned_drop};
 use tower::{Layer, Service};
 
 use super::open::Open;
-use super::writer::Ending;
 use super::{AccessLog, ReceivedBody, SentBody};
+use crate::shutdown::Shutdown;
 
 /// Applies [`Access`]; see the [module](super).
 #[derive(Clone, Debug, Default)]
-pub struct AccessLayer(Option<AccessLog>);
+pub struct AccessLayer {
+    log: Option<AccessLog>,
+    shutdown: Shutdown,
+}
 
 impl AccessLayer {
     /// Writes there; nowhere, and pays nothing, where that is `None`.
     #[must_use]
     pub fn new(log: Option<AccessLog>) -> Self {
-        Self(log)
+        Self { log, shutdown: Shutdown::new() }
     }
 
-    /// The same, for a worker that ends when this says so.
-    pub(crate) fn of_worker(&self, ends: &Ending) -> Self {
-        Self(self.0.as_ref().map(|log| log.of_worker(ends)))
+    /// Once this has begun, no client leaves: whatever is dropped is dropped because the process ends.
+    #[must_use]
+    pub fn until(self, shutdown: Shutdown) -> Self {
+        Self { shutdown, ..self }
     }
 }
 
@@ -34,7 +38,7 @@ impl<S> Layer<S> for AccessLayer {
     type Service = Access<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Access { inner, log: self.0.clone() }
+        Access { inner, layer: self.clone() }
     }
 }
 
@@ -42,7 +46,7 @@ impl<S> Layer<S> for AccessLayer {
 #[derive(Clone, Debug)]
 pub struct Access<S> {
     inner: S,
-    log: Option<AccessLog>,
+    layer: AccessLayer,
 }
 
 impl<S, RB, B> Service<Request<RB>> for Access<S>
@@ -60,7 +64,8 @@ where
     }
 
     fn call(&mut self, mut request: Request<RB>) -> Self::Future {
-        let open = self.log.as_ref().map(|log| Box::new(Open::new(log, &request)));
+        let AccessLayer { log, shutdown } = &self.layer;
+        let open = log.as_ref().map(|log| Box::new(Open::new(log, shutdown, &request)));
         let record = open.as_ref().map(|open| open.record.clone());
         if let Some(record) = &record {
             request.extensions_mut().insert(record.clone());

@@ -62,5 +62,4 @@ pub use self::layer::{Access, AccessFuture, AccessLayer};
 pub use self::record::{Record, Spending};
 pub(crate) use self::routed::{admitted, routed};
 pub use self::settings::{Format, Output, SAMPLE, Settings, What};
-pub(crate) use self::writer::Ending;
 pub use self::writer::{AccessLog, Flush};

@@ -15,6 +15,7 @@ use super::form::{Line, Value};
 use super::head::Head;
 use super::record::Notes;
 use super::{AccessLog, Record};
+use crate::shutdown::Shutdown;
 
 /// nginx's number for a client that has left before it had an answer, which nobody was sent.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -23,6 +24,7 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 #[derive(Debug)]
 pub(super) struct Open {
     log: AccessLog,
+    shutdown: Shutdown,
     pub(super) record: Record,
     head: Head,
     arrived: Instant,
@@ -44,10 +46,11 @@ enum Stop {
 
 impl Open {
     /// From now on.
-    pub(super) fn new<B>(log: &AccessLog, request: &Request<B>) -> Self {
+    pub(super) fn new<B>(log: &AccessLog, shutdown: &Shutdown, request: &Request<B>) -> Self {
         let record = Record::default();
         Self {
             log: log.clone(),
+            shutdown: shutdown.clone(),
             record,
             head: Head::of(request),
             arrived: now(),
@@ -78,9 +81,9 @@ impl Open {
 
     /// Its source has come to its end: to all of it, unless a status in the words of a protocol stands for the rest.
     pub(super) fn ended(self) {
-        let cause = self.record.notes().journey.as_ref().and_then(|journey| journey.cause());
-        match cause.filter(|_| self.stopped.is_none()) {
-            Some(cause) => self.left(End::Stopped, Stage::ResponseBody, cause),
+        let stop = self.record.notes().stop().filter(|_| self.stopped.is_none());
+        match stop {
+            Some((stage, cause)) => self.left(End::Stopped, stage.unwrap_or(Stage::ResponseBody), cause),
             None => self.close(End::Complete),
         }
     }
@@ -103,10 +106,10 @@ impl Open {
     pub(super) fn abandoned(self, rest: impl FnOnce()) {
         let (stage, is_panic) = (self.record.stage(), std::thread::panicking());
         rest();
-        let cause = self.record.notes().journey.as_ref().and_then(|journey| journey.cause());
+        let cause = self.record.notes().stop().map(|(_, cause)| cause);
         let end = if self.status.is_some() { End::Dropped } else { End::Unanswered };
         // Who is told to go has not left.
-        let gone = if self.log.ends() { Cause::Shutdown } else { Cause::ClientGone };
+        let gone = if self.shutdown.has_begun() { Cause::Shutdown } else { Cause::ClientGone };
         match cause.filter(|cause| *cause != Cause::ClientGone) {
             Some(cause) => self.left(end, stage, cause),
             // A panic is no cause of the client's.
@@ -159,7 +162,10 @@ impl Open {
         let text = |key, text: &dyn fmt::Display| (key, Value::text(text));
         // One that was refused as it came was never admitted.
         let told = match &self.stopped {
-            Some(Stop::Told(exceeded)) => Some((exceeded.budget(), exceeded.origin())),
+            // Another cause tells nothing of a deadline, where none was granted.
+            Some(Stop::Told(exceeded)) if exceeded.cause() == Cause::Deadline => {
+                Some((exceeded.budget(), exceeded.origin()))
+            }
             _ => None,
         };
         let granted = notes.deadline.map(|deadline| (deadline.budget(), deadline.origin())).or(told);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::{Extensions, HeaderValue};
-use tower_deadline::{Deadline, Journey, PolicyName, Stage, now};
+use tower_deadline::{Cause, Deadline, Journey, PolicyName, Stage, now};
 
 use super::form::{Line, Value};
 use super::spent::Spent;
@@ -26,6 +26,8 @@ pub(super) struct Notes {
     pub(super) deadline: Option<Deadline>,
     /// Has the cause, once the request is stopped.
     pub(super) journey: Option<Journey>,
+    /// Where and why it was stopped, where no journey knows.
+    pub(super) stopped: Option<(Stage, Cause)>,
     pub(super) upstream: Option<String>,
     pub(super) attempts: u32,
     /// Which upstreams of a chain were passed by, and why.
@@ -98,9 +100,19 @@ impl Record {
         self.notes().received += bytes;
     }
 
+    /// It is stopped in this stage, for this cause.
+    pub(crate) fn stopped(&self, stage: Stage, cause: Cause) {
+        self.notes().stopped = Some((stage, cause));
+    }
+
+    /// Where the request is, if anywhere in particular.
+    pub(crate) fn open_stage(&self) -> Option<Stage> {
+        self.notes().spent.stage()
+    }
+
     /// Where the request is.
     pub(super) fn stage(&self) -> Stage {
-        self.notes().spent.stage().unwrap_or(Stage::Handler)
+        self.open_stage().unwrap_or(Stage::Handler)
     }
 
     /// Never held across an await.
@@ -110,6 +122,12 @@ impl Record {
 }
 
 impl Notes {
+    /// Why it was stopped, and where if that is known.
+    pub(super) fn stop(&self) -> Option<(Option<Stage>, Cause)> {
+        let by_layer = self.stopped.map(|(stage, cause)| (Some(stage), cause));
+        by_layer.or_else(|| Some((None, self.journey.as_ref()?.cause()?)))
+    }
+
     /// Which way the request took.
     pub(super) fn tell_way(&self, line: &mut Line) {
         let text = |key, text: &str| (key, Value::text(text));

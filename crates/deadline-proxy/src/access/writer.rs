@@ -6,7 +6,6 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write, stderr, stdout};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -27,7 +26,7 @@ const UNUSED_CHECK: Duration = Duration::from_secs(1);
 /// Who may read a file that is made here: its owner, who writes it, and a group.
 const FILE_MODE: u32 = 0o640;
 
-/// The access log of a process, as one of its workers has it. A clone is the same.
+/// The access log of a process. A clone is the same.
 #[derive(Clone, Debug)]
 pub struct AccessLog {
     writer: NonBlocking,
@@ -37,19 +36,6 @@ pub struct AccessLog {
     renewed: Renewed,
     /// As long as somebody has it.
     _used: Arc<()>,
-    /// Whether the worker drops what it has not finished.
-    ends: Ending,
-}
-
-/// Tells, of what a worker drops, that the worker ends, and that no client has left. A clone tells the same.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Ending(Arc<AtomicBool>);
-
-impl Ending {
-    /// From here on whatever is dropped is dropped because this worker ends.
-    pub(crate) fn begin(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 /// Lets the lines that wait be written when it is dropped, for which it waits a second at most. Whatever is written
@@ -115,16 +101,7 @@ impl AccessLog {
         let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(most).thread_name("access-log");
         let (writer, guard) = builder.finish(counted);
         let flush = Flush { _guard: guard, used: Arc::downgrade(&used) };
-        (Self { writer, settings: settings.clone(), lost, renewed, _used: used, ends: Ending::default() }, flush)
-    }
-
-    /// The same log, of a worker that ends when this says so.
-    pub(super) fn of_worker(&self, ends: &Ending) -> Self {
-        Self { ends: ends.clone(), ..self.clone() }
-    }
-
-    pub(super) fn ends(&self) -> bool {
-        self.ends.0.load(Ordering::Relaxed)
+        (Self { writer, settings: settings.clone(), lost, renewed, _used: used }, flush)
     }
 
     /// Whether a request is written of which this is known.

@@ -8,6 +8,7 @@ const UNACCEPTED: &str = "deadline_proxy_accept_failures_total";
 const OPEN: &str = "deadline_proxy_connections_open";
 const REQUESTS: &str = "deadline_proxy_requests_total";
 const IN_FLIGHT: &str = "deadline_proxy_requests_in_flight";
+const STOPPED: &str = "deadline_proxy_requests_stopped_total";
 const TRAILERS: &str = "deadline_proxy_trailers_dropped_total";
 const TUNNELS_OPENED: &str = "deadline_proxy_tunnels_opened_total";
 const TUNNELS_ENDED: &str = "deadline_proxy_tunnels_ended_total";
@@ -23,6 +24,7 @@ pub(super) fn describe() {
         "Requests by version and class of status; `none`: the client left before there was one."
     );
     describe_gauge!(IN_FLIGHT, Unit::Count, "Requests whose answer has not ended.");
+    describe_counter!(STOPPED, Unit::Count, "Requests that were under way when the limit of a drain had passed.");
     describe_counter!(TRAILERS, Unit::Count, "Answers whose trailers their client does not take.");
     describe_counter!(TUNNELS_OPENED, Unit::Count, "Tunnels that were opened.");
     describe_counter!(TUNNELS_ENDED, Unit::Count, "Tunnels that have ended, by what ended them.");
@@ -42,6 +44,11 @@ pub(crate) fn accept_failed() {
 /// It is closed.
 pub(crate) fn connection_closed() {
     gauge!(OPEN).decrement(1);
+}
+
+/// A request was stopped because the process ends.
+pub(crate) fn stopped_by_shutdown() {
+    counter!(STOPPED).increment(1);
 }
 
 /// An answer had trailers, and its client takes none.

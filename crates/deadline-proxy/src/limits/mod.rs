@@ -43,7 +43,7 @@ pub(crate) use self::room::Room;
 pub use self::settings::{Rate, Settings};
 pub use self::slots::{ConnectionSlots, Entry, Slot};
 pub use self::tally::{Tally, TallyBody, TallyFuture, TallyLayer};
-pub use self::timed::{Hangup, Timed, TimedFuture, TimedService, TimedStream, Under, Version};
+pub use self::timed::{Doing, Hangup, Timed, TimedFuture, TimedService, TimedStream, Under, Version};
 
 #[cfg(test)]
 mod tests {

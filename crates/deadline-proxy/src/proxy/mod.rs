@@ -9,6 +9,7 @@ mod gateway;
 mod kept;
 mod settings;
 mod stall;
+mod stop;
 mod tending;
 mod trailers;
 pub mod tunnel;
@@ -21,6 +22,7 @@ use futures_util::future::join_all;
 use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
+use tokio::time::sleep;
 use tower::{Service, ServiceBuilder, service_fn};
 use tower_deadline::{Answers, BodyError, Dialects, PropagateError, PropagateLayer, WatchedBody};
 
@@ -29,15 +31,17 @@ use self::framing::FramingLayer;
 use self::kept::Kept;
 pub use self::settings::Settings;
 use self::stall::StallLayer;
+use self::stop::StopLayer;
 pub use self::tending::Tending;
 use self::tunnel::Tunnels;
 use self::way::{Common, Way};
-use crate::access::{AccessLayer, AccessLog, Ending, admitted};
+use crate::access::{AccessLayer, AccessLog, admitted};
 use crate::attempt::{Attempts, Burden, Limit, Step};
 use crate::explain::{self, ExplainLayer};
 use crate::forward::{ForwardLayer, ReceiveLayer, stamp};
 use crate::limits::{BodyRateLayer, HeadCountLayer, Limits, TallyLayer};
 use crate::route::{Router, Table};
+use crate::shutdown::Shutdown;
 use crate::upstream::{self, Cluster, Pool, PooledBody, Pools, Sent, StandIn, Status, Unresolved};
 
 /// A proxy, as far as its workers share it. A clone is the same.
@@ -55,6 +59,7 @@ pub struct Proxy {
     forward: ForwardLayer,
     limits: Limits,
     answers: Answers,
+    shutdown: Shutdown,
 }
 
 impl Proxy {
@@ -121,18 +126,20 @@ impl Proxy {
             forward: ForwardLayer::new(&settings.forwarding, &settings.hop, answers.clone())?,
             limits: limits.clone(),
             answers,
+            shutdown: Shutdown::new(),
         })
     }
 
     /// Writes a line there for each request that the log takes; without this call, none.
     #[must_use]
     pub fn access_log(self, log: Option<AccessLog>) -> Self {
-        Self { access: AccessLayer::new(log), ..self }
+        Self { access: AccessLayer::new(log).until(self.shutdown.clone()), ..self }
     }
 
-    /// The same proxy, for a worker that ends when this says so.
-    pub(crate) fn of_worker(&self, ends: &Ending) -> Self {
-        Self { access: self.access.of_worker(ends), ..self.clone() }
+    /// Stops what is under way once this has begun, with cause `shutdown`; without this call, never.
+    #[must_use]
+    pub fn stopped_by(self, shutdown: Shutdown) -> Self {
+        Self { access: self.access.until(shutdown.clone()), shutdown, ..self }
     }
 
     /// The service of the worker that has these connections to the upstreams, from the outside in. A pool of an upstream
@@ -163,13 +170,14 @@ impl Proxy {
                 .layer(way.deadline.clone())
                 // And what was granted to what is.
                 .map_request(admitted)
+                // What is under way when the process ends is told so, whatever it waits for.
+                .layer(StopLayer::new(self.shutdown.clone(), answers.clone()))
                 // A head of HTTP/2 has as many fields as one of HTTP/1.1, where hyper counts them.
                 .layer(HeadCountLayer::new(limits.head_count, answers.clone()))
                 // A client that does not read keeps hyper from polling: the upstream is let go from outside (R13b).
                 .layer(StallLayer::new(limits.write_stall))
                 // One request too many is answered at once, and one that trickles is ended.
-                .layer(way.in_flight.clone())
-                .layer(BodyRateLayer::new(limits.body_rate, answers.clone()))
+                .layer((way.in_flight.clone(), BodyRateLayer::new(limits.body_rate, answers.clone())))
                 // An upgrade that is allowed becomes a tunnel; its handshake is under the deadline (R17, R32).
                 .layer(way.tunnel.clone())
                 // Trailers say nothing of a connection, or that belongs before a body: each head is read before it is stripped.
@@ -185,10 +193,9 @@ impl Proxy {
                 .service(Attempts::new(&way.plan, upstream))
         };
         ServiceBuilder::new()
-            // Has a line for every answer, however it ends, and for every request that has none.
-            .layer(self.access.clone())
-            // Counts every answer, also those that are made here.
-            .layer(self.tally.clone())
+            // Has a line for every answer, however it ends, and for every request that has none; then counts every answer,
+            // also those that are made here.
+            .layer((self.access.clone(), self.tally.clone()))
             // What is told of a request has a beginning and an end, also where it is not let in.
             .layer(ExplainLayer)
             // Gives a request its id, and every answer too. What a stranger says of queue time does not count (R8).
@@ -220,8 +227,12 @@ impl Proxy {
     /// Ends what is left of tunnels, cleanly, and waits for that as long as it may take.
     pub async fn close_tunnels(&self, limit: Duration) {
         self.tunnels.close();
-        // Too late is no reason to stay.
-        let _ = tokio::time::timeout(limit, self.tunnels.closed()).await;
+        // Too late is no reason to stay, and neither is a tunnel once everything else is stopped.
+        tokio::select! {
+            () = self.tunnels.closed() => {}
+            () = sleep(limit) => {}
+            () = self.shutdown.begun() => {}
+        }
     }
 }
 
@@ -275,7 +286,7 @@ mod tests {
         let service = ServiceBuilder::new().layer(fresh.clone()).service_fn(|mut request: Request<()>| {
             let fresh = fresh.clone();
             async move {
-                tokio::time::sleep(wait).await;
+                sleep(wait).await;
                 write(&fresh, &mut request)?;
                 let asked = Dialects::default().read(request.headers(), SystemTime::UNIX_EPOCH);
                 let mut answer = Response::new(http_body_util::Empty::<bytes::Bytes>::new());

@@ -14,10 +14,10 @@ use tower::Service;
 use tower_deadline::BoxError;
 
 use super::generation::Desk;
-use crate::access::Ending;
 use crate::listen::{Entrance, Socket};
 use crate::proxy::Proxy;
 use crate::serve::{Eras, serve_in};
+use crate::shutdown::Shutdown;
 use crate::worker::{Beat, Workers};
 
 /// How long tunnels may take to end, once they are told to: a little more than the two limits that each has for it.
@@ -53,19 +53,19 @@ where
     /// # Errors
     ///
     /// The system gives no thread, or no runtime.
-    pub(super) fn start<B>(proxy: &Proxy, vitals: Vec<(Beat, Ending)>) -> io::Result<(Self, Workers)>
+    pub(super) fn start<B>(proxy: &Proxy, vitals: Vec<(Beat, Shutdown)>) -> io::Result<(Self, Workers)>
     where
         S: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>, Future: Send> + Clone,
         B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
         let (mut tell, mut workers) = (Vec::new(), Workers::default());
-        for (beat, ending) in vitals {
-            let ((send, orders), proxy) = (unbounded_channel(), proxy.clone());
+        for (beat, shutdown) in vitals {
+            let ((send, orders), proxy) = (unbounded_channel(), proxy.clone().stopped_by(shutdown.clone()));
             workers.start(async move {
                 tokio::spawn(beat.beat());
                 work(orders, proxy).await;
                 // What is left is dropped with the runtime.
-                ending.begin();
+                shutdown.begin();
             })?;
             tell.push(send);
         }

@@ -18,8 +18,10 @@ mod vigil;
 use std::future::pending;
 use std::path::PathBuf;
 use std::pin::pin;
+use std::time::Duration;
 
 use tokio::runtime::Builder;
+use tokio::time::sleep;
 use tower_deadline::Answers;
 
 use self::announce::announce;
@@ -31,7 +33,6 @@ use self::notify::Notify;
 use self::self_check::Start;
 use self::signals::{Signals, Told};
 use self::vigil::vigil;
-use crate::access::Ending;
 use crate::admin::{self, Board, Readiness, Wish, Wishes};
 use crate::cli::RunArgs;
 use crate::error::Error;
@@ -39,9 +40,13 @@ use crate::limits::Limits;
 use crate::proxy::{Proxy, Tending};
 use crate::serve::{Terms, serve};
 use crate::settings::Settings;
+use crate::shutdown::Shutdown;
 use crate::upstream::Pools;
 use crate::worker::{drive, pulse};
 use crate::{count, log};
+
+/// How long workers may take to end once everything is stopped: a little more than the second that they have for it.
+const SHUTDOWN: Duration = Duration::from_secs(3);
 
 /// Serves until SIGTERM or SIGINT, then lets what is under way finish. A second signal ends it at once.
 ///
@@ -65,15 +70,18 @@ async fn serve_until_told(args: &RunArgs, settings: Settings, changes: Changes) 
     let Start { limits, access, flush, proxy, bound, admin, inherited } = Start::of(&settings).await?;
 
     let (watch, beats) = pulse(settings.workers);
-    let endings: Vec<_> = beats.iter().map(|_| Ending::default()).collect();
-    let vitals = beats.into_iter().zip(endings.iter().cloned()).collect();
+    let shutdown = Shutdown::new();
+    let shutdowns: Vec<_> = beats.iter().map(|_| shutdown.of_worker()).collect();
+    let vitals = beats.into_iter().zip(shutdowns.iter().cloned()).collect();
     let (fleet, workers) = Fleet::start(&proxy, vitals).map_err(Error::Worker)?;
-    let pools: Vec<_> = endings.iter().map(|_| Pools::new(endings.len())).collect();
+    let pools: Vec<_> = shutdowns.iter().map(|_| Pools::new(shutdowns.len())).collect();
     let make = |proxy: &Proxy| {
-        let of_worker = |(ending, pools): (&Ending, &Pools)| proxy.of_worker(ending).service(pools);
-        Generation(endings.iter().zip(&pools).map(of_worker).collect())
+        let of_worker =
+            |(shutdown, pools): (&Shutdown, &Pools)| proxy.clone().stopped_by(shutdown.clone()).service(pools);
+        Generation(shutdowns.iter().zip(&pools).map(of_worker).collect())
     };
-    let (current, terms) = (Current::new(make(&proxy)), terms(&settings, limits, &proxy, None));
+    let (current, terms) =
+        (Current::new(make(&proxy)), terms(&settings, limits, &proxy, None).stopped_by(shutdown.clone()));
     let (doors, tending) = (Vec::new(), Tending::default());
     let mut life = Life {
         args,
@@ -109,12 +117,27 @@ async fn serve_until_told(args: &RunArgs, settings: Settings, changes: Changes) 
     }
     readiness.drain();
     notify.stopping();
+    let limit = life.settings.drain_limit;
     let _flush = life.close();
+    drain(ended, &mut signals, &shutdown, limit).await;
+    Ok(())
+}
+
+/// Lets what is under way end by itself; what has not by this limit, or when it is told to stop once more, is stopped.
+async fn drain(ended: impl Future<Output = ()>, signals: &mut Signals, shutdown: &Shutdown, limit: Duration) {
+    let mut ended = pin!(ended);
+    tokio::select! {
+        () = &mut ended => return,
+        () = signals.stop() => tracing::warn!("told to stop at once: what is under way is stopped"),
+        () = sleep(limit) => tracing::warn!("the drain limit of {limit:?} has passed: what is under way is stopped"),
+    }
+    shutdown.begin();
     tokio::select! {
         () = ended => {}
         () = signals.stop() => {}
+        // A worker that does not move is not waited for.
+        () = sleep(SHUTDOWN) => {}
     }
-    Ok(())
 }
 
 /// Serves, and takes on another configuration when it is told to, until it is told to stop.

@@ -21,7 +21,7 @@ use tower_deadline::dialect::Call;
 use super::drain::Drain;
 use super::{Era, Pick, Terms};
 use crate::client::Client;
-use crate::limits::{Entry, Hangup, Timed, TimedService, TimedStream, Version, no_room, refuse};
+use crate::limits::{Entry, Timed, TimedService, TimedStream, Version, no_room, refuse};
 
 /// Serves a connection to its end: that of the client, of a limit, or of its era.
 pub(super) async fn converse<I, P, E, B>(
@@ -51,18 +51,19 @@ pub(super) async fn converse<I, P, E, B>(
     let (mut stream, timed) = Timed::on(stream, &terms.limits);
     // A tunnel takes the stream with it, and is as much a connection as before.
     stream.hold(slot);
-    let (hangup, drain) = (timed.hangup(), Drain::of(timed.clone(), era.retired()));
+    let drain = Drain::of(timed.clone(), era.retired(), terms.drain_limit);
     let version = tokio::select! {
         // What has come by now is served.
         biased;
         version = stream.version() => version,
-        () = drain.concerns() => return,
+        () = drain.between_requests() => return,
     };
     let attendant = Attendant { era: Arc::clone(&era), timed, client };
     match version {
         Ok(Version::Http1) => {
             let connection = terms.http1.serve_connection(TokioIo::new(stream), attendant).with_upgrades();
-            carry(pin!(connection), UpgradeableConnection::graceful_shutdown, &hangup, pin!(drain.concerns())).await;
+            let ends = pin!(drain.between_requests());
+            carry(pin!(connection), UpgradeableConnection::graceful_shutdown, &drain, ends).await;
         }
         // In a place of its own: few connections are, and what each of them needs is some kilobytes.
         Ok(Version::Http2) => Box::pin(converse_http2(stream, attendant, terms, &drain)).await,
@@ -83,29 +84,30 @@ where
     let connection = terms.http2.serve_connection(TokioIo::new(stream), attendant);
     let ends = async {
         tokio::select! {
-            () = drain.concerns() => {}
+            () = drain.asked() => {}
             () = timed.idle(limit) => {}
         }
     };
-    carry(pin!(connection), http2::Connection::graceful_shutdown, &timed.hangup(), pin!(ends)).await;
+    carry(pin!(connection), http2::Connection::graceful_shutdown, drain, pin!(ends)).await;
 }
 
 /// What ends a connection with an error, the client has seen; there is nobody else to tell.
 async fn carry<C: Future>(
     mut connection: Pin<&mut C>,
     finish: fn(Pin<&mut C>),
-    hangup: &Hangup,
+    drain: &Drain,
     ends: Pin<&mut impl Future<Output = ()>>,
 ) {
     tokio::select! {
         biased;
         _ = connection.as_mut() => return,
-        () = hangup.requested() => return,
+        () = drain.hung_up() => return,
         () = ends => finish(connection.as_mut()),
     }
     tokio::select! {
         _ = connection => {}
-        () = hangup.requested() => {}
+        () = drain.hung_up() => {}
+        () = drain.is_kept_for_nothing() => {}
     }
 }
 

@@ -19,7 +19,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::TokioExecutor;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep};
 use tokio_util::task::TaskTracker;
 use tower::Service;
 use tower_deadline::{Answers, BoxError};
@@ -30,6 +30,7 @@ pub use self::era::{Always, Era, Eras, Pick};
 use crate::count;
 use crate::forward::ReceiveLayer;
 use crate::limits::{ConnectionSlots, ExtendedConnect, Limits};
+use crate::shutdown::Shutdown;
 
 /// How long to wait when the process has no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -48,6 +49,7 @@ pub struct Terms {
     answers: Answers,
     receive: Option<ReceiveLayer>,
     drain_limit: Duration,
+    shutdown: Shutdown,
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
 }
@@ -58,14 +60,23 @@ impl Terms {
     pub fn new(limits: Limits, answers: Answers) -> Self {
         let (http1, http2) = (limits.http1(), limits.http2(ExtendedConnect::Off));
         let slots = ConnectionSlots::new(limits.settings().connections);
-        Self { limits, slots, answers, receive: None, drain_limit: DRAIN_LIMIT, http1, http2 }
+        Self {
+            limits,
+            slots,
+            answers,
+            receive: None,
+            drain_limit: DRAIN_LIMIT,
+            shutdown: Shutdown::new(),
+            http1,
+            http2,
+        }
     }
 
     /// Other terms, for the connections that come from here on; those that are there still take their places.
     #[must_use]
     pub fn succeeded_by(&self, limits: Limits, answers: Answers) -> Self {
         let slots = self.slots.resized(limits.settings().connections);
-        Self { slots, ..Self::new(limits, answers) }
+        Self { slots, shutdown: self.shutdown.clone(), ..Self::new(limits, answers) }
     }
 
     /// What is told to connections that are one too many is signed like every other answer.
@@ -95,6 +106,14 @@ impl Terms {
         self.drain_limit = limit;
         self
     }
+
+    /// Once this has begun, a drain waits no longer than it takes to tell who was stopped. Whoever begins it stops what
+    /// is under way, as [`Proxy::stopped_by`](crate::proxy::Proxy::stopped_by) does.
+    #[must_use]
+    pub fn stopped_by(mut self, shutdown: Shutdown) -> Self {
+        self.shutdown = shutdown;
+        self
+    }
 }
 
 impl Default for Terms {
@@ -103,8 +122,8 @@ impl Default for Terms {
     }
 }
 
-/// Serves every connection until `stop`; then accepts no more, and returns when what was under way is done, or
-/// has taken too long.
+/// Serves every connection until `stop`; then accepts no more, and returns when what was under way is done, or was
+/// stopped, or a moment after the limit.
 pub async fn serve<L, S, B>(listener: L, service: S, terms: Terms, stop: impl Future<Output = ()>)
 where
     L: Accept<Entrance = ()>,
@@ -126,7 +145,7 @@ where
     P: Pick<Service: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>, Future: Send> + Send>,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    let connections = TaskTracker::new();
+    let (connections, shutdown) = (TaskTracker::new(), eras.current().terms.shutdown.clone());
     let open = |raw| {
         let era = eras.current();
         drop(connections.spawn(converse(L::establish(raw, &era.entrance), era)));
@@ -136,11 +155,16 @@ where
     eras.current().retire();
     // Who has connected by now, or is about to, would be reset with the listener, and is served instead.
     let half_in = listener.shut();
-    take(&listener, open, sleep(half_in.min(drain_limit))).await;
+    let let_in = async {
+        tokio::select! {
+            () = sleep(half_in.min(drain_limit)) => {}
+            () = shutdown.begun() => {}
+        }
+    };
+    take(&listener, open, let_in).await;
     listener.close().into_iter().for_each(open);
     connections.close();
-    // Too late is no reason to stay: what is left is dropped with the runtime.
-    let _ = timeout_at(end, connections.wait()).await;
+    drain::over(&connections, &shutdown, end).await;
 }
 
 /// Opens each connection that comes in until then.

@@ -2,22 +2,63 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::Poll;
+use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
+use tokio::time::Instant;
 
 /// Requests of one connection, and what they have brought about. All that a connection shares with them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Activity {
+    opened: Instant,
     /// Ever.
     called: AtomicUsize,
     /// Now.
     under_way: AtomicUsize,
+    /// Whether bytes have come since, of what is to be the next one.
+    is_hearing: AtomicBool,
+    /// Whether the head of the answer is out. Over HTTP/1.1, which has one answer at a time.
+    is_answering: AtomicBool,
+    /// When the last one ended, in milliseconds from the beginning.
+    rested: AtomicU64,
     is_tunnel: AtomicBool,
     is_hung_up: AtomicBool,
-    /// Who waits for the latter, or for the first request.
+    /// Whether somebody wants to be woken at every change.
+    is_followed: AtomicBool,
+    /// Who waits for any of these.
     server: AtomicWaker,
+}
+
+/// What a connection of HTTP/1.1 does: one thing at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// Nothing, since then.
+    Nothing(Instant),
+    /// A head has begun to come.
+    Hearing,
+    /// A request is there, and no head of its answer is out.
+    Asked,
+    /// The head of an answer is out, and its body has not ended.
+    Answering,
+}
+
+impl Default for Activity {
+    fn default() -> Self {
+        Self {
+            opened: Instant::now(),
+            called: AtomicUsize::default(),
+            under_way: AtomicUsize::default(),
+            is_hearing: AtomicBool::default(),
+            is_answering: AtomicBool::default(),
+            rested: AtomicU64::default(),
+            is_tunnel: AtomicBool::default(),
+            is_hung_up: AtomicBool::default(),
+            is_followed: AtomicBool::default(),
+            server: AtomicWaker::new(),
+        }
+    }
 }
 
 impl Activity {
@@ -27,6 +68,14 @@ impl Activity {
 
     pub(super) fn is_busy(&self) -> bool {
         self.under_way.load(Ordering::Acquire) > 0
+    }
+
+    pub(super) fn opened(&self) -> Instant {
+        self.opened
+    }
+
+    pub(super) async fn hung_up(&self) {
+        self.until(|activity| activity.is_hung_up.load(Ordering::Acquire)).await;
     }
 
     pub(super) fn is_tunnel(&self) -> bool {
@@ -43,11 +92,43 @@ impl Activity {
         .await;
     }
 
+    pub(super) fn doing(&self) -> Doing {
+        if self.is_busy() {
+            let is_answering = self.is_answering.load(Ordering::Acquire);
+            return if is_answering { Doing::Answering } else { Doing::Asked };
+        }
+        if self.is_hearing.load(Ordering::Acquire) {
+            return Doing::Hearing;
+        }
+        Doing::Nothing(self.opened + Duration::from_millis(self.rested.load(Ordering::Acquire)))
+    }
+
+    /// From here on each change wakes who waits.
+    pub(super) fn follow(&self) {
+        self.is_followed.store(true, Ordering::Release);
+    }
+
+    fn changed(&self) {
+        if self.is_followed.load(Ordering::Acquire) {
+            self.server.wake();
+        }
+    }
+
+    /// Bytes have come between two requests.
+    pub(super) fn hear(&self) {
+        if !self.is_hearing.swap(true, Ordering::AcqRel) {
+            self.changed();
+        }
+    }
+
     pub(super) fn enter(self: &Arc<Self>) -> Under {
+        self.is_hearing.store(false, Ordering::Release);
+        self.is_answering.store(false, Ordering::Release);
+        self.under_way.fetch_add(1, Ordering::AcqRel);
         if self.called.fetch_add(1, Ordering::AcqRel) == 0 {
             self.server.wake();
         }
-        self.under_way.fetch_add(1, Ordering::AcqRel);
+        self.changed();
         Under(Arc::clone(self))
     }
 }
@@ -57,6 +138,12 @@ impl Activity {
 pub struct Under(Arc<Activity>);
 
 impl Under {
+    /// The head of the answer is out.
+    pub(super) fn answers(&self) {
+        self.0.is_answering.store(true, Ordering::Release);
+        self.0.changed();
+    }
+
     /// What follows on the connection is no HTTP/1.1, and for ever (R17).
     pub(super) fn becomes_tunnel(&self) {
         self.0.is_tunnel.store(true, Ordering::Release);
@@ -65,7 +152,10 @@ impl Under {
 
 impl Drop for Under {
     fn drop(&mut self) {
+        let rested = u64::try_from(self.0.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.0.rested.store(rested, Ordering::Release);
         self.0.under_way.fetch_sub(1, Ordering::AcqRel);
+        self.0.changed();
     }
 }
 
@@ -82,6 +172,6 @@ impl Hangup {
 
     /// Waits until somebody wants that. For one task, which may wait for the first request too. Cancel-safe.
     pub async fn requested(&self) {
-        self.0.until(|activity| activity.is_hung_up.load(Ordering::Acquire)).await;
+        self.0.hung_up().await;
     }
 }

@@ -27,10 +27,10 @@ mod version;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use self::activity::Activity;
-pub use self::activity::{Hangup, Under};
+pub use self::activity::{Doing, Hangup, Under};
 pub use self::service::{TimedFuture, TimedService};
 pub use self::stream::TimedStream;
 pub use self::version::Version;
@@ -45,6 +45,12 @@ impl Timed {
     pub fn on<S>(stream: S, limits: &Limits) -> (TimedStream<S>, Self) {
         let activity = Arc::default();
         (TimedStream::new(stream, limits.settings(), Arc::clone(&activity)), Self(activity))
+    }
+
+    /// When it began.
+    #[must_use]
+    pub fn opened(&self) -> Instant {
+        self.0.opened()
     }
 
     /// Waits for the first request. For the task that serves the connection. Cancel-safe.
@@ -62,6 +68,24 @@ impl Timed {
                 return;
             }
         }
+    }
+
+    /// What a connection of HTTP/1.1 does at this moment.
+    #[must_use]
+    pub fn doing(&self) -> Doing {
+        self.0.doing()
+    }
+
+    /// Waits until the connection does something else than this. For the task that serves it. Cancel-safe.
+    pub async fn no_longer(&self, doing: Doing) {
+        // Nobody needs to be woken at each change who has never waited for one.
+        self.0.follow();
+        self.0.until(|activity| activity.doing() != doing).await;
+    }
+
+    /// Waits until somebody wants the connection closed. For the task that serves it. Cancel-safe.
+    pub async fn hung_up(&self) {
+        self.0.hung_up().await;
     }
 
     /// What ends the connection, for whoever has a reason to.

@@ -76,6 +76,7 @@ where
         if is_tunnel && *this.is_whole {
             under.iter().for_each(Under::becomes_tunnel);
         }
+        under.iter().for_each(Under::answers);
         Poll::Ready(Ok(response.map(|body| Held::new(body, under))))
     }
 }

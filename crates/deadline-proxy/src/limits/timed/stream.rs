@@ -69,6 +69,7 @@ impl<S> TimedStream<S> {
         self.look();
         if !self.activity.is_busy() && !self.activity.is_tunnel() && self.hello.version() != Some(Version::Http2) {
             self.clock.head_begins();
+            self.activity.hear();
         }
     }
 

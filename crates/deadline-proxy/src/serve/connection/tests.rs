@@ -1,7 +1,7 @@
 use super::*;
-use crate::limits::Limits;
+use crate::limits::{Hangup, Limits};
 use crate::proxy::{Proxy, Settings};
-use crate::serve::drain::FIRST_REQUEST;
+use crate::serve::drain::NEXT_REQUEST;
 use crate::serve::{Always, Terms, serve};
 use crate::upstream;
 use http_body_util::Full;
@@ -61,7 +61,7 @@ async fn a_handshake_that_does_not_end_is_given_up_at_the_limit() {
 #[tokio::test(start_paused = true)]
 async fn at_a_drain_who_has_said_nothing_is_left() {
     let (mut silent, serving, stop) = served();
-    sleep(2 * FIRST_REQUEST).await;
+    sleep(2 * NEXT_REQUEST).await;
     let start = Instant::now();
     stop.cancel();
     serving.await.unwrap();
@@ -74,7 +74,7 @@ async fn at_a_drain_who_has_asked_is_answered() {
     for _ in 0..50 {
         let (mut client, serving, stop) = served();
         // Too old to be waited for.
-        sleep(2 * FIRST_REQUEST).await;
+        sleep(2 * NEXT_REQUEST).await;
         stop.cancel();
         client.write_all(GET).await.unwrap();
         let mut told = String::new();
@@ -82,6 +82,21 @@ async fn at_a_drain_who_has_asked_is_answered() {
         assert!(told.starts_with("HTTP/1.1 200 "), "{told}");
         serving.await.unwrap();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_a_drain_who_is_in_the_middle_of_asking_is_answered() {
+    let (mut client, serving, stop) = served();
+    sleep(2 * NEXT_REQUEST).await;
+    let (half, rest) = GET.split_at(20);
+    client.write_all(half).await.unwrap();
+    stop.cancel();
+    sleep(2 * NEXT_REQUEST).await;
+    client.write_all(rest).await.unwrap();
+    let mut told = String::new();
+    client.read_to_string(&mut told).await.unwrap();
+    assert!(told.starts_with("HTTP/1.1 200 "), "{told}");
+    serving.await.unwrap();
 }
 
 #[tokio::test]
