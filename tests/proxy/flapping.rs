@@ -105,7 +105,8 @@ async fn no_attempt_is_made_after_the_deadline_and_each_has_less_time_than_the_o
             assert!(left <= before, "{visit:?} after {before:?}");
         }
     }
-    assert!(again > 500, "{again}");
+    // On a machine that is busy fewer find the time.
+    assert!(again > 200, "{again}");
     assert!(late < SLACK, "{late:?}");
     told.iter().for_each(Told::assert_in_time);
 }
