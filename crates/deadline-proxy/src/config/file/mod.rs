@@ -43,8 +43,8 @@ pub(crate) struct File {
     #[schemars(extend("default" = "proxy"))]
     pub(crate) hop: Key<String>,
 
-    /// Where `/healthz`, `/readyz`, `/metrics` and `/config` are served, as `IP:PORT`. On this machine only by default:
-    /// what it tells is for an operator, and it asks nobody who they are.
+    /// Where `/healthz`, `/readyz`, `/metrics`, `/config` and `/upstreams` are served, as `IP:PORT`. On this machine
+    /// only by default: what it tells is for an operator, and it asks nobody who they are.
     #[schemars(extend("default" = "127.0.0.1:9901"))]
     pub(crate) admin: Key<Text<std::net::SocketAddr>>,
 
