@@ -4,6 +4,7 @@
 //! it, and so do its requests and what they need upstream: nothing is stolen, and nothing is shared but counts.
 
 mod pulse;
+mod tasks;
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -14,6 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
 pub(crate) use self::pulse::{Beat, LOOK_EVERY, Life, Watch, pulse};
+pub(crate) use self::tasks::tell_tasks;
 
 /// How many workers there are where nobody says: one for each core that this process may use.
 #[must_use]

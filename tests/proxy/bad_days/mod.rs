@@ -2,4 +2,5 @@
 
 mod backend;
 mod dying;
+mod reloading;
 mod standing_still;

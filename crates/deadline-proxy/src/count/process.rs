@@ -9,6 +9,7 @@ const CONFIG_IN_USE: &str = "deadline_proxy_config_generation";
 const CONFIG_REFUSED: &str = "deadline_proxy_config_refused";
 const RELOADS: &str = "deadline_proxy_certificate_reloads_total";
 const LINES_LOST: &str = "deadline_proxy_access_log_dropped_total";
+const TASKS: &str = "deadline_proxy_tasks_alive";
 const STUCK: &str = "deadline_proxy_workers_stuck";
 
 /// Tells what each of them is.
@@ -22,6 +23,11 @@ pub(super) fn describe() {
     );
     describe_counter!(RELOADS, Unit::Count, "Certificates that were read again, by whether they could be used.");
     describe_counter!(LINES_LOST, Unit::Count, "Lines of the access log that were not written, by the reason.");
+    describe_gauge!(
+        TASKS,
+        Unit::Count,
+        "Tasks that have not ended, by thread: one for each connection, and a few that never end."
+    );
     describe_gauge!(STUCK, Unit::Count, "Workers that have not moved for some seconds: something blocks them.");
 }
 
@@ -51,6 +57,12 @@ pub(crate) fn reloaded(reload: Reload) {
         Reload::Refused => "refused",
     };
     counter!(RELOADS, "outcome" => outcome).increment(1);
+}
+
+/// So many tasks are alive on this thread, of which there are few.
+pub(crate) fn tasks(thread: &str, count: usize) {
+    // Where a number of this width ends, there is no memory left for them.
+    gauge!(TASKS, "thread" => thread.to_owned()).set(u32::try_from(count).unwrap_or(u32::MAX));
 }
 
 /// So many workers are stuck now.

@@ -18,7 +18,7 @@ use crate::listen::{Entrance, Socket};
 use crate::proxy::Proxy;
 use crate::serve::{Eras, serve_in};
 use crate::shutdown::Shutdown;
-use crate::worker::{Beat, Workers};
+use crate::worker::{Beat, Workers, tell_tasks};
 
 /// How long tunnels may take to end, once they are told to: a little more than the two limits that each has for it.
 const TUNNEL_CLOSE: Duration = Duration::from_secs(7);
@@ -59,10 +59,11 @@ where
         B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
         let (mut tell, mut workers) = (Vec::new(), Workers::default());
-        for (beat, shutdown) in vitals {
+        for (worker, (beat, shutdown)) in vitals.into_iter().enumerate() {
             let ((send, orders), proxy) = (unbounded_channel(), proxy.clone().stopped_by(shutdown.clone()));
             workers.start(async move {
                 tokio::spawn(beat.beat());
+                tokio::spawn(tell_tasks(format!("worker-{worker}")));
                 work(orders, proxy).await;
                 // What is left is dropped with the runtime.
                 shutdown.begin();

@@ -42,7 +42,7 @@ use crate::serve::{Terms, serve};
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 use crate::upstream::Pools;
-use crate::worker::{drive, pulse};
+use crate::worker::{drive, pulse, tell_tasks};
 use crate::{count, log};
 
 /// How long workers may take to end once everything is stopped: a little more than the second that they have for it.
@@ -106,6 +106,7 @@ async fn serve_until_told(args: &RunArgs, settings: Settings, changes: Changes) 
     // Goes on while the traffic drains: `/readyz` is asked just then.
     tokio::spawn(serve(admin, admin::service(&life.board), Terms::default().uncounted(), pending()));
     tokio::spawn(admin::tend());
+    tokio::spawn(tell_tasks("main".to_owned()));
     tokio::spawn(vigil(watch, readiness.clone(), notify.clone()));
     self_check::names(&life.proxy).await;
     readiness.serve();
