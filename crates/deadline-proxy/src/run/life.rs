@@ -82,18 +82,24 @@ where
         Ok(self.number)
     }
 
-    /// Begins what goes on beside the traffic, and opens its first listeners.
+    /// Opens its first listeners.
     ///
     /// # Errors
     ///
     /// One of them cannot be listened on by a worker.
     pub(super) async fn begin(&mut self, bound: Vec<Bound>) -> Result<(), Error> {
-        self.tending.follow(&self.proxy);
         self.board.show(&self.settings, &self.proxy);
         for socket in self.inherited.unclaimed() {
             tracing::warn!("inherited socket {socket} is listened on by no --listen");
         }
         self.open(bound).await
+    }
+
+    /// Looks after its upstreams from here on, once their names were asked for: what has no address is told of before
+    /// anybody is told that it serves, and not by whoever asks in the background.
+    pub(super) async fn tend(&mut self) {
+        self_check::names(&self.proxy).await;
+        self.tending.follow(&self.proxy);
     }
 
     /// Where it can be reached, as URLs.

@@ -108,7 +108,7 @@ async fn serve_until_told(args: &RunArgs, settings: Settings, changes: Changes) 
     tokio::spawn(admin::tend());
     tokio::spawn(tell_tasks("main".to_owned()));
     tokio::spawn(vigil(watch, readiness.clone(), notify.clone()));
-    self_check::names(&life.proxy).await;
+    life.tend().await;
     readiness.serve();
     notify.ready(&life.status());
     let mut ended = pin!(workers.ended());
