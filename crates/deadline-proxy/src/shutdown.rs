@@ -16,7 +16,7 @@ impl Shutdown {
         Self::default()
     }
 
-    /// Stops what is under way, here and in every [worker](Self::of_worker). Can be repeated.
+    /// Stops what is under way, here and in every worker. Can be repeated.
     pub fn begin(&self) {
         self.0.cancel();
     }
