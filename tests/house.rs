@@ -7,6 +7,7 @@
 use std::error::Error;
 
 mod arrows;
+mod conformance;
 mod lexer;
 mod links;
 mod manifests;

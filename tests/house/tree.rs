@@ -38,6 +38,15 @@ pub(super) fn papers() -> Outcome<Vec<(String, String)>> {
     paths.into_iter().map(|path| text(&path).map(|text| (path, text))).collect()
 }
 
+/// The files below a folder that end so, each with its path.
+pub(super) fn files(folder: &str, end: &str) -> Outcome<Vec<(String, String)>> {
+    let mut paths = Vec::new();
+    walk(&root().join(folder), &format!("{folder}/"), &mut paths)?;
+    paths.retain(|path| path.ends_with(end));
+    paths.sort();
+    paths.into_iter().map(|path| text(&path).map(|text| (path, text))).collect()
+}
+
 /// The manifest of the workspace.
 pub(super) fn workspace() -> Outcome<Table> {
     Ok(text("Cargo.toml")?.parse()?)

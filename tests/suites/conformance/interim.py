@@ -11,7 +11,7 @@ TITLE = "Interim answers"
 
 HINTS = "HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n"
 # What our server cannot do.
-NONE = "hyper's server cannot send an interim answer: what an upstream sends is read, counted and dropped."
+NONE = "hyper's server cannot send an interim answer: what an upstream sends is read and dropped."
 AT_ONCE = (
     "hyper's server says 100 as soon as the body is asked for, which is when the request is sent on: the upstream is"
     " not waited for. What it answers in place of 100 is the client's answer all the same."

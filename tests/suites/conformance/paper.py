@@ -4,9 +4,10 @@ import collections
 import datetime
 from typing import NamedTuple
 
+from case import DEADLINE, SOON, WATCHED
 from scripted.scene import Scene
 
-HEAD = """<!-- Made by `cargo xtask suites conformance` of real runs: change tests/suites/conformance and run it again. -->
+HEAD = """<!-- Made by `cargo xtask suites conformance` of real runs: change tests/suites/conformance, not this. -->
 
 # Conformance
 
@@ -59,9 +60,9 @@ def written(topics, columns, runs):
         date=datetime.date.today().isoformat(),
         programs=", ".join(column.name for column in columns),
         runs=runs,
-        soon=0.25,
-        watched=1.5,
-        deadline=0.3,
+        soon=SOON,
+        watched=WATCHED,
+        deadline=DEADLINE,
     ) + "".join(section(topic, columns) for topic in topics)
 
 

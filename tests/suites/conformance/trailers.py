@@ -10,7 +10,7 @@ from two import Client
 TITLE = "TE and trailers"
 
 
-ANNOUNCED = "hyper's server sends no trailer over HTTP/1.1 that the head did not announce; it is dropped and counted."
+ANNOUNCED = "hyper's server sends no trailer over HTTP/1.1 that the head did not announce. Over HTTP/2 it passes."
 
 
 def answer(wire, _):
