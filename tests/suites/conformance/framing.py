@@ -114,6 +114,6 @@ CASES = [
         "aborted or 502",
         "RFC 9112 §7.1",
     ),
-    Case("An answer that is no HTTP", answered("hello\r\n\r\n"), "502", "RFC 9110 §15.6.3"),
+    Case("An answer that is no HTTP", answered("hello\r\n\r\n"), "502", "R33"),
     Case("Bytes behind an answer's end are", poisoned, "dropped", "RFC 9112 §9.2"),
 ]

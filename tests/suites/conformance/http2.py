@@ -147,7 +147,7 @@ CASES = [
     Case("A request with `te: gzip`", malformed(("te", "gzip")), REFUSES, FORBIDDEN),
     Case("A request with a name in upper case", malformed(("X-Own", "1")), REFUSES, "RFC 9113 §8.2.1"),
     Case("A request with another `host` than `:authority`", malformed(("host", "b")), REFUSES, "RFC 9113 §8.3.1"),
-    Case("HTTP/1.1 behind it dies before its head", dies(), "502", "RFC 9110 §15.6.3"),
+    Case("HTTP/1.1 behind it dies before its head", dies(), "502", "R33"),
     Case("HTTP/1.1 behind it dies in a body with a length", dies(LENGTH, "hi"), "reset", ENDS),
     Case("HTTP/1.1 behind it dies in a chunked body", dies(CHUNKED, "2\r\nhi\r\n"), "reset", ENDS),
     Case("gRPC: the status in the trailers", call(well), "grpc-status 0", "R14"),
