@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::net::UnixDatagram;
 use tokio::time::timeout;
 
-use crate::support::{Folder, MS, Proxy, Upstream, curl, soon};
+use crate::support::{Folder, MS, Next, Proxy, Upstream, curl, soon};
 
 /// The place of a service manager.
 struct Manager {
@@ -64,6 +64,24 @@ async fn it_hears_when_the_proxy_serves_that_it_lives_and_that_it_stops() {
     assert_eq!(soon("the stop", stopping).await, ["STOPPING=1", "STATUS=draining"]);
     let finished = proxy.program.finish().await;
     assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""));
+}
+
+/// It must not take the end of the first for the end of the service.
+#[tokio::test]
+async fn it_hears_which_process_goes_on() {
+    let (manager, upstream) = (Manager::new(), Upstream::start().await);
+    let proxy = manager.runs(&upstream, &[]).await;
+    assert_eq!(manager.hears().await[0], "READY=1");
+    proxy.program.signal("USR2").await;
+    let next = Next::of(proxy.program.id()).await;
+    // Either may be the first to say its word.
+    let mut told = [manager.hears().await.remove(0), manager.hears().await.remove(0)];
+    told.sort_unstable();
+    assert_eq!(told, [format!("MAINPID={}", next.id()), "READY=1".to_owned()]);
+    assert_eq!(proxy.program.code().await, Some(0));
+    assert!(manager.hears_nothing_for(200 * MS).await, "nobody stops");
+    next.terminate().await;
+    assert_eq!(manager.hears().await[0], "STOPPING=1");
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ mod grpc;
 mod grpc_dialects;
 mod grpc_kinds;
 mod grpc_web;
+mod hand_over;
 mod leaving;
 mod listeners;
 mod mirrors;

@@ -83,7 +83,15 @@ impl Program {
 
     /// The address after `http://` in its next line.
     pub(crate) async fn address(&mut self) -> SocketAddr {
-        let line = self.line().await;
+        self.address_of("").await
+    }
+
+    /// The same, in the next line that says this.
+    pub(crate) async fn address_of(&mut self, what: &str) -> SocketAddr {
+        let mut line = self.line().await;
+        while !line.contains(what) {
+            line = self.line().await;
+        }
         let address = line.split("http://").nth(1).and_then(|rest| rest.split(' ').next());
         let address = address.and_then(|address| address.trim_end_matches('/').parse().ok());
         address.unwrap_or_else(|| panic!("no address: {line}"))
@@ -138,6 +146,11 @@ impl Program {
     /// The number of its process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id().expect("the program runs")
+    }
+
+    /// Waits for its end, and not for that of whoever goes on writing where it has written.
+    pub(crate) async fn code(mut self) -> Option<i32> {
+        soon("the end of a program", self.child.wait()).await.expect("the program ends").code()
     }
 
     /// Waits for its end.

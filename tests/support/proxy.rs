@@ -61,7 +61,7 @@ impl Proxy {
 
     /// Once it has said where it listens.
     async fn announced(mut program: Program, folder: Option<Folder>) -> Self {
-        let (address, admin) = (program.address().await, program.address().await);
+        let (address, admin) = (program.address().await, program.address_of("admin on").await);
         Self { program, address, admin, folder }
     }
 

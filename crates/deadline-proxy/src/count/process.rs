@@ -7,6 +7,7 @@ use metrics::{Counter, Unit, counter, describe_counter, describe_gauge, gauge};
 const CONFIG_RELOADS: &str = "deadline_proxy_reloads_total";
 const CONFIG_IN_USE: &str = "deadline_proxy_config_generation";
 const CONFIG_REFUSED: &str = "deadline_proxy_config_refused";
+const HAND_OVERS: &str = "deadline_proxy_hand_overs_total";
 const RELOADS: &str = "deadline_proxy_certificate_reloads_total";
 const LINES_LOST: &str = "deadline_proxy_access_log_dropped_total";
 const TASKS: &str = "deadline_proxy_tasks_alive";
@@ -21,6 +22,7 @@ pub(super) fn describe() {
         Unit::Count,
         "Whether the last one could not be used, and an older one is in use: 1."
     );
+    describe_counter!(HAND_OVERS, Unit::Count, "Times that another process was to take over, by what came of it.");
     describe_counter!(RELOADS, Unit::Count, "Certificates that were read again, by whether they could be used.");
     describe_counter!(LINES_LOST, Unit::Count, "Lines of the access log that were not written, by the reason.");
     describe_gauge!(
@@ -39,6 +41,11 @@ pub(crate) fn config_reloaded(number: Option<u64>) {
         // The width that gauges have is enough for some centuries of reloads.
         gauge!(CONFIG_IN_USE).set(number as f64);
     }
+}
+
+/// Another process was to take over: `done`, or one of the few reasons that there are.
+pub(crate) fn handed_over(outcome: &'static str) {
+    counter!(HAND_OVERS, "outcome" => outcome).increment(1);
 }
 
 /// What a look at the files of certificates came to, where they say something new.

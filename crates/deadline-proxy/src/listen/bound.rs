@@ -5,13 +5,15 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Type};
 
 use super::unix::{self, SocketFile};
-use super::{Address, Certificates, Entrance, Error, Inherited, Listener, Settings};
+use super::{Address, Certificates, Entrance, Error, Inherited, Listener, Settings, Share};
 
 /// How many connections wait to be accepted. The system cuts it to its own bound, `net.core.somaxconn`.
 pub(super) const BACKLOG: i32 = 1024;
@@ -29,6 +31,14 @@ impl Opened {
             Self::Tcp(listener) => listener.try_clone().map(Self::Tcp),
             Self::Unix(listener) => listener.try_clone().map(Self::Unix),
         }
+    }
+
+    /// A copy of its descriptor.
+    pub(super) fn descriptor(&self) -> io::Result<OwnedFd> {
+        Ok(match self.duplicate()? {
+            Self::Tcp(listener) => listener.into(),
+            Self::Unix(listener) => listener.into(),
+        })
     }
 
     fn set_nonblocking(&self) -> io::Result<()> {
@@ -72,12 +82,32 @@ fn listens(_: &SockRef<'_>) -> bool {
 /// Who has opened a listener, and can shut it.
 #[derive(Debug)]
 pub(super) enum Origin {
-    /// We have: a port.
-    Port,
+    /// We have: a port; whether it is somebody else's now.
+    Port(AtomicBool),
     /// We have: a Unix socket. Its file goes with the last copy.
     File(SocketFile),
     /// Somebody else has, and somebody else may go on with it.
     Inherited,
+}
+
+impl Origin {
+    /// Somebody else goes on with it.
+    pub(super) fn leave(&self) {
+        match self {
+            Self::Port(is_left) => is_left.store(true, Ordering::Relaxed),
+            Self::File(file) => file.leave(),
+            Self::Inherited => {}
+        }
+    }
+
+    /// Of a socket that a process before this one has opened for us.
+    fn of_handed_on(address: &Address) -> io::Result<Self> {
+        Ok(match address {
+            Address::Tcp(_) => Self::Port(AtomicBool::default()),
+            Address::Unix(path) => Self::File(SocketFile::of(path)?),
+            Address::Named(_) | Address::Indexed(_) => Self::Inherited,
+        })
+    }
 }
 
 /// A listener that was opened: from here on connections wait for it.
@@ -87,6 +117,7 @@ pub struct Bound {
     address: String,
     origin: Arc<Origin>,
     entrance: Arc<Entrance>,
+    share: Arc<Share>,
 }
 
 impl Bound {
@@ -98,20 +129,48 @@ impl Bound {
     pub fn bind(settings: &Settings, copies: usize, inherited: &mut Inherited) -> Result<Self, Error> {
         let entrance = Arc::new(Entrance::open(settings)?);
         let failed = |source| Error::Listen { address: settings.address.clone(), source };
+        let handed_on = inherited.handed_on(&settings.address.to_string());
+        if !handed_on.is_empty() {
+            let origin = Origin::of_handed_on(&settings.address).map_err(failed)?;
+            return Self::of(handed_on, origin, settings, (copies, entrance)).map_err(failed);
+        }
         let (first, origin) = match &settings.address {
-            Address::Tcp(address) => (open_first(*address, copies).map_err(failed)?, Origin::Port),
+            Address::Tcp(address) => {
+                (open_first(*address, copies).map_err(failed)?, Origin::Port(AtomicBool::default()))
+            }
             Address::Unix(path) => {
                 let (listener, file) = unix::open(path)?;
                 (Opened::Unix(listener), Origin::File(file))
             }
             named @ (Address::Named(_) | Address::Indexed(_)) => (inherited.claim(named)?, Origin::Inherited),
         };
-        let address = first.address().map_err(failed)?;
         let sockets = multiply(first, &settings.address, copies).map_err(failed)?;
-        Ok(Self { sockets, address, origin: Arc::new(origin), entrance })
+        Self::of(sockets, origin, settings, (copies, entrance)).map_err(failed)
     }
 
-    /// One socket for each copy, to be handed to the workers.
+    /// Of sockets that are open, of which there are at least so many copies then.
+    fn of(
+        mut sockets: Vec<Opened>,
+        origin: Origin,
+        settings: &Settings,
+        (copies, entrance): (usize, Arc<Entrance>),
+    ) -> io::Result<Self> {
+        let (there, origin) = (sockets.len(), Arc::new(origin));
+        for place in there..copies {
+            sockets.push(sockets[place % there].duplicate()?);
+        }
+        sockets.iter().try_for_each(Opened::set_nonblocking)?;
+        let share = Arc::new(Share::of(&settings.address, &sockets[..there], &origin)?);
+        Ok(Self { address: sockets[0].address()?, sockets, origin, entrance, share })
+    }
+
+    /// What can be handed to another process.
+    #[must_use]
+    pub fn share(&self) -> Arc<Share> {
+        Arc::clone(&self.share)
+    }
+
+    /// One socket for each copy, or more where more were handed on, to be handed to the workers.
     #[must_use]
     pub fn sockets(self) -> Vec<Socket> {
         let (origin, entrance) = (&self.origin, &self.entrance);
@@ -167,7 +226,6 @@ fn multiply(first: Opened, address: &Address, copies: usize) -> io::Result<Vec<O
         };
         sockets.push(copy);
     }
-    sockets.iter().try_for_each(Opened::set_nonblocking)?;
     Ok(sockets)
 }
 

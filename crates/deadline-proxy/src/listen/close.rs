@@ -8,6 +8,7 @@
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
@@ -26,7 +27,11 @@ const HALF_IN: Duration = Duration::from_millis(250);
 /// Shuts a listener of our own; how long somebody may be half in.
 pub(super) fn shut(accepting: &Accepting, origin: &Origin) -> Duration {
     match (accepting, origin) {
-        (Accepting::Tcp(listener), Origin::Port) if turn_away(listener) => return HALF_IN,
+        (Accepting::Tcp(listener), Origin::Port(is_left))
+            if !is_left.load(Ordering::Relaxed) && turn_away(listener) =>
+        {
+            return HALF_IN;
+        }
         (_, Origin::File(file)) => file.remove(),
         _ => {}
     }

@@ -1,14 +1,18 @@
 //! Sockets that whoever started the process has opened for it.
 //!
 //! Covers systemd's socket activation: `LISTEN_FDS`, `LISTEN_PID` and `LISTEN_FDNAMES`. They are taken once, and each
-//! goes to one listener. What is passed is used as it is: its backlog and its options are those of its opener.
+//! goes to one listener. What is passed is used as it is: its backlog and its options are those of its opener. What a
+//! process before this one has handed on comes in the same way, by the names of [`share`](super::share).
 
 use std::env;
 use std::io;
+use std::net::TcpListener;
+use std::os::unix::net::UnixDatagram;
 
 use listenfd::ListenFd;
 
 use super::bound::Opened;
+use super::share::named;
 use super::{Address, Error};
 
 /// The sockets that were inherited, and have no listener yet.
@@ -25,6 +29,8 @@ struct Entry {
 enum State {
     Free(Opened),
     Claimed,
+    /// By which whoever has started us wants to hear that we are ready.
+    Herald(UnixDatagram),
     Unusable(io::Error),
 }
 
@@ -47,13 +53,43 @@ impl Inherited {
         self.0.iter().filter(|entry| !matches!(entry.state, State::Claimed)).map(Entry::label).collect()
     }
 
+    /// What was opened for this by the process before.
+    pub(super) fn handed_on(&mut self, what: &str) -> Vec<Opened> {
+        let handed_on = self.0.iter_mut().filter(|entry| entry.handed_on().as_deref() == Some(what));
+        handed_on.filter_map(Entry::take).collect()
+    }
+
+    /// A port that was opened for this by the process before.
+    pub(crate) fn port(&mut self, what: &str) -> Option<TcpListener> {
+        self.handed_on(what).into_iter().find_map(|opened| match opened {
+            Opened::Tcp(listener) => Some(listener),
+            Opened::Unix(_) => None,
+        })
+    }
+
+    /// Closes what was handed on, and is nobody's: whoever connects there would wait for ever.
+    pub(crate) fn close_handed_on(&mut self) {
+        let handed_on = self.0.iter_mut().filter(|entry| entry.handed_on().is_some());
+        handed_on.for_each(|entry| drop(entry.take()));
+    }
+
+    /// By which the process before wants to hear that this one is ready.
+    pub(crate) fn herald(&mut self) -> Option<UnixDatagram> {
+        let is_herald = |entry: &&mut Entry| matches!(entry.state, State::Herald(_));
+        let entry = self.0.iter_mut().find(is_herald)?;
+        match std::mem::replace(&mut entry.state, State::Claimed) {
+            State::Herald(socket) => Some(socket),
+            _ => None,
+        }
+    }
+
     pub(super) fn claim(&mut self, address: &Address) -> Result<Opened, Error> {
         let there = self.0.iter().map(Entry::label).collect();
         let missing = || Error::NotInherited { address: address.clone(), there };
         let entry = self.find(address).ok_or_else(missing)?;
         match std::mem::replace(&mut entry.state, State::Claimed) {
             State::Free(opened) => Ok(opened),
-            State::Claimed => Err(Error::Claimed { address: address.clone() }),
+            State::Claimed | State::Herald(_) => Err(Error::Claimed { address: address.clone() }),
             State::Unusable(source) => Err(Error::Unusable { address: address.clone(), source }),
         }
     }
@@ -76,7 +112,19 @@ impl Inherited {
 
 impl Entry {
     fn label(&self) -> String {
-        self.name.clone().unwrap_or_else(|| "-".to_owned())
+        self.handed_on().or_else(|| self.name.clone()).unwrap_or_else(|| "-".to_owned())
+    }
+
+    /// What it was opened for, where a process before this one has.
+    fn handed_on(&self) -> Option<String> {
+        self.name.as_deref().and_then(named)
+    }
+
+    fn take(&mut self) -> Option<Opened> {
+        match std::mem::replace(&mut self.state, State::Claimed) {
+            State::Free(opened) => Some(opened),
+            _ => None,
+        }
     }
 }
 
@@ -86,10 +134,14 @@ fn state(sockets: &mut ListenFd, index: usize) -> State {
         _ => match sockets.take_unix_listener(index) {
             Ok(Some(listener)) => Opened::Unix(listener),
             Ok(None) => return State::Claimed,
-            Err(error) => return State::Unusable(error),
+            Err(error) => return herald(sockets, index).unwrap_or(State::Unusable(error)),
         },
     };
     usable(opened)
+}
+
+fn herald(sockets: &mut ListenFd, index: usize) -> Option<State> {
+    sockets.take_unix_datagram(index).ok().flatten().map(State::Herald)
 }
 
 fn usable(opened: Opened) -> State {
@@ -102,10 +154,22 @@ fn usable(opened: Opened) -> State {
 }
 
 #[cfg(test)]
+impl Inherited {
+    /// These, by their names.
+    pub(super) fn of(sockets: Vec<(String, std::os::fd::OwnedFd)>) -> Self {
+        let opened = |socket: std::os::fd::OwnedFd| match socket2::SockRef::from(&socket).local_addr().unwrap() {
+            address if address.is_unix() => Opened::Unix(socket.into()),
+            _ => Opened::Tcp(socket.into()),
+        };
+        let entry = |(name, socket)| Entry { name: Some(name), state: usable(opened(socket)) };
+        Self(sockets.into_iter().map(entry).collect())
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use socket2::{Domain, Type};
-    use std::net::TcpListener;
 
     fn free(name: Option<&str>) -> Entry {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -35,6 +35,7 @@ mod error;
 mod inherited;
 mod listener;
 mod proxy_header;
+mod share;
 mod stream;
 mod tls;
 mod unix;
@@ -50,6 +51,8 @@ pub use error::Error;
 pub use inherited::Inherited;
 pub use listener::{Alpn, EstablishError, Listener, Raw};
 pub use proxy_header::HeaderError;
+pub use share::Share;
+pub(crate) use share::name;
 pub use stream::Stream;
 pub use tls::{Certificates, CertificatesError, ServerTls};
 

@@ -8,6 +8,7 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
@@ -19,6 +20,8 @@ use super::{Address, Error};
 pub(super) struct SocketFile {
     path: PathBuf,
     mark: Mark,
+    /// Whether somebody else goes on with it.
+    is_left: AtomicBool,
 }
 
 /// Tells a file from a later one at its path. The number alone does not: a file system gives it out again.
@@ -37,9 +40,21 @@ impl From<&Metadata> for Mark {
 }
 
 impl SocketFile {
+    /// The one that is there now.
+    pub(super) fn of(path: &Path) -> io::Result<Self> {
+        let mark = Mark::from(&fs::symlink_metadata(path)?);
+        Ok(Self { path: path.to_owned(), mark, is_left: AtomicBool::default() })
+    }
+
+    /// Somebody else goes on with it, and removes it.
+    pub(super) fn leave(&self) {
+        self.is_left.store(true, Ordering::Relaxed);
+    }
+
     /// From here on nobody finds the socket; who has connected stays so.
     pub(super) fn remove(&self) {
-        if fs::symlink_metadata(&self.path).is_ok_and(|file| Mark::from(&file) == self.mark) {
+        let is_ours = !self.is_left.load(Ordering::Relaxed);
+        if is_ours && fs::symlink_metadata(&self.path).is_ok_and(|file| Mark::from(&file) == self.mark) {
             // Whoever starts next replaces it.
             let _ = fs::remove_file(&self.path);
         }
@@ -66,8 +81,7 @@ pub(super) fn open(path: &Path) -> Result<(UnixListener, SocketFile), Error> {
         }
         bound => bound.map_err(failed)?,
     };
-    let file = fs::symlink_metadata(path).map_err(failed)?;
-    let file = SocketFile { path: path.to_owned(), mark: Mark::from(&file) };
+    let file = SocketFile::of(path).map_err(failed)?;
     listener.listen(BACKLOG).map_err(failed)?;
     Ok((listener.into(), file))
 }

@@ -8,7 +8,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::fleet::Opening;
 use super::generation::{Current, Desk, Hold};
-use crate::listen::{Address, Bound, Certificates, Entrance};
+use crate::listen::{Address, Bound, Certificates, Entrance, Share};
 use crate::serve::{Era, Eras, Terms};
 
 /// How often the files of certificates are looked at. They are few and small, and whoever has replaced them is waiting.
@@ -18,12 +18,13 @@ const CERTIFICATE_CHECK: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Door<S> {
     entrance: Arc<Entrance>,
-    /// By worker.
+    /// By socket, and so by worker, as often as there are more.
     eras: Vec<Eras<Desk<S>, Entrance>>,
     hold: Hold<S>,
     stop: watch::Sender<Option<Duration>>,
     /// With the port that the system has chosen.
     place: String,
+    share: Arc<Share>,
     _watched: Option<AbortOnDropHandle<()>>,
 }
 
@@ -33,13 +34,16 @@ impl<S: Clone + Send + Sync + 'static> Door<S> {
         let (entrance, hold, (stop, stopped)) = (Arc::clone(bound.entrance()), Hold::default(), watch::channel(None));
         let (watched, scheme) = (watch(&entrance), if entrance.settings().tls.is_some() { "https" } else { "http" });
         let place = format!("{scheme}://{}", bound.address());
-        let opening = |(worker, socket)| {
+        let (share, workers) = (bound.share(), current.workers());
+        let opening = |(place, socket)| {
+            // There are more sockets than workers where a process before us had more of these.
+            let worker = place % workers;
             let eras = Eras::new(era(terms, &entrance, Desk { current: current.clone(), hold: hold.clone(), worker }));
-            Opening { socket, eras, stop: stopped.clone() }
+            Opening { worker, socket, eras, stop: stopped.clone() }
         };
         let openings: Vec<_> = bound.sockets().into_iter().enumerate().map(opening).collect();
         let eras = openings.iter().map(|opening| opening.eras.clone()).collect();
-        (Self { entrance, eras, hold, stop, place, _watched: watched }, openings)
+        (Self { entrance, eras, hold, stop, place, share, _watched: watched }, openings)
     }
 
     /// Where it was told to stand.
@@ -69,10 +73,16 @@ impl<S: Clone + Send + Sync + 'static> Door<S> {
             self._watched = watch(&entrance);
         }
         (self.entrance, self.hold) = (entrance, Hold::default());
-        for (worker, eras) in self.eras.iter().enumerate() {
+        for (place, eras) in self.eras.iter().enumerate() {
+            let worker = place % current.workers();
             let desk = Desk { current: current.clone(), hold: self.hold.clone(), worker };
             eras.begin(era(terms, &self.entrance, desk));
         }
+    }
+
+    /// What another process needs of it.
+    pub(super) fn share(&self) -> &Share {
+        &self.share
     }
 
     /// Lets nobody else in; who is in may take so long.

@@ -35,6 +35,7 @@ pub(super) struct Fleet<S> {
 /// A listener for a worker.
 #[derive(Debug)]
 pub(super) struct Opening<S> {
+    pub(super) worker: usize,
     pub(super) socket: Socket,
     pub(super) eras: Eras<Desk<S>, Entrance>,
     pub(super) stop: Stop,
@@ -73,16 +74,16 @@ where
         Ok((Self { tell }, workers))
     }
 
-    /// Hands a listener to each worker, and waits until each listens.
+    /// Hands each to its worker, and waits until each listens.
     ///
     /// # Errors
     ///
     /// One of them cannot.
     pub(super) async fn open(&self, openings: Vec<Opening<S>>) -> io::Result<()> {
-        let orders = self.tell.iter().zip(openings).map(|(tell, opening)| {
+        let orders = openings.into_iter().map(|opening| {
             let (opened, listens) = oneshot::channel();
             // A worker that has ended answers nothing.
-            let _ = tell.send((opening, opened));
+            let _ = self.tell.get(opening.worker).map(|tell| tell.send((opening, opened)));
             listens
         });
         let ended = |_| io::Error::other("its worker has ended");
@@ -103,7 +104,7 @@ where
 {
     let serving = TaskTracker::new();
     while let Some((opening, opened)) = orders.recv().await {
-        let Opening { socket, eras, stop } = opening;
+        let Opening { socket, eras, stop, .. } = opening;
         let listens = socket.listen().map(|listener| drop(serving.spawn(serve_in(listener, eras, told(stop)))));
         // Whoever wanted to know may have gone.
         let _ = opened.send(listens);

@@ -27,6 +27,11 @@ impl<S> Current<S> {
         Self(Arc::new(ArcSwap::from_pointee(first)))
     }
 
+    /// How many workers there are.
+    pub(super) fn workers(&self) -> usize {
+        self.0.load().0.len()
+    }
+
     /// From here on this one serves, whatever comes to whichever worker, but for what was [held back](Hold).
     pub(super) fn begin(&self, next: Generation<S>) {
         self.0.store(Arc::new(next));

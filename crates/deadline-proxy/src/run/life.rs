@@ -11,6 +11,7 @@ use super::changes::Changes;
 use super::door::Door;
 use super::fleet::{Fleet, Opening};
 use super::generation::{Current, Generation};
+use super::hand_over::{Failure, Successor};
 use super::self_check::{self, open_all};
 use super::{files, terms};
 use crate::access::{AccessLog, Flush};
@@ -35,6 +36,7 @@ pub(super) struct Life<'a, S, M> {
     pub(super) terms: Terms,
     pub(super) doors: Vec<Door<S>>,
     pub(super) fleet: Fleet<S>,
+    pub(super) heir: Successor,
     /// Sockets that somebody else has opened, and that no listener has taken yet.
     pub(super) inherited: Inherited,
     pub(super) tending: Tending,
@@ -92,6 +94,7 @@ where
         for socket in self.inherited.unclaimed() {
             tracing::warn!("inherited socket {socket} is listened on by no --listen");
         }
+        self.inherited.close_handed_on();
         self.open(bound).await
     }
 
@@ -110,6 +113,23 @@ where
     /// How it is, in a line for people.
     pub(super) fn status(&self) -> String {
         format!("serving on {}", self.places().join(", "))
+    }
+
+    /// Starts the program once more, with every socket that is listened on, and waits until it serves; the number of its
+    /// process. Then both do. To drop the future is to end it.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not serve, and this process goes on alone.
+    pub(super) async fn hand_over(&self) -> Result<u32, Failure> {
+        let copies = self.doors.iter().map(|door| door.share().copies()).collect::<Result<Vec<_>, _>>();
+        let sockets = copies.map_err(|source| self.heir.failed(source))?;
+        self.heir.start(sockets.into_iter().flatten().collect()).await
+    }
+
+    /// From here on every listener is another process's.
+    pub(super) fn leave(&self) {
+        self.doors.iter().for_each(|door| door.share().leave());
     }
 
     /// Lets nobody else in, and lets the workers end. What waits to be written is written when what it returns is dropped.

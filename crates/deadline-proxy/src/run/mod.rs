@@ -9,6 +9,7 @@ mod descriptors;
 mod door;
 mod fleet;
 mod generation;
+mod hand_over;
 mod life;
 mod notify;
 mod self_check;
@@ -28,6 +29,7 @@ use self::announce::announce;
 use self::changes::Changes;
 use self::fleet::Fleet;
 use self::generation::{Current, Generation};
+use self::hand_over::Failure;
 use self::life::Life;
 use self::notify::Notify;
 use self::self_check::Start;
@@ -67,22 +69,18 @@ async fn serve_until_told(args: &RunArgs, settings: Settings, changes: Changes) 
     let (mut signals, readiness, notify) = (Signals::new()?, Readiness::starting(), Notify::from_env());
     // Counts from here on: what is made below looks its counts up once.
     let (board, wishes) = Board::new(readiness.clone());
-    let Start { limits, access, flush, proxy, bound, admin, inherited } = Start::of(&settings).await?;
+    let Start { limits, access, flush, proxy, bound, admin, inherited, herald, heir } = Start::of(&settings).await?;
 
-    let (watch, beats) = pulse(settings.workers);
-    let shutdown = Shutdown::new();
-    let shutdowns: Vec<_> = beats.iter().map(|_| shutdown.of_worker()).collect();
-    let vitals = beats.into_iter().zip(shutdowns.iter().cloned()).collect();
+    let ((watch, beats), shutdown) = (pulse(settings.workers), Shutdown::new());
+    let crew: Vec<_> = beats.iter().map(|_| (shutdown.of_worker(), Pools::new(beats.len()))).collect();
+    let vitals = beats.into_iter().zip(crew.iter().map(|(shutdown, _)| shutdown.clone())).collect();
     let (fleet, workers) = Fleet::start(&proxy, vitals).map_err(Error::Worker)?;
-    let pools: Vec<_> = shutdowns.iter().map(|_| Pools::new(shutdowns.len())).collect();
     let make = |proxy: &Proxy| {
-        let of_worker =
-            |(shutdown, pools): (&Shutdown, &Pools)| proxy.clone().stopped_by(shutdown.clone()).service(pools);
-        Generation(shutdowns.iter().zip(&pools).map(of_worker).collect())
+        let services = crew.iter().map(|(shutdown, pools)| proxy.clone().stopped_by(shutdown.clone()).service(pools));
+        Generation(services.collect())
     };
-    let (current, terms) =
-        (Current::new(make(&proxy)), terms(&settings, limits, &proxy, None).stopped_by(shutdown.clone()));
-    let (doors, tending) = (Vec::new(), Tending::default());
+    let terms = terms(&settings, limits, &proxy, None).stopped_by(shutdown.clone());
+    let (current, doors, tending) = (Current::new(make(&proxy)), Vec::new(), Tending::default());
     let mut life = Life {
         args,
         changes,
@@ -93,6 +91,7 @@ async fn serve_until_told(args: &RunArgs, settings: Settings, changes: Changes) 
         terms,
         doors,
         fleet,
+        heir,
         inherited,
         tending,
         access,
@@ -104,22 +103,25 @@ async fn serve_until_told(args: &RunArgs, settings: Settings, changes: Changes) 
 
     announce(&life.places(), &admin, &life.settings);
     // Goes on while the traffic drains: `/readyz` is asked just then.
-    tokio::spawn(serve(admin, admin::service(&life.board), Terms::default().uncounted(), pending()));
+    let asked = tokio::spawn(serve(admin, admin::service(&life.board), Terms::default().uncounted(), pending()));
     tokio::spawn(admin::tend());
     tokio::spawn(tell_tasks("main".to_owned()));
     tokio::spawn(vigil(watch, readiness.clone(), notify.clone()));
     life.tend().await;
     readiness.serve();
+    hand_over::tell(herald);
     notify.ready(&life.status());
     let mut ended = pin!(workers.ended());
     tokio::select! {
         () = &mut ended => return Err(Error::Ended),
-        () = live(&mut life, &mut signals, wishes, &notify) => {}
+        left = live(&mut life, &mut signals, wishes, &notify) => match left {
+            Left::Stopped => notify.stopping(),
+            // Whoever asks how we are asks the next one.
+            Left::HandedOver => asked.abort(),
+        },
     }
     readiness.drain();
-    notify.stopping();
-    let limit = life.settings.drain_limit;
-    let _flush = life.close();
+    let (limit, _flush) = (life.settings.drain_limit, life.close());
     drain(ended, &mut signals, &shutdown, limit).await;
     Ok(())
 }
@@ -141,8 +143,41 @@ async fn drain(ended: impl Future<Output = ()>, signals: &mut Signals, shutdown:
     }
 }
 
+/// Why it serves no longer.
+enum Left {
+    /// It was told to stop.
+    Stopped,
+    /// Another process serves in its place.
+    HandedOver,
+}
+
+/// Lets the next process take over; `None` where it does not, and this one goes on.
+async fn hand_over<S, M>(life: &Life<'_, S, M>, signals: &mut Signals, notify: &Notify) -> Option<Left>
+where
+    S: Clone + Send + Sync + 'static,
+    M: Fn(&Proxy) -> Generation<S>,
+{
+    let outcome = tokio::select! {
+        outcome = life.hand_over() => outcome,
+        () = signals.stop() => return Some(Left::Stopped),
+    };
+    count::handed_over(outcome.as_ref().map_or_else(Failure::as_str, |_| "done"));
+    match outcome {
+        Ok(process) => {
+            tracing::info!(process, "another process serves from here on");
+            notify.handed_over(process);
+            life.leave();
+            Some(Left::HandedOver)
+        }
+        Err(failure) => {
+            tracing::error!("this process goes on: {failure}");
+            None
+        }
+    }
+}
+
 /// Serves, and takes on another configuration when it is told to, until it is told to stop.
-async fn live<S, M>(life: &mut Life<'_, S, M>, signals: &mut Signals, mut wishes: Wishes, notify: &Notify)
+async fn live<S, M>(life: &mut Life<'_, S, M>, signals: &mut Signals, mut wishes: Wishes, notify: &Notify) -> Left
 where
     S: Clone + Send + Sync + 'static,
     M: Fn(&Proxy) -> Generation<S>,
@@ -150,8 +185,12 @@ where
     loop {
         let wish = tokio::select! {
             told = signals.next() => match told {
-                Told::Stop => return,
+                Told::Stop => return Left::Stopped,
                 Told::Reload => Wish::silent("SIGHUP"),
+                Told::HandOver => match hand_over(life, signals, notify).await {
+                    Some(left) => return left,
+                    None => continue,
+                },
             },
             () = life.changes.next() => Wish::silent("a file has changed"),
             wish = wishes.next() => wish,

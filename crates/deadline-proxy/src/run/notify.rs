@@ -57,6 +57,11 @@ impl Notify {
         self.send(&[NotifyState::Stopping, NotifyState::Status("draining")]);
     }
 
+    /// From here on this process is the one that it looks after.
+    pub(crate) fn handed_over(&self, process: u32) {
+        self.send(&[NotifyState::MainPid(process), NotifyState::Status("handed over")]);
+    }
+
     /// A line for people, and nothing else.
     pub(crate) fn status(&self, status: &str) {
         self.send(&[NotifyState::Status(status)]);
@@ -128,6 +133,8 @@ pub(super) mod tests {
         assert_eq!(heard.take(), ["STATUS=worker-0: ended"]);
         notify.alive();
         assert_eq!(heard.take(), ["WATCHDOG=1"]);
+        notify.handed_over(4711);
+        assert_eq!(heard.take(), ["MAINPID=4711", "STATUS=handed over"]);
         notify.reloading();
         let told = heard.take();
         let instant = told[1].strip_prefix("MONOTONIC_USEC=").and_then(|instant| instant.parse::<u64>().ok());

@@ -8,10 +8,13 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 
+use super::hand_over::Successor;
 use crate::access::{AccessLog, Flush};
 use crate::check::check;
 use crate::error::Error;
@@ -37,6 +40,10 @@ pub(super) struct Start {
     pub(super) admin: TcpListener,
     /// What no listener has taken.
     pub(super) inherited: Inherited,
+    /// By which a process before this one wants to hear that it serves.
+    pub(super) herald: Option<UnixDatagram>,
+    /// The next one, which has the admin listener too.
+    pub(super) heir: Successor,
 }
 
 impl Start {
@@ -49,14 +56,16 @@ impl Start {
         let mut inherited = Inherited::take();
         let made = made(settings);
         let log = AccessLog::open(&settings.access).map_err(Error::Access);
-        let admin = open_admin(settings.admin).await;
+        let herald = inherited.herald();
+        let admin = open_admin(settings.admin, &mut inherited).await;
         let taken = admin.is_ok().then_some(Address::Tcp(settings.admin));
         let bound = open_all(&settings.listeners, settings.workers, &mut inherited, taken.as_ref());
         match (made, log, bound, admin) {
             (Ok((limits, proxy)), Ok(log), Ok(bound), Ok(admin)) => {
                 let (access, flush) = log.unzip();
                 let proxy = proxy.access_log(access.clone());
-                Ok(Self { limits, access, flush, proxy, bound, admin, inherited })
+                let heir = heir(&admin, settings.admin)?;
+                Ok(Self { limits, access, flush, proxy, bound, admin, inherited, herald, heir })
             }
             (made, log, bound, admin) => {
                 let (mut wrong, bound) = (made.err().unwrap_or_default(), bound.err().unwrap_or_default());
@@ -106,8 +115,23 @@ pub(super) fn open_all<'a>(
     if wrong.is_empty() { Ok(opened) } else { Err(wrong) }
 }
 
-async fn open_admin(address: SocketAddr) -> Result<TcpListener, Error> {
-    TcpListener::bind(address).await.map_err(|source| Error::Bind { address, argument: ADMIN, source })
+async fn open_admin(address: SocketAddr, inherited: &mut Inherited) -> Result<TcpListener, Error> {
+    let opened = match inherited.port(&admin(address)) {
+        Some(listener) => TcpListener::from_std(listener),
+        None => TcpListener::bind(address).await,
+    };
+    opened.map_err(|source| Error::Bind { address, argument: ADMIN, source })
+}
+
+fn heir(admin: &TcpListener, address: SocketAddr) -> Result<Successor, Error> {
+    let copy = admin.as_fd().try_clone_to_owned();
+    let copy = copy.map_err(|source| Error::Bind { address, argument: ADMIN, source })?;
+    Ok(Successor::of_process().with(&self::admin(address), copy))
+}
+
+/// What the socket of the admin listener is called, where it is handed on.
+fn admin(address: SocketAddr) -> String {
+    format!("admin:{address}")
 }
 
 /// What has no port. Where something is wrong with it, everything of it is looked at once more, because only the first

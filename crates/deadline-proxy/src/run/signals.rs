@@ -11,6 +11,8 @@ pub(super) enum Told {
     Stop,
     /// SIGHUP: to read the configuration again.
     Reload,
+    /// SIGUSR2: to let the program, as it lies there now, take its place.
+    HandOver,
 }
 
 /// Signals, from here on.
@@ -18,6 +20,7 @@ pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    second: Signal,
 }
 
 impl Signals {
@@ -27,6 +30,7 @@ impl Signals {
             terminate: open(SignalKind::terminate())?,
             interrupt: open(SignalKind::interrupt())?,
             hangup: open(SignalKind::hangup())?,
+            second: open(SignalKind::user_defined2())?,
         })
     }
 
@@ -38,6 +42,7 @@ impl Signals {
             _ = self.terminate.recv() => Told::Stop,
             _ = self.interrupt.recv() => Told::Stop,
             _ = self.hangup.recv() => Told::Reload,
+            _ = self.second.recv() => Told::HandOver,
         }
     }
 
