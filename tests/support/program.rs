@@ -121,6 +121,13 @@ impl Program {
         number.unwrap_or_else(|| panic!("no number of files: {limits}"))
     }
 
+    /// How many of them are sockets.
+    pub(crate) fn sockets(&self) -> usize {
+        let open = std::fs::read_dir(self.proc("fd")).expect("Linux tells of its processes");
+        let targets = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+        targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count()
+    }
+
     /// A number that Linux tells of it.
     fn status(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(self.proc("status")).expect("Linux tells of its processes");

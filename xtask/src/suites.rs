@@ -18,6 +18,7 @@ mod latency;
 mod memory;
 mod peers;
 mod script;
+mod soak;
 mod table;
 
 use self::script::Script;
@@ -31,7 +32,7 @@ struct Suite {
     script: Script,
 }
 
-const SUITES: [Suite; 8] = [
+const SUITES: [Suite; 9] = [
     go_reverseproxy::SUITE,
     autobahn::SUITE,
     grpcio::SUITE,
@@ -40,6 +41,7 @@ const SUITES: [Suite; 8] = [
     peers::SUITE,
     conformance::SUITE,
     latency::SUITE,
+    soak::SUITE,
 ];
 
 /// Of all suites.

@@ -3,4 +3,5 @@
 mod backend;
 mod dying;
 mod reloading;
+mod soak;
 mod standing_still;

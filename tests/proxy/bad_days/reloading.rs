@@ -79,7 +79,7 @@ async fn reload(proxy: &Proxy, files: &Files) {
         proxy.folder().write("proxy.toml", &files.of(number));
         admin.send("POST /reload HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n").await;
         assert_eq!(admin.answer().await.0.status(), 200);
-        if number % REFUSED_EVERY == 0 {
+        if number.is_multiple_of(REFUSED_EVERY) {
             proxy.folder().write("proxy.toml", "[[route]]\nupstream = \"nobody\"\n");
             admin.send("POST /reload HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n").await;
             assert_eq!(admin.answer().await.0.status(), 422);
@@ -111,4 +111,9 @@ async fn assert_nothing_fails(turns: [&'static str; 2]) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_request_fails_while_its_route_changes_a_thousand_times() {
     assert_nothing_fails(["", ""]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_request_fails_while_what_holds_of_its_connection_changes_a_thousand_times() {
+    assert_nothing_fails(["[limits]\nmax_headers = 100\n", "[limits]\nmax_headers = 99\n"]).await;
 }
