@@ -7,8 +7,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::support::{MS, Proxy};
 
-/// The most that is waited for, for all to end that has nobody any more.
-const SETTLED: Duration = Duration::from_secs(20);
+/// The most that is waited for, for all to end that has nobody any more: longer than what is let go may take.
+const SETTLED: Duration = Duration::from_secs(40);
 
 /// What it may hold more of at the end than at the beginning, of memory: what an allocator keeps for itself.
 const MORE: u64 = 12 << 20;

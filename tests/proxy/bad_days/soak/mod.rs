@@ -50,7 +50,7 @@ fn configuration(backends: &[Backend; 2], log: &str, number: usize) -> String {
     let turn = |turn, other, else_| if number % 4 == turn { other } else { else_ };
     let (timeout, base, headers) = (turn(1, "1100ms", "1s"), turn(2, "600ms", "500ms"), turn(3, "99", "100"));
     format!(
-        "admin = \"127.0.0.1:0\"\nworkers = 2\n[[listener]]\naddress = \"127.0.0.1:0\"\n\
+        "admin = \"127.0.0.1:0\"\nworkers = 2\ndrain_timeout = \"5s\"\n[[listener]]\naddress = \"127.0.0.1:0\"\n\
         [limits]\nmax_headers = {headers}\n\
         [access_log]\nrequests = \"sampled\"\nsample = 0.0\noutput = \"{log}\"\n\
         [policy.default]\ntimeout = \"{timeout}\"\nretries = 1\nbackoff = \"5ms\"\n\
