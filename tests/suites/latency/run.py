@@ -4,8 +4,8 @@ Covers a small GET over HTTP/1.1 on kept connections, 1 and 64 at a time: the me
 of the same load on the upstream itself. Everybody is measured in each round, one after the other, so that whatever else
 the machine does concerns all of them; of the rounds the median counts. Does not cover bodies, TLS or HTTP/2.
 
-The table is written to `latency.md` in the folder that is named. `docs/latency.md` is such a table, of a machine that
-did nothing else.
+The table is written to `latency.md` in the folder that is named. It is worth what the machine had to spare: its load
+stands below it.
 """
 
 import os
