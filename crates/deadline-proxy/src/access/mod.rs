@@ -23,7 +23,7 @@
 //! | `upstream`, `attempts` | who was asked last, and how often anybody was |
 //! | `status` | of its answer; 499 where the client left before there was one |
 //! | `grpc_status` | of a call of gRPC, from its trailers or its head |
-//! | `ended` | `complete`: with all that it had; `stopped`: at its deadline, within the body; `broken`: its source broke off; `dropped`: nobody took the rest; `unanswered`: no answer |
+//! | `ended` | `complete`: with all that it had; `stopped`: within the body, at its deadline or after a drain that took too long; `broken`: its source broke off; `dropped`: nobody took the rest; `unanswered`: no answer |
 //! | `duration_ms` | from its head to the end of its answer |
 //! | `budget_ms`, `left_ms` | what was granted when it came, and what was left of it at the end |
 //! | `origin`, `origin_detail` | who set that: `header`, `policy` or `code`; and which |

@@ -50,7 +50,8 @@ use crate::{count, log};
 /// How long workers may take to end once everything is stopped: a little more than the second that they have for it.
 const SHUTDOWN: Duration = Duration::from_secs(3);
 
-/// Serves until SIGTERM or SIGINT, then lets what is under way finish. A second signal ends it at once.
+/// Serves until SIGTERM or SIGINT, or until another process has taken over after SIGUSR2; then lets what is under way
+/// finish. A second SIGTERM or SIGINT stops that at once.
 ///
 /// # Errors
 ///
