@@ -71,6 +71,7 @@ Examples:
 
 Durations are written as in {FIELD}: 300ms, 1.5s, 1h30m; bare digits are milliseconds.
 SIGTERM and SIGINT stop accepting and give what is under way --drain-timeout to finish; a second one ends it at once.
+SIGHUP has the file of --config read again, as a change of it does, and the access log opened anew.
 SIGUSR2 starts the program that lies there now, hands every socket over to it, and then stops as above.
 RUST_LOG chooses what is written to standard error: error, warn, info (the default), debug.
 DEADLINE_EXPLAIN=1 adds every decision about every request, a line each, after the id of the request."

@@ -43,15 +43,17 @@ pub(crate) struct File {
     #[schemars(extend("default" = "proxy"))]
     pub(crate) hop: Key<String>,
 
-    /// Where `/healthz`, `/readyz`, `/metrics`, `/config` and `/upstreams` are served, as `IP:PORT`. On this machine
-    /// only by default: what it tells is for an operator, and it asks nobody who they are.
+    /// Where `/healthz`, `/readyz`, `/metrics`, `/config`, `/upstreams` and `POST /reload` are served, as `IP:PORT`. On this
+    /// machine only by default: what it tells is for an operator, and it asks nobody who they are. Read at the start only:
+    /// a reload that says otherwise is refused.
     #[schemars(extend("default" = "127.0.0.1:9901"))]
     pub(crate) admin: Key<Text<std::net::SocketAddr>>,
 
-    /// How many threads carry the traffic. By default one for each core that the process may use.
+    /// How many threads carry the traffic. By default one for each core that the process may use. Read at the start only: a
+    /// reload that says otherwise is refused.
     pub(crate) workers: Key<Whole<1, 1024>>,
 
-    /// How long a stop waits for the requests that are under way.
+    /// How long a stop waits for the requests that are under way. What has not ended by then is stopped, and told so.
     #[schemars(extend("default" = "30s"))]
     pub(crate) drain_timeout: Key<Limit>,
 
