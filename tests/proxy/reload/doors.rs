@@ -4,10 +4,10 @@ use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 
 use super::{file, said, saying};
-use crate::support::{Http1Client, Proxy, Upstream, curl};
+use crate::support::{Act, Http1Client, MS, Mirror, Proxy, Upstream, curl};
 
 /// A port that was free just now.
-fn free() -> SocketAddr {
+pub(super) fn free() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
@@ -63,4 +63,25 @@ async fn who_came_in_before_a_listener_changed_keeps_to_what_it_met() {
     assert_eq!(head.status(), 200);
     assert_eq!(client.rest().await, "");
     old.assert_no_more();
+}
+
+/// It is waited for as long as whoever came in by a listener that stays, however long ago its own has closed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_waits_for_who_came_in_by_a_listener_that_has_closed() {
+    let upstream = Mirror::start(|_, _| Act { after: 4_000 * MS, ..Act::answer(200, "", "late") });
+    let (gone, stays) = (free().to_string(), free().to_string());
+    let told = |listeners: &[&str], drain: &str| {
+        format!("drain_timeout = \"{drain}\"\n") + &file(listeners, &[("/", upstream.address)])
+    };
+    let proxy = Proxy::configured(&told(&[&stays, &gone], "100ms")).await;
+    let mut late = Http1Client::connect(gone.parse().unwrap()).await;
+    late.get("/", "").await;
+    proxy.rewrite(&told(&[&stays], "60s"));
+    assert_eq!(proxy.reload().await.0, 200);
+    // The limit of its own drain and the last words have passed.
+    tokio::time::sleep(2_000 * MS).await;
+    proxy.program.terminate().await;
+    let (head, body) = late.answer().await;
+    assert_eq!((head.status(), body.as_str()), (200, "late"));
+    assert_eq!(proxy.program.finish().await.code, Some(0));
 }

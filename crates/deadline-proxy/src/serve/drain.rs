@@ -5,6 +5,7 @@
 //! whoever has just been answered may have the next request on its way, and a connection that is closed meanwhile loses
 //! it. So such a connection waits for that request, and says `Connection: close` with its answer.
 
+use std::future::pending;
 use std::time::Duration;
 
 use tokio::task::yield_now;
@@ -82,14 +83,13 @@ impl Drain {
     }
 }
 
-/// Waits for connections that take no more requests: for all of them, but at the shutdown only as long as it takes to
-/// tell their clients, and never longer than `until`.
-pub(super) async fn over(connections: &TaskTracker, shutdown: &Shutdown, until: Instant) {
+/// Waits for connections that take no more requests: for all of them, but from the shutdown on only as long as it takes to
+/// tell their clients. Where nobody says when that is, it is at `until`.
+pub(super) async fn over(connections: &TaskTracker, shutdown: Option<&Shutdown>, until: Instant) {
     let told = async {
-        tokio::select! {
-            () = shutdown.begun() => {}
-            // Nobody has said so, and nobody will.
-            () = sleep_until(until) => {}
+        match shutdown {
+            Some(_) => begun(shutdown).await,
+            None => sleep_until(until).await,
         }
         sleep(LAST_WORDS).await;
     };
@@ -97,6 +97,14 @@ pub(super) async fn over(connections: &TaskTracker, shutdown: &Shutdown, until: 
         () = connections.wait() => {}
         // Too late is no reason to stay: what is left is dropped with the runtime.
         () = told => {}
+    }
+}
+
+/// Ends where the shutdown has begun.
+pub(super) async fn begun(shutdown: Option<&Shutdown>) {
+    match shutdown {
+        Some(shutdown) => shutdown.begun().await,
+        None => pending().await,
     }
 }
 
@@ -202,6 +210,8 @@ mod tests {
             (10 * MS, Some(LIMIT), 10 * MS),
             (2 * LIMIT, Some(LIMIT / 2), LIMIT / 2 + LAST_WORDS),
             (LIMIT / 2 + MS, Some(LIMIT / 2), LIMIT / 2 + MS),
+            // A limit that has passed says nothing about the process.
+            (3 * LIMIT, Some(2 * LIMIT), 2 * LIMIT + LAST_WORDS),
             (2 * LIMIT, None, LIMIT + LAST_WORDS),
         ] {
             let (start, connections, shutdown) = (Instant::now(), TaskTracker::new(), Shutdown::new());
@@ -213,7 +223,7 @@ mod tests {
                 sleep(begins).await;
                 begin.begin();
             });
-            over(&connections, &shutdown, start + LIMIT).await;
+            over(&connections, begins.map(|_| &shutdown), start + LIMIT).await;
             assert_eq!(start.elapsed(), ends);
         }
     }

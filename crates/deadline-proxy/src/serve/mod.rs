@@ -49,7 +49,8 @@ pub struct Terms {
     answers: Answers,
     receive: Option<ReceiveLayer>,
     drain_limit: Duration,
-    shutdown: Shutdown,
+    /// `None` where nobody says when patience ends.
+    shutdown: Option<Shutdown>,
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
 }
@@ -60,16 +61,7 @@ impl Terms {
     pub fn new(limits: Limits, answers: Answers) -> Self {
         let (http1, http2) = (limits.http1(), limits.http2(ExtendedConnect::Off));
         let slots = ConnectionSlots::new(limits.settings().connections);
-        Self {
-            limits,
-            slots,
-            answers,
-            receive: None,
-            drain_limit: DRAIN_LIMIT,
-            shutdown: Shutdown::new(),
-            http1,
-            http2,
-        }
+        Self { limits, slots, answers, receive: None, drain_limit: DRAIN_LIMIT, shutdown: None, http1, http2 }
     }
 
     /// Other terms, for the connections that come from here on; those that are there still take their places.
@@ -107,11 +99,11 @@ impl Terms {
         self
     }
 
-    /// Once this has begun, a drain waits no longer than it takes to tell who was stopped. Whoever begins it stops what
-    /// is under way, as [`Proxy::stopped_by`](crate::proxy::Proxy::stopped_by) does.
+    /// Once this has begun, a drain waits no longer than it takes to tell who was stopped; until then it waits, whatever its
+    /// limit. Whoever begins it stops what is under way, as [`Proxy::stopped_by`](crate::proxy::Proxy::stopped_by) does.
     #[must_use]
     pub fn stopped_by(mut self, shutdown: Shutdown) -> Self {
-        self.shutdown = shutdown;
+        self.shutdown = Some(shutdown);
         self
     }
 }
@@ -138,7 +130,8 @@ where
 }
 
 /// Serves each connection under the era that holds when it is accepted, until `stop` says how long what is under way may
-/// take from then on.
+/// take from then on. Where the terms name a [shutdown](Terms::stopped_by), it is that which ends the wait: a listener can
+/// close long before its process, and who came in by it is still to be waited for then.
 pub async fn serve_in<L, P, B>(listener: L, eras: Eras<P, L::Entrance>, stop: impl Future<Output = Duration>)
 where
     L: Accept,
@@ -158,13 +151,13 @@ where
     let let_in = async {
         tokio::select! {
             () = sleep(half_in.min(drain_limit)) => {}
-            () = shutdown.begun() => {}
+            () = drain::begun(shutdown.as_ref()) => {}
         }
     };
     take(&listener, open, let_in).await;
     listener.close().into_iter().for_each(open);
     connections.close();
-    drain::over(&connections, &shutdown, end).await;
+    drain::over(&connections, shutdown.as_ref(), end).await;
 }
 
 /// Opens each connection that comes in until then.
