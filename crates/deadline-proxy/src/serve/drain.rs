@@ -70,11 +70,11 @@ impl Drain {
         }
     }
 
-    /// Ends where the connection was told to finish, and goes on without a request for longer than it may: a peer that
-    /// does not close it, and does not answer.
+    /// Ends where the connection was told to finish, and goes on without a request, or the rest of an answer, for longer than
+    /// it may: a peer that does not close it, and does not answer.
     pub(super) async fn is_kept_for_nothing(&self) {
         // In a box, as above.
-        Box::pin(self.timed.idle(self.limit)).await;
+        Box::pin(self.timed.at_rest(self.limit)).await;
     }
 
     /// Ends where something ends the connection for a reason of its own.

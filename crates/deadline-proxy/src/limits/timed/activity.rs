@@ -23,6 +23,10 @@ pub(super) struct Activity {
     is_answering: AtomicBool,
     /// When the last one ended, in milliseconds from the beginning.
     rested: AtomicU64,
+    /// How many writes the client has taken.
+    taken: AtomicUsize,
+    /// Whether a write waits for the client to take it.
+    is_blocked: AtomicBool,
     is_tunnel: AtomicBool,
     is_hung_up: AtomicBool,
     /// Whether somebody wants to be woken at every change.
@@ -53,6 +57,8 @@ impl Default for Activity {
             is_hearing: AtomicBool::default(),
             is_answering: AtomicBool::default(),
             rested: AtomicU64::default(),
+            taken: AtomicUsize::default(),
+            is_blocked: AtomicBool::default(),
             is_tunnel: AtomicBool::default(),
             is_hung_up: AtomicBool::default(),
             is_followed: AtomicBool::default(),
@@ -68,6 +74,23 @@ impl Activity {
 
     pub(super) fn is_busy(&self) -> bool {
         self.under_way.load(Ordering::Acquire) > 0
+    }
+
+    /// The client has taken a write, or does not yet.
+    pub(super) fn writes(&self, is_taken: bool) {
+        self.is_blocked.store(!is_taken, Ordering::Release);
+        if is_taken {
+            self.taken.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Whether what was to be written may be half written.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.is_blocked.load(Ordering::Acquire)
+    }
+
+    pub(super) fn taken(&self) -> usize {
+        self.taken.load(Ordering::Acquire)
     }
 
     pub(super) fn opened(&self) -> Instant {

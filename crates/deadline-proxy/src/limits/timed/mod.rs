@@ -70,6 +70,20 @@ impl Timed {
         }
     }
 
+    /// Ends where for `limit` no request has been under way, and nothing of an answer on its way to the client, who can take
+    /// its time with the end of it; after twice as long at most. Cancel-safe.
+    pub async fn at_rest(&self, limit: Duration) {
+        let moved = || (self.0.called(), self.0.taken());
+        let moves = || self.0.is_busy() || self.0.is_blocked();
+        loop {
+            let (before, moved_on) = (moved(), moves());
+            sleep(limit).await;
+            if !moved_on && moved() == before && !moves() {
+                return;
+            }
+        }
+    }
+
     /// What a connection of HTTP/1.1 does at this moment.
     #[must_use]
     pub fn doing(&self) -> Doing {

@@ -30,8 +30,6 @@ pub struct TimedStream<S> {
     hello: Hello,
     /// As many requests were called when it last looked.
     called: usize,
-    /// Whether something that was to be written may be half written.
-    is_blocked: bool,
     is_over: bool,
     slot: Option<Slot>,
 }
@@ -40,7 +38,7 @@ impl<S> TimedStream<S> {
     pub(super) fn new(inner: S, settings: &Settings, activity: Arc<Activity>) -> Self {
         let clock = Clock::new(settings.head_limit, settings.started_head_limit, settings.write_stall);
         let hello = Hello::default();
-        Self { inner, activity, clock, hello, called: 0, is_blocked: false, is_over: false, slot: None }
+        Self { inner, activity, clock, hello, called: 0, is_over: false, slot: None }
     }
 
     /// Takes up this place for as long as it is there.
@@ -130,7 +128,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TimedStream<S> {
     fn refuse(&mut self, cx: &mut Context<'_>) {
         count::refused(Refusal::HeadTime);
         // Nothing is under way, but the end of an answer may still be on its way out.
-        if !self.is_blocked {
+        if !self.activity.is_blocked() {
             // A client that cannot take a line is not told.
             let _ = Pin::new(&mut self.inner).poll_write(cx, LATE);
         }
@@ -151,7 +149,7 @@ impl<S> TimedStream<S> {
     }
 
     fn poll_written(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        self.is_blocked = outcome.is_pending();
+        self.activity.writes(outcome.is_ready());
         self.poll_taken(cx, outcome)
     }
 }

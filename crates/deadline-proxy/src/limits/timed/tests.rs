@@ -280,3 +280,24 @@ async fn idle_counts_from_the_end_of_what_was_under_way() {
     tokio::join!(timed.idle(limit), answered);
     assert_eq!(start.elapsed(), 2 * limit);
 }
+
+/// An answer that has ended for us has not for a client that takes its time.
+#[tokio::test(start_paused = true)]
+async fn a_connection_is_at_rest_once_its_client_has_taken_all() {
+    let (mut client, server) = duplex(8);
+    let ((mut stream, timed), start) = (Timed::on(server, &Limits::default()), Instant::now());
+    let takes = async {
+        for _ in 0..3 {
+            sleep(10 * SECOND).await;
+            client.read_exact(&mut [0; 8]).await.unwrap();
+        }
+    };
+    let rests = async {
+        timed.at_rest(4 * SECOND).await;
+        start.elapsed()
+    };
+    let (written, (), rested) = tokio::join!(stream.write_all(&[b'x'; 24]), takes, rests);
+    written.unwrap();
+    // The last eight bytes go out at 20 s.
+    assert!((24 * SECOND..=28 * SECOND).contains(&rested), "{rested:?}");
+}
