@@ -9,6 +9,7 @@ mod tasks;
 use std::io;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::OnceLock;
 use std::thread::{self, JoinHandle};
 
 use tokio::runtime::{Builder, Runtime};
@@ -17,10 +18,12 @@ use tokio::sync::oneshot;
 pub(crate) use self::pulse::{Beat, LOOK_EVERY, Life, Watch, pulse};
 pub(crate) use self::tasks::tell_tasks;
 
-/// How many workers there are where nobody says: one for each core that this process may use.
+/// How many workers there are where nobody says: one for each core that this process may use when it is first asked. Later
+/// it may use others, and a configuration that says nothing of it still says the same.
 #[must_use]
 pub fn cores() -> NonZeroUsize {
-    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+    static CORES: OnceLock<NonZeroUsize> = OnceLock::new();
+    *CORES.get_or_init(|| thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
 }
 
 /// The threads that carry the traffic.
