@@ -61,7 +61,9 @@ where
     {
         let (mut tell, mut workers) = (Vec::new(), Workers::default());
         for (worker, (beat, shutdown)) in vitals.into_iter().enumerate() {
-            let ((send, orders), proxy) = (unbounded_channel(), proxy.clone().stopped_by(shutdown.clone()));
+            // It serves nobody, and would keep the log open that was the first.
+            let proxy = proxy.clone().access_log(None).stopped_by(shutdown.clone());
+            let (send, orders) = unbounded_channel();
             workers.start(async move {
                 tokio::spawn(beat.beat());
                 tokio::spawn(tell_tasks(format!("worker-{worker}")));
