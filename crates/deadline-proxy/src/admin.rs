@@ -2,7 +2,8 @@
 //!
 //! Covers `/healthz` (the process lives: 503 where only a new start helps), `/readyz` (it takes requests: 503 and why not
 //! else), `/config` (everything that it was told, as JSON), `/upstreams` (how each endpoint is just now, as JSON), `/metrics` (what it has counted, for Prometheus), and
-//! `POST /reload` (it reads its configuration again: 200 with its number, or 422 and why not).
+//! `POST /reload` (it reads its configuration again: 200 with its number, or 422 and why not; 403 for a page in a browser,
+//! which can send one to this machine unasked).
 
 mod config;
 mod readiness;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE};
+use http::header::{ALLOW, CONTENT_TYPE, ORIGIN};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -89,7 +90,7 @@ pub fn service(
     let board = board.clone();
     service_fn(move |request: Request<Incoming>| {
         let board = board.clone();
-        async move { Ok(board.respond(request.method(), request.uri().path()).await) }
+        async move { Ok(board.respond(&request).await) }
     })
 }
 
@@ -104,10 +105,15 @@ pub async fn tend() {
 }
 
 impl Board {
-    async fn respond(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
+    async fn respond<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+        let (method, path) = (request.method(), request.uri().path());
         match path {
-            RELOAD if method == Method::POST => reloaded(self.reloads.reload().await),
-            RELOAD => with(text(StatusCode::METHOD_NOT_ALLOWED, "POST only\n"), ALLOW, "POST"),
+            RELOAD if method != Method::POST => {
+                with(text(StatusCode::METHOD_NOT_ALLOWED, "POST only\n"), ALLOW, "POST")
+            }
+            // A browser says with every POST whose page has sent it, and there are no pages of ours.
+            RELOAD if request.headers().contains_key(ORIGIN) => text(StatusCode::FORBIDDEN, "not from a page\n"),
+            RELOAD => reloaded(self.reloads.reload().await),
             _ => self.tell(method, path),
         }
     }
@@ -236,7 +242,11 @@ mod tests {
     }
 
     async fn reload(board: &Board, method: Method) -> (u16, Bytes) {
-        let (head, body) = board.respond(&method, RELOAD).await.into_parts();
+        asked(board, Request::builder().method(method).uri(RELOAD).body(()).unwrap()).await
+    }
+
+    async fn asked(board: &Board, request: Request<()>) -> (u16, Bytes) {
+        let (head, body) = board.respond(&request).await.into_parts();
         (head.status.as_u16(), body.collect().await.unwrap().to_bytes())
     }
 
@@ -253,5 +263,15 @@ mod tests {
         assert_eq!(reload(&board, Method::POST).await, (422, "a.toml:1:1: one\na.toml:2:1: other\n".into()));
         granting.await.unwrap();
         assert_eq!(reload(&board, Method::POST).await, (503, "draining\n".into()));
+    }
+
+    /// Any page that somebody on this machine looks at can send a POST to it.
+    #[tokio::test]
+    async fn no_page_in_a_browser_reloads() {
+        let (board, _wishes) = Board::new(Readiness::default());
+        for origin in ["https://example.com", "http://127.0.0.1:9901", "null"] {
+            let request = Request::post(RELOAD).header(ORIGIN, origin).body(()).unwrap();
+            assert_eq!(asked(&board, request).await, (403, "not from a page\n".into()));
+        }
     }
 }
