@@ -104,3 +104,23 @@ async fn a_manager_that_is_not_there_is_told_of_once_and_keeps_nobody_waiting() 
     assert_eq!(finished.code, Some(0));
     assert_eq!(finished.stderr.matches("NOTIFY_SOCKET: the service manager cannot be told").count(), 1, "{finished:?}");
 }
+
+/// A listener that changes keeps its port, and is told of as what it is then.
+#[tokio::test]
+async fn it_hears_of_a_reload_and_of_where_the_proxy_serves_since() {
+    let (manager, upstream) = (Manager::new(), Upstream::start().await);
+    let proxy = manager.runs(&upstream, &[]).await;
+    assert_eq!(manager.hears().await[0], "READY=1");
+    let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let tls = format!(
+        "tls = {{ cert = \"{}\", key = \"{}\" }}\n",
+        proxy.folder().write("chain.pem", &issued.cert.pem()),
+        proxy.folder().write("key.pem", &issued.signing_key.serialize_pem())
+    );
+    let before = std::fs::read_to_string(proxy.folder().of("proxy.toml")).unwrap();
+    proxy.rewrite(&before.replace("[upstream.a]", &(tls + "[upstream.a]")));
+    assert_eq!(proxy.reload().await.0, 200);
+    let reloading = manager.hears().await;
+    assert!(reloading[0] == "RELOADING=1" && reloading[1].starts_with("MONOTONIC_USEC="), "{reloading:?}");
+    assert_eq!(manager.hears().await, ["READY=1".to_owned(), format!("STATUS=serving on https://{}", proxy.address)]);
+}

@@ -57,6 +57,13 @@ pub enum Error {
         /// What has it.
         other: Address,
     },
+    /// A listener of our own, which is about to close, has the address that another is to have.
+    StillOpen {
+        /// Which.
+        address: SocketAddr,
+        /// What has it.
+        other: Address,
+    },
     /// All that keeps it from starting.
     Unready(Vec<Error>),
     /// Signals could not be listened to.
@@ -69,7 +76,7 @@ impl Error {
     pub fn is_of_input(&self) -> bool {
         match self {
             Self::Config(_) | Self::ListenTwice(_) | Self::Proxy(_) | Self::Limits(_) | Self::Upgrade(_) => true,
-            Self::TimeoutOverMax { .. } | Self::Sample | Self::OwnAddress { .. } => true,
+            Self::TimeoutOverMax { .. } | Self::Sample | Self::OwnAddress { .. } | Self::StillOpen { .. } => true,
             // Another start meets what is of input again, whatever else has become of the rest.
             Self::Unready(errors) => errors.iter().any(Self::is_of_input),
             Self::Listen(error) => !matches!(error, listen::Error::Listen { .. } | listen::Error::Unusable { .. }),
@@ -111,6 +118,13 @@ impl fmt::Display for Error {
             Self::OwnAddress { address, other } => {
                 write!(f, "address in use: {address}, by our own {other}; give one of them another, or leave it out")
             }
+            Self::StillOpen { address, other } => {
+                write!(
+                    f,
+                    "address in use: {address}, by our own {other}, which is open until this is in use; \
+                     leave both out of one reload, or start anew"
+                )
+            }
             Self::Unready(errors) => f.write_str(&errors.iter().map(Self::to_string).collect::<Vec<_>>().join("\n")),
             Self::Signals(source) => write!(f, "cannot listen for signals: {source}"),
         }
@@ -131,6 +145,7 @@ impl std::error::Error for Error {
             | Self::Limits(_)
             | Self::Upgrade(_)
             | Self::OwnAddress { .. }
+            | Self::StillOpen { .. }
             | Self::Unready(_)
             | Self::Ended => None,
         }

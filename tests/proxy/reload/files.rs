@@ -3,8 +3,10 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use tokio::process::Command;
+
 use super::super::listeners::Authority;
-use super::{ANYWHERE, file, reloaded, reloads, said, saying};
+use super::{ANYWHERE, config, file, reloaded, reloads, said, saying};
 use crate::support::{Folder, Program, Proxy, curl, eventually};
 
 /// What says what, once it has been noticed.
@@ -84,4 +86,61 @@ async fn the_authority_of_an_upstream_is_read_again_when_its_file_changes() {
     assert_eq!(curl(&[&proxy.url("/")]).await.status, 502);
     folder.write("ca.pem", &good.pem());
     becomes(&proxy, 1.0, "ok").await;
+}
+
+/// What was refused for a file that was half exchanged is looked at again once it is whole.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_refused_for_a_certificate_is_tried_again_when_that_comes() {
+    let (folder, upstream) = (Folder::new(), saying("ok").await);
+    let issued = Authority::new().issue("localhost");
+    let (cert, key) = (folder.write("chain.pem", &issued.chain), folder.of("key.pem"));
+    let plain = file(&[ANYWHERE], &[("/", upstream.address)]);
+    let proxy = Proxy::configured(&plain).await;
+    let tls = format!("[[listener]]\naddress = \"{ANYWHERE}\"\ntls = {{ cert = \"{cert}\", key = \"{key}\" }}\n");
+    proxy.rewrite(&(plain + &tls));
+    reloaded(&proxy, "refused", 1.0).await;
+    folder.write("key.pem", &issued.key);
+    becomes(&proxy, 1.0, "ok").await;
+    assert_eq!(config(&proxy).await["listeners"].as_array().map(Vec::len), Some(2));
+}
+
+/// A log that is moved leaves nothing behind that keeps the file open, or the disk that it is on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_goes_elsewhere_is_closed_where_it_was() {
+    let (upstream, folder) = (saying("ok").await, Folder::new());
+    let told = |name: &str| {
+        let log = format!("[access_log]\nrequests = \"full\"\noutput = \"{}\"\n", folder.of(name));
+        file(&[ANYWHERE], &[("/", upstream.address)]) + &log
+    };
+    let proxy = Proxy::configured(&told("first.log")).await;
+    let is_open = |name: &str| {
+        let open = fs::read_dir(format!("/proc/{}/fd", proxy.program.id())).unwrap();
+        open.flatten().filter_map(|open| fs::read_link(open.path()).ok()).any(|file| file.ends_with(name))
+    };
+    assert_eq!((said(&proxy, "/").await.as_str(), is_open("first.log")), ("ok", true));
+    proxy.rewrite(&told("next.log"));
+    assert_eq!((proxy.reload().await.0, is_open("next.log")), (200, true));
+    eventually("the end of the first log", || !is_open("first.log")).await;
+    assert_eq!(fs::read_to_string(folder.of("first.log")).unwrap().lines().count(), 1);
+}
+
+/// What `--config <(generate)` of a shell gives.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipe_is_read_once_and_a_reload_does_not_wait_for_it() {
+    let (upstream, folder) = (saying("ok").await, Folder::new());
+    let (pipe, text) = (folder.of("pipe"), file(&[ANYWHERE], &[("/", upstream.address)]));
+    assert!(Command::new("mkfifo").arg(&pipe).status().await.unwrap().success());
+    let writes = tokio::task::spawn_blocking({
+        let pipe = pipe.clone();
+        move || fs::write(pipe, text).unwrap()
+    });
+    let mut program = Program::start("deadline-proxy", ["run", "--config", &pipe]);
+    let (address, admin) = (program.address().await, program.address().await);
+    writes.await.unwrap();
+    assert_eq!(curl(&[&format!("http://{address}/")]).await.text(), "ok");
+    let answer = curl(&["-X", "POST", &format!("http://{admin}/reload")]).await;
+    assert_eq!(
+        (answer.status, answer.text()),
+        (422, format!("{pipe}: it can be read once, and was; expected a file\n"))
+    );
 }

@@ -2,6 +2,8 @@
 
 use std::net::TcpListener;
 
+use tokio::process::Command;
+
 use super::{ANYWHERE, config, file, reloaded, reloads, said, saying};
 use crate::support::Proxy;
 
@@ -68,4 +70,30 @@ async fn a_file_that_becomes_wrong_is_refused_once() {
     reloaded(&proxy, "applied", 1.0).await;
     assert_eq!(reloads(&proxy, "refused").await, 3.0);
     assert_eq!(said(&proxy, "/").await, "ok");
+}
+
+/// A reload of a file that says nothing of workers is not refused because the machine has changed.
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_that_nobody_has_told_are_as_many_as_before_on_whatever_cores() {
+    let upstream = saying("ok").await;
+    let good = file(&[ANYWHERE], &[("/", upstream.address)]).replace("workers = 2\n", "");
+    let proxy = Proxy::configured(&good).await;
+    let fewer = Command::new("taskset").args(["-p", "1", &proxy.program.id().to_string()]).output().await.unwrap();
+    assert!(fewer.status.success(), "{fewer:?}");
+    assert_eq!(proxy.reload().await, (200, "{\"generation\":2}\n".to_owned()));
+}
+
+/// Both cannot be open at once, and the old one is until the whole is exchanged.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_a_listener_is_about_to_leave_is_told_as_such() {
+    let (upstream, port) = (saying("ok").await, super::doors::free().port());
+    let told = |host: &str| file(&[&format!("{host}:{port}")], &[("/", upstream.address)]);
+    let proxy = Proxy::configured(&told("127.0.0.1")).await;
+    proxy.rewrite(&told("0.0.0.0"));
+    let (status, told) = proxy.reload().await;
+    let reason = format!(
+        "address in use: 0.0.0.0:{port}, by our own 127.0.0.1:{port}, which is open until this is in use; \
+         leave both out of one reload, or start anew\n"
+    );
+    assert!(status == 422 && told.ends_with(&reason), "{told}");
 }

@@ -2,8 +2,10 @@
 //!
 //! Covers looking at their contents at intervals, and when to say that they have changed. Contents, and not times or
 //! events: what exchanges a link or a mount (Kubernetes does) is seen as well as what writes a file. A file that is being
-//! written is left alone until two looks in a row have found the same. Reads nothing of what is in them.
+//! written is left alone until two looks in a row have found the same. Reads nothing of what is in them, and does not look
+//! into a pipe, which gives what is in it once: that is for whoever uses it.
 
+use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -99,10 +101,16 @@ fn look(files: impl IntoIterator<Item = PathBuf>) -> Found {
     files.into_iter().map(look).collect()
 }
 
+/// Whether there is a pipe or a device, of which a second reading finds nothing, or waits for ever.
+pub(super) fn is_read_once(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|found| !found.is_file() && !found.is_dir())
+}
+
 /// Tells contents apart without keeping a key in memory for it.
 fn fingerprint(file: &Path) -> u64 {
     let mut hasher = DefaultHasher::new();
-    match bytes(file) {
+    let found = if is_read_once(file) { Ok(Vec::new()) } else { bytes(file) };
+    match found {
         Ok(bytes) => bytes.hash(&mut hasher),
         Err(error) => error.kind().hash(&mut hasher),
     }
@@ -113,7 +121,7 @@ fn fingerprint(file: &Path) -> u64 {
 mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
-    use std::{env, fs, process};
+    use std::{env, process};
     use tokio::time::{Instant, timeout};
 
     const PATIENCE: Duration = Duration::from_secs(60);

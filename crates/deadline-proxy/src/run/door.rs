@@ -23,6 +23,8 @@ pub(super) struct Door<S> {
     hold: Hold<S>,
     stop: watch::Sender<Option<Duration>>,
     /// With the port that the system has chosen.
+    bound: String,
+    /// The same, as a URL.
     place: String,
     share: Arc<Share>,
     _watched: Option<AbortOnDropHandle<()>>,
@@ -32,9 +34,8 @@ impl<S: Clone + Send + Sync + 'static> Door<S> {
     /// What stands there, and what the workers are to be handed. To be called within a runtime.
     pub(super) fn new(bound: Bound, terms: &Terms, current: &Current<S>) -> (Self, Vec<Opening<S>>) {
         let (entrance, hold, (stop, stopped)) = (Arc::clone(bound.entrance()), Hold::default(), watch::channel(None));
-        let (watched, scheme) = (watch(&entrance), if entrance.settings().tls.is_some() { "https" } else { "http" });
-        let place = format!("{scheme}://{}", bound.address());
-        let (share, workers) = (bound.share(), current.workers());
+        let (watched, address) = (watch(&entrance), bound.address());
+        let (place, share, workers) = (place(&entrance, &address), bound.share(), current.workers());
         let opening = |(place, socket)| {
             // There are more sockets than workers where a process before us had more of these.
             let worker = place % workers;
@@ -43,7 +44,7 @@ impl<S: Clone + Send + Sync + 'static> Door<S> {
         };
         let openings: Vec<_> = bound.sockets().into_iter().enumerate().map(opening).collect();
         let eras = openings.iter().map(|opening| opening.eras.clone()).collect();
-        (Self { entrance, eras, hold, stop, place, share, _watched: watched }, openings)
+        (Self { entrance, eras, hold, stop, bound: address, place, share, _watched: watched }, openings)
     }
 
     /// Where it was told to stand.
@@ -71,6 +72,7 @@ impl<S: Clone + Send + Sync + 'static> Door<S> {
     pub(super) fn change(&mut self, entrance: Arc<Entrance>, terms: &Terms, current: &Current<S>) {
         if !Arc::ptr_eq(&self.entrance, &entrance) {
             self._watched = watch(&entrance);
+            self.place = place(&entrance, &self.bound);
         }
         (self.entrance, self.hold) = (entrance, Hold::default());
         for (place, eras) in self.eras.iter().enumerate() {
@@ -93,6 +95,11 @@ impl<S: Clone + Send + Sync + 'static> Door<S> {
 
 fn era<S>(terms: &Terms, entrance: &Arc<Entrance>, desk: Desk<S>) -> Era<Desk<S>, Entrance> {
     Era::new(terms.clone(), desk, Arc::clone(entrance))
+}
+
+fn place(entrance: &Entrance, address: &str) -> String {
+    let scheme = if entrance.settings().tls.is_some() { "https" } else { "http" };
+    format!("{scheme}://{address}")
 }
 
 /// Reads the certificates again, as long as there is a door with them.

@@ -7,13 +7,14 @@
 use std::sync::Arc;
 
 use super::announce::say;
-use super::changes::Changes;
+use super::changes::{Changes, is_read_once};
 use super::door::Door;
 use super::fleet::{Fleet, Opening};
 use super::generation::{Current, Generation};
 use super::hand_over::{Failure, Successor};
+use super::places::{meet, still_open};
 use super::self_check::{self, open_all};
-use super::{files, terms};
+use super::{certificates, files, terms};
 use crate::access::{AccessLog, Flush};
 use crate::admin::Board;
 use crate::check::check;
@@ -73,14 +74,18 @@ where
     ///
     /// Why it cannot be used, a line for each reason; then everything is as it was.
     pub(super) async fn reload(&mut self) -> Result<u64, Vec<String>> {
+        self.is_readable()?;
         self.changes.note();
         let settings = self.args.settings().map_err(|error| lines(&error))?;
-        self.changes.follow(files(self.args, &settings));
+        // A certificate that is half exchanged can be why this is refused: once it is whole, all of it is looked at again.
+        let files = files(self.args, &settings);
+        self.changes.follow(files.iter().cloned().chain(certificates(&settings)).collect());
         self.fits(&settings)?;
         check(&settings).map_err(|errors| errors.iter().flat_map(|error| self.of_file(error)).collect::<Vec<_>>())?;
         let next = self.prepare(settings).map_err(|error| self.of_file(&error))?;
         self_check::names(&next.proxy).await;
         self.take_on(next).await;
+        self.changes.follow(files);
         Ok(self.number)
     }
 
@@ -147,6 +152,14 @@ where
         Ok(())
     }
 
+    /// A pipe has given what was in it at the start, and would be waited for.
+    fn is_readable(&self) -> Result<(), Vec<String>> {
+        match self.args.config.as_deref().filter(|file| is_read_once(file)) {
+            None => Ok(()),
+            Some(_) => Err(self.of_file(&"it can be read once, and was; expected a file")),
+        }
+    }
+
     /// What is made at the start, and has a life of its own.
     fn fits(&self, settings: &Settings) -> Result<(), Vec<String>> {
         let fixed = |key: &str, now: &dyn ToString, told: &dyn ToString| {
@@ -168,12 +181,14 @@ where
     fn prepare(&mut self, settings: Settings) -> Result<Next, Error> {
         let limits = Limits::new(settings.limits.clone()).map_err(Error::Limits)?;
         let proxy = self.proxy.succeeded_by(&settings.proxy, &limits).map_err(Error::Proxy)?;
-        let told = |door: &Door<S>| settings.listeners.iter().find(|told| told.address == *door.address());
-        let follow = |door: &Door<S>| told(door).map(|told| door.entrance().succeeded_by(told)).transpose();
-        let entrances = self.doors.iter().map(follow).collect::<Result<_, _>>().map_err(Error::Listen)?;
-        let is_new = |told: &&listen::Settings| !self.doors.iter().any(|door| *door.address() == told.address);
-        let (new, taken) = (settings.listeners.iter().filter(is_new), self.doors.iter().map(Door::address));
-        let opened = open_all(new, settings.workers, &mut self.inherited, taken).map_err(Error::Unready)?;
+        let (told, new) = meet(self.doors.iter().map(Door::address), &settings.listeners);
+        let follow = |(door, told): (&Door<S>, Option<&listen::Settings>)| {
+            told.map(|told| door.entrance().succeeded_by(told)).transpose()
+        };
+        let entrances = self.doors.iter().zip(told).map(follow).collect::<Result<_, _>>().map_err(Error::Listen)?;
+        let taken = self.doors.iter().map(Door::address);
+        let opened = open_all(new, settings.workers, &mut self.inherited, taken);
+        let opened = opened.map_err(|wrong| Error::Unready(still_open(wrong, &settings)))?;
         let access = match &self.access {
             Some(log) => log.succeeded_by(&settings.access),
             None => AccessLog::open(&settings.access).map(|log| log.map(|(log, flush)| (log, Some(flush)))),

@@ -12,6 +12,7 @@ mod generation;
 mod hand_over;
 mod life;
 mod notify;
+mod places;
 mod self_check;
 mod signals;
 mod vigil;
@@ -21,7 +22,9 @@ use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
 
+use tokio::net::TcpListener;
 use tokio::runtime::Builder;
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tower_deadline::Answers;
 
@@ -39,6 +42,7 @@ use crate::admin::{self, Board, Readiness, Wish, Wishes};
 use crate::cli::RunArgs;
 use crate::error::Error;
 use crate::limits::Limits;
+use crate::listen::ServerTls;
 use crate::proxy::{Proxy, Tending};
 use crate::serve::{Terms, serve};
 use crate::settings::Settings;
@@ -81,7 +85,7 @@ async fn serve_until_told(args: &RunArgs, settings: Settings, changes: Changes) 
         Generation(services.collect())
     };
     let terms = terms(&settings, limits, &proxy, None).stopped_by(shutdown.clone());
-    let (current, doors, tending) = (Current::new(make(&proxy)), Vec::new(), Tending::default());
+    let current = Current::new(make(&proxy));
     let mut life = Life {
         args,
         changes,
@@ -90,11 +94,11 @@ async fn serve_until_told(args: &RunArgs, settings: Settings, changes: Changes) 
         make,
         current,
         terms,
-        doors,
+        doors: Vec::new(),
         fleet,
         heir,
         inherited,
-        tending,
+        tending: Tending::default(),
         access,
         flush,
         board,
@@ -103,19 +107,21 @@ async fn serve_until_told(args: &RunArgs, settings: Settings, changes: Changes) 
     life.begin(bound).await?;
 
     announce(&life.places(), &admin, &life.settings);
-    // Goes on while the traffic drains: `/readyz` is asked just then.
-    let asked = tokio::spawn(serve(admin, admin::service(&life.board), Terms::default().uncounted(), pending()));
-    tokio::spawn(admin::tend());
-    tokio::spawn(tell_tasks("main".to_owned()));
+    let asked = accompany(admin, &life.board);
     tokio::spawn(vigil(watch, readiness.clone(), notify.clone()));
-    life.tend().await;
-    readiness.serve();
-    hand_over::tell(herald);
-    notify.ready(&life.status());
     let mut ended = pin!(workers.ended());
+    let lives = async {
+        if or_stop(&mut signals, life.tend()).await.is_none() {
+            return Left::Stopped;
+        }
+        readiness.serve();
+        hand_over::tell(herald);
+        notify.ready(&life.status());
+        live(&mut life, &mut signals, wishes, &notify).await
+    };
     tokio::select! {
         () = &mut ended => return Err(Error::Ended),
-        left = live(&mut life, &mut signals, wishes, &notify) => match left {
+        left = lives => match left {
             Left::Stopped => notify.stopping(),
             // Whoever asks how we are asks the next one.
             Left::HandedOver => asked.abort(),
@@ -125,6 +131,13 @@ async fn serve_until_told(args: &RunArgs, settings: Settings, changes: Changes) 
     let (limit, _flush) = (life.settings.drain_limit, life.close());
     drain(ended, &mut signals, &shutdown, limit).await;
     Ok(())
+}
+
+/// Begins what goes on while the traffic drains, too: `/readyz` is asked just then.
+fn accompany(admin: TcpListener, board: &Board) -> JoinHandle<()> {
+    tokio::spawn(admin::tend());
+    tokio::spawn(tell_tasks("main".to_owned()));
+    tokio::spawn(serve(admin, admin::service(board), Terms::default().uncounted(), pending()))
 }
 
 /// Lets what is under way end by itself; what has not by this limit, or when it is told to stop once more, is stopped.
@@ -197,10 +210,20 @@ where
             wish = wishes.next() => wish,
         };
         notify.reloading();
-        let outcome = life.reload().await;
+        // Names may be waited for, and a worker that does not move.
+        let Some(outcome) = or_stop(signals, life.reload()).await else { return Left::Stopped };
         tell(wish.reason(), &outcome);
         notify.ready(&life.status());
         wish.come_true(outcome);
+    }
+}
+
+/// What it comes to; `None` where it is told to stop before.
+async fn or_stop<T>(signals: &mut Signals, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        () = signals.stop() => None,
+        done = work => Some(done),
     }
 }
 
@@ -208,6 +231,14 @@ where
 fn files(args: &RunArgs, settings: &Settings) -> Vec<PathBuf> {
     let upstreams = settings.proxy.upstreams.iter();
     args.config.iter().cloned().chain(upstreams.flat_map(|upstream| upstream.tls.files())).collect()
+}
+
+/// The files of the listeners' certificates.
+fn certificates(settings: &Settings) -> impl Iterator<Item = PathBuf> {
+    let files = |tls: &ServerTls| {
+        [Some(&tls.certificate), Some(&tls.key), tls.client_ca.as_ref()].map(Option::<&PathBuf>::cloned)
+    };
+    settings.listeners.iter().filter_map(|listener| listener.tls.as_ref()).flat_map(files).flatten()
 }
 
 /// Says what came of a reload.

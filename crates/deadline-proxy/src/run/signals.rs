@@ -46,8 +46,38 @@ impl Signals {
         }
     }
 
-    /// The next one that asks to stop.
+    /// The next one that asks to stop. Others wait for who asks for them. Dropping the future loses none.
     pub(super) async fn stop(&mut self) {
-        while self.next().await != Told::Stop {}
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{self, Command};
+
+    fn send(name: &str) {
+        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", process::id())]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// One that comes while something is under way which only a stop ends.
+    #[tokio::test]
+    async fn a_reload_that_is_asked_for_meanwhile_waits_for_who_asks() {
+        let mut signals = Signals::new().unwrap();
+        send("HUP");
+        tokio::select! {
+            () = signals.stop() => panic!("nobody has said so"),
+            () = tokio::time::sleep(std::time::Duration::from_millis(100)) => {}
+        }
+        assert_eq!(signals.next().await, Told::Reload);
+        send("HUP");
+        send("TERM");
+        signals.stop().await;
+        assert_eq!(signals.next().await, Told::Reload);
     }
 }
