@@ -5,7 +5,7 @@ use std::process::Stdio;
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
-use crate::support::{Folder, Program, Upstream, binary, curl};
+use crate::support::{Folder, Program, Upstream, binary, curl, own_place};
 
 /// A port that somebody else has, for as long as the first of the two is there.
 async fn taken() -> (TcpListener, String) {
@@ -49,10 +49,10 @@ async fn five_things_that_cannot_work_are_told_by_one_start() {
 
 #[tokio::test]
 async fn two_listeners_of_one_port_are_told_from_a_port_that_somebody_else_has() {
-    let folder = Folder::new();
-    let file = configured(&folder, "127.0.0.1:0", &["127.77.7.7:20081", "0.0.0.0:20081"], "");
+    let (folder, place) = (Folder::new(), own_place(20_081));
+    let file = configured(&folder, "127.0.0.1:0", &[&place, "0.0.0.0:20081"], "");
     let finished = Program::run("deadline-proxy", &["run", "--config", &file]).await;
-    let told = "address in use: 0.0.0.0:20081, by our own 127.77.7.7:20081; give one of them another, or leave it out";
+    let told = format!("address in use: 0.0.0.0:20081, by our own {place}; give one of them another, or leave it out");
     assert_eq!((finished.code, finished.stderr), (Some(2), format!("{file}: {told}\n")));
 }
 

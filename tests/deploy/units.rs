@@ -10,7 +10,7 @@ use tokio::process::Command;
 use tokio::time::sleep;
 
 use super::{systemd, text};
-use crate::support::{Folder, MS, Program, Upstream, binary, curl, soon};
+use crate::support::{Folder, MS, Program, Upstream, binary, curl, own_place, soon};
 
 const SERVICE: &str = "deadline-proxy.service";
 const SOCKETS: [&str; 2] = ["deadline-proxy.socket", "deadline-proxy-https.socket"];
@@ -129,13 +129,6 @@ fn command(file: &str) -> Vec<String> {
     words.collect()
 }
 
-/// A place that nobody else takes: systemd does not tell which port it was given, and one that was free a moment ago may
-/// be held by a program that another test starts just now.
-fn own_place() -> String {
-    let [.., third, fourth] = std::process::id().to_be_bytes();
-    format!("127.77.{third}.{fourth}:20080")
-}
-
 #[tokio::test]
 async fn the_command_of_the_unit_serves_the_socket_of_the_unit() {
     let Some(activate) = systemd("systemd-socket-activate") else { return };
@@ -143,7 +136,7 @@ async fn the_command_of_the_unit_serves_the_socket_of_the_unit() {
     let file = folder.write("deadline-proxy.toml", &configuration(&upstream));
     let name = text(&format!("deploy/{}", SOCKETS[0]));
     let name = format!("--fdname={}", value(&name, "FileDescriptorName"));
-    let address = own_place();
+    let address = own_place(20_080);
     let mut service = Command::new(activate);
     service.args(["--listen", &address, &name]).args(command(&file)).stdin(Stdio::null());
     let mut program = Program::launch("deadline-proxy", service);

@@ -35,7 +35,7 @@ pub(crate) use self::http1::Http1Client;
 pub(crate) use self::manner::Manner;
 pub(crate) use self::mirror::{Mirror, Visit};
 pub(crate) use self::next::Next;
-pub(crate) use self::place::Place;
+pub(crate) use self::place::{Place, own_place};
 pub(crate) use self::program::{Finished, Program, binary, signal};
 pub(crate) use self::proxy::Proxy;
 pub(crate) use self::server::{AnyBody, Server, body, scripted};

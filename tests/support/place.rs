@@ -1,4 +1,4 @@
-//! A port that stays ours while nobody listens on it.
+//! Ports that nobody else takes: one of the system's, while nobody listens on it, and one of a test's own.
 
 use std::io;
 use std::net::SocketAddr;
@@ -42,4 +42,12 @@ fn bound(address: SocketAddr) -> io::Result<TcpSocket> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     Ok(socket)
+}
+
+/// An address with this port that nobody else takes, also where the same test runs a second time: a port that was free a
+/// moment ago may be held by a program that another test starts just now. To be asked for with a port that no other test
+/// names, and the system gives to nobody.
+pub(crate) fn own_place(port: u16) -> String {
+    let [.., third, fourth] = std::process::id().to_be_bytes();
+    format!("127.77.{third}.{fourth}:{port}")
 }

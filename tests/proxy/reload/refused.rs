@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use tokio::process::Command;
 
 use super::{ANYWHERE, config, file, reloaded, reloads, said, saying};
-use crate::support::Proxy;
+use crate::support::{Proxy, curl, own_place};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_wrong_is_refused_with_every_reason_and_the_old_one_serves_on() {
@@ -25,6 +25,35 @@ async fn a_file_that_is_wrong_is_refused_with_every_reason_and_the_old_one_serve
     proxy.rewrite(&good);
     assert_eq!(proxy.reload().await.0, 200);
     assert_eq!(proxy.metric("deadline_proxy_config_refused", &[]).await, 0.0);
+}
+
+/// Who is woken when a count grows would not be by one that appears.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_is_woken_by_is_there_before_it_happens() {
+    let upstream = saying("ok").await;
+    let proxy = Proxy::configured(&file(&[ANYWHERE], &[("/", upstream.address)])).await;
+    let told = curl(&[&format!("http://{}/metrics", proxy.admin)]).await.text();
+    for line in [
+        "deadline_proxy_reloads_total{outcome=\"applied\"} 0",
+        "deadline_proxy_reloads_total{outcome=\"refused\"} 0",
+        "deadline_proxy_certificate_reloads_total{outcome=\"refused\"} 0",
+        "deadline_proxy_config_refused 0",
+        "deadline_proxy_config_generation 1",
+    ] {
+        assert!(told.lines().any(|told| told == line), "{line}: {told}");
+    }
+}
+
+/// From the message of the system one would look for another process.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listener_in_the_way_of_the_admin_listener_is_told_as_such() {
+    let (upstream, admin) = (saying("ok").await, own_place(20_082));
+    let good = file(&[ANYWHERE], &[("/", upstream.address)]).replacen(ANYWHERE, &admin, 1);
+    let proxy = Proxy::configured(&good).await;
+    let wrong = format!("{good}[[listener]]\naddress = \"0.0.0.0:20082\"\n");
+    proxy.rewrite(&wrong);
+    let (status, told) = proxy.reload().await;
+    assert!(status == 422 && told.contains(&format!("0.0.0.0:20082, by our own {admin}")), "{told}");
 }
 
 /// What a file alone does not tell: a port in use, a missing certificate, what is made at the start only.

@@ -51,6 +51,7 @@ pub(crate) fn install() -> Result<Collected, BuildError> {
     let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)?;
     let collected = Collected(builder.install_recorder()?);
     describe();
+    begin();
     *installed = Some(collected.clone());
     Ok(collected)
 }

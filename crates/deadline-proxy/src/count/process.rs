@@ -33,6 +33,19 @@ pub(super) fn describe() {
     describe_gauge!(STUCK, Unit::Count, "Workers that have not moved for some seconds: something blocks them.");
 }
 
+/// Begins what somebody is woken by, with the configuration of the start. A count that grows is seen; one that appears with
+/// its first step is not, as nothing was there to grow.
+pub(super) fn begin() {
+    for outcome in ["applied", "refused"] {
+        counter!(CONFIG_RELOADS, "outcome" => outcome).increment(0);
+    }
+    for outcome in ["renewed", "refused"] {
+        counter!(RELOADS, "outcome" => outcome).increment(0);
+    }
+    gauge!(CONFIG_REFUSED).set(0);
+    gauge!(CONFIG_IN_USE).set(1);
+}
+
 /// The configuration was read again: its number, or `None` where it could not be used.
 pub(crate) fn config_reloaded(number: Option<u64>) {
     counter!(CONFIG_RELOADS, "outcome" => if number.is_some() { "applied" } else { "refused" }).increment(1);

@@ -21,7 +21,7 @@ use crate::check::check;
 use crate::cli::RunArgs;
 use crate::error::Error;
 use crate::limits::Limits;
-use crate::listen::{self, Bound, Entrance, Inherited};
+use crate::listen::{self, Address, Bound, Entrance, Inherited};
 use crate::proxy::{Proxy, Tending};
 use crate::serve::Terms;
 use crate::settings::Settings;
@@ -186,7 +186,8 @@ where
             told.map(|told| door.entrance().succeeded_by(told)).transpose()
         };
         let entrances = self.doors.iter().zip(told).map(follow).collect::<Result<_, _>>().map_err(Error::Listen)?;
-        let taken = self.doors.iter().map(Door::address);
+        let admin = Address::Tcp(self.settings.admin);
+        let taken = self.doors.iter().map(Door::address).chain([&admin]);
         let opened = open_all(new, settings.workers, &mut self.inherited, taken);
         let opened = opened.map_err(|wrong| Error::Unready(still_open(wrong, &settings)))?;
         let access = match &self.access {
