@@ -77,7 +77,8 @@ impl Proxy {
     /// - the endpoints of an upstream that was told the same, and whose PEM files say the same: their health, ejections
     ///   and addresses, and the connections to them where the same [`Pools`] are used;
     /// - the retry budget of an upstream of the same name, where the budget is the same;
-    /// - how many requests and tunnels of a route of the same name are under way, whatever their limits;
+    /// - how many requests and tunnels of a route of the same name are under way, whatever their limits; of one that was
+    ///   given no name, where it matches the same;
     /// - what all tunnels are closed by, and the access log.
     ///
     /// This one goes on as before, also where there is no other.
@@ -86,7 +87,7 @@ impl Proxy {
     ///
     /// Those of [`new`](Self::new).
     pub fn succeeded_by(&self, settings: &Settings, limits: &Limits) -> Result<Self, Error> {
-        let kept = Kept::of(self);
+        let kept = Kept::of(self, &settings.routes);
         Self::with(settings, limits, &kept, |upstream| kept.cluster(upstream))
     }
 

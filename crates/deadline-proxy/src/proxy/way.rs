@@ -16,12 +16,14 @@ use crate::attempt::{Burden, Plan};
 use crate::explain;
 use crate::forward::EdgePolicy;
 use crate::limits::{InFlightLayer, Limits};
-use crate::route::{RewriteLayer, Route};
+use crate::route::{Matches, Named, RewriteLayer, Route};
 
 /// What a route has of its own, and its workers share.
 #[derive(Clone, Debug)]
 pub(super) struct Way {
     name: Arc<str>,
+    named: Named,
+    matches: Matches,
     policy: Arc<Policy>,
     dialects: Dialects,
     edge: EdgePolicy,
@@ -56,7 +58,7 @@ impl Way {
         let (most, tunnel, open) = (in_flight.or(limits.settings().in_flight), tunnel.clone(), &kept.tunnels);
         let hop_by_hop = HopByHopLayer::new(tunnel.upgrades.clone());
         // How many are under way does not depend on who counts.
-        let (in_flight, tunnel) = match kept.way(name) {
+        let (in_flight, tunnel) = match kept.way(route) {
             Some(way) => {
                 (way.in_flight.succeeded_by(most, answers.clone()), way.tunnel.succeeded_by(tunnel, answers.clone())?)
             }
@@ -66,6 +68,8 @@ impl Way {
         };
         Ok(Self {
             name: name.as_str().into(),
+            named: route.named,
+            matches: route.matches.clone(),
             policy: Arc::clone(&policy),
             dialects: dialects.clone(),
             edge: EdgePolicy::of(&policy),
@@ -79,8 +83,13 @@ impl Way {
         })
     }
 
-    pub(super) fn name(&self) -> &str {
-        &self.name
+    /// The name that it was given.
+    pub(super) fn given(&self) -> Option<&str> {
+        (self.named == Named::Given).then_some(&*self.name)
+    }
+
+    pub(super) fn matches(&self) -> &Matches {
+        &self.matches
     }
 
     /// What happens to a request of this route before its deadline is read.

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use super::MatchError;
 
 /// What a request has to be to take a route. What says nothing matches everything.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Matches {
     /// One of these hosts; any where there is none.
     pub hosts: Vec<Host>,
@@ -35,7 +35,7 @@ const DEPTH: usize = 64;
 
 /// The path of a request, or where it begins. Segments are compared once their percent-encoding is undone; an encoded
 /// slash is a part of its segment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PathMatch {
     /// From the root on.
     pub segments: Vec<Segment>,
@@ -53,7 +53,7 @@ pub enum Segment {
 }
 
 /// What a field has to be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum FieldMatch {
     /// One of its lines is this.
     Is(HeaderValue),

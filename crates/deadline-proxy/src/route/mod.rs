@@ -43,6 +43,6 @@ pub use self::miss::Miss;
 pub use self::path::Unclear;
 pub(crate) use self::rewrite::RewriteLayer;
 pub(crate) use self::router::Router;
-pub use self::settings::{Rewrite, Route};
+pub use self::settings::{Named, Rewrite, Route};
 pub use self::table::Table;
 pub use self::taken::Taken;

@@ -13,6 +13,8 @@ use crate::proxy::tunnel;
 pub struct Route {
     /// What it is called in messages, counts and logs.
     pub name: String,
+    /// Where it has its name from.
+    pub named: Named,
     /// Which requests take it.
     pub matches: Matches,
     /// What they are held to.
@@ -27,6 +29,16 @@ pub struct Route {
     pub attempts: attempt::Settings,
 }
 
+/// Where a route has its name from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// Whoever has written it has given it: the route is the same wherever it stands, and whatever else is said of it.
+    Given,
+    /// From its place among the others, which another one can have the next time: it is the same where it matches the
+    /// same.
+    ByPlace,
+}
+
 /// What happens to the path of a request whose route has a prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rewrite {
@@ -37,11 +49,12 @@ pub struct Rewrite {
 }
 
 impl Route {
-    /// A route that takes every request, and sends it there.
+    /// A route that takes every request, and sends it there. Its name is a given one.
     #[must_use]
     pub fn new(name: &str, attempts: attempt::Settings) -> Self {
         Self {
             name: name.to_owned(),
+            named: Named::Given,
             matches: Matches::default(),
             policy: Policy::new(),
             tunnel: tunnel::Settings::default(),

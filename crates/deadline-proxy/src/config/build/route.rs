@@ -12,7 +12,7 @@ use super::{Context, terms};
 use crate::attempt::{self, Link};
 use crate::config::file::{self, File};
 use crate::config::path::Path;
-use crate::route::{Host, Route};
+use crate::route::{Host, Named, Route};
 use crate::upstream;
 
 const DEFAULT: &str = "default";
@@ -118,6 +118,7 @@ impl<'c> Routes<'c> {
         }
         let mut route = Route::new(name, attempt::Settings::once(0));
         route.matches = matches;
+        route.named = if table.name.get().is_some() { Named::Given } else { Named::ByPlace };
         route.policy = policy;
         route.tunnel = terms::tunnel(table, path, context);
         route.in_flight = table.max_in_flight.get().map(|most| most.size());

@@ -7,7 +7,7 @@ use crate::access::{Output, What};
 use crate::attempt::{End, Link, Outcome};
 use crate::client::{Side, Strangers};
 use crate::listen::Address;
-use crate::route::{FieldMatch, Host};
+use crate::route::{self, FieldMatch, Host};
 
 const APP: &str = "[upstream.app]\ntargets = \"http://127.0.0.1:3000\"\n";
 const SECOND: Duration = Duration::from_secs(1);
@@ -117,10 +117,11 @@ fn direct_is_an_upstream_for_each_host_that_a_route_names() {
         .proxy
         .routes
         .iter()
-        .map(|route| (route.name.as_str(), route.matches.hosts.clone()))
+        .map(|route| (route.name.as_str(), route.named, route.matches.hosts.clone()))
         .collect();
-    let host = |host: &str| vec![Host::Exact(host.to_owned())];
-    assert_eq!(routes, [("out", host("a.example")), ("out", host("b.example")), ("route 2", host("a.example"))]);
+    let out = |host: &str| ("out", route::Named::Given, vec![Host::Exact(host.to_owned())]);
+    let second = ("route 2", route::Named::ByPlace, vec![Host::Exact("a.example".to_owned())]);
+    assert_eq!(routes, [out("a.example"), out("b.example"), second]);
     let places: Vec<Vec<_>> = settings
         .proxy
         .routes
