@@ -1,8 +1,9 @@
 //! How many requests of a route may be under way.
 //!
 //! Covers all workers together: a clone counts with its origin. A request is under way until its response body has
-//! ended or is dropped; one that came while there was no limit is not counted. What comes on top is answered at once (503 with `Retry-After`, or gRPC's code 8) and never
-//! waits: a queue in front of an upstream that is full only adds to its load.
+//! ended or is dropped; one that came while there was no limit is not counted. What comes on top is answered at once
+//! (503 with `Retry-After`, or gRPC's code 8) and never waits: a queue in front of an upstream that is full only adds
+//! to its load.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

@@ -1,4 +1,4 @@
-//! What goes on beside the traffic: names are asked for again, endpoints for their health, and both and their retries are measured.
+//! What goes on beside the traffic: names are asked for again, endpoints for their health, and all of it is measured.
 //!
 //! Covers when that begins and ends for each upstream, whatever generations of settings come and go: what stays is not
 //! disturbed. Does not do it.

@@ -1,8 +1,9 @@
 //! Trailers that may pass, of requests and of answers.
 //!
 //! Covers what has no business behind a body: fields of one connection, by their name or because the head says so, fields
-//! on which a message depends, who asked, and deadlines, of which nobody would take what is left (R9, R30). A peer of HTTP/2 ends the stream at some of them; another that reads
-//! trailers as fields would believe the others. Data passes as it is.
+//! on which a message depends, who asked, and deadlines, of which nobody would take what is left (R9, R30). A peer of
+//! HTTP/2 ends the stream at some of them; another that reads trailers as fields would believe the others. Data passes
+//! as it is.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

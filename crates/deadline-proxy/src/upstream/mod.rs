@@ -5,8 +5,9 @@
 //! drops the future of a request cancels it, and leaves nothing behind.
 //!
 //! A [`Cluster`] is shared by all workers. A [`Pool`] belongs to one worker, and its connections do too: nothing of it
-//! is shared between threads but the endpoints. The [`Pools`] of a worker outlive the settings that they were made for. hyper-util's client keys its pool by strings and boxes its futures;
-//! this one is keyed by index, and boxes nothing for a request.
+//! is shared between threads but the endpoints. The [`Pools`] of a worker outlive the settings that they were made for.
+//! hyper-util's client keys its pool by strings and boxes its futures; this one is keyed by index, and boxes nothing
+//! for a request.
 
 mod body;
 mod cluster;

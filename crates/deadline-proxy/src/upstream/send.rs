@@ -30,9 +30,9 @@ impl<B: Sent> Pool<B> {
     ///
     /// `before` looks at the request at the last moment: a connection is there, and the request has the form that it
     /// needs (R2), and the fields of this upstream. It is called again for each attempt (R22), and what it refuses is
-    /// not sent, which costs no connection (R16). It says how long the endpoint is given, after which silence is its failure. Waiting for a connection is stage `pool` of the [`Journey`] in the request's extensions, if
-    /// there is one, and making one is stage `connect`; both, and the time until the head comes, are noted in its
-    /// [`Record`].
+    /// not sent, which costs no connection (R16). It says how long the endpoint is given, after which silence is its
+    /// failure. Waiting for a connection is stage `pool` of the [`Journey`] in the request's extensions, if there is
+    /// one, and making one is stage `connect`; both, and the time until the head comes, are noted in its [`Record`].
     ///
     /// Another attempt follows where nothing was written: on a connection that turns out to be closed, and to an
     /// endpoint that cannot be connected to, each of which is tried once.

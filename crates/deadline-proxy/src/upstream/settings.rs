@@ -148,8 +148,9 @@ impl ClientTls {
 /// Failures are connections that cannot be had, that break off before a head, answers 502, 503 and 504, and silence:
 /// where the limit of a try or the deadline passes without a head, and the endpoint had the whole request for at least
 /// half of what that limit or the policy's default is set to (for a second, where neither is). A client that leaves is
-/// none, nor is a shorter deadline that passes, unless a connection was being made for a second by then; nor is a 504 that names a deadline, which we set, nor a body of the client's that fails, nor a version of HTTP that an
-/// endpoint which answers in the other one does not speak.
+/// none, nor is a shorter deadline that passes, unless a connection was being made for a second by then; nor is a 504
+/// that names a deadline, which we set, nor a body of the client's that fails, nor a version of HTTP that an endpoint
+/// which answers in the other one does not speak.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Ejection {
