@@ -13,8 +13,8 @@ const SETTLED: Duration = Duration::from_secs(40);
 /// What it may hold more of at the end than at the beginning, of memory: what an allocator keeps for itself.
 const MORE: u64 = 12 << 20;
 
-/// How long is looked for the least, at the beginning.
-const QUIET: Duration = Duration::from_secs(3);
+/// How long is looked for the least, at the beginning: longer than what a reload lets go may take.
+const QUIET: Duration = Duration::from_secs(7);
 
 /// All of this at one moment.
 #[derive(Clone, Copy, Debug)]

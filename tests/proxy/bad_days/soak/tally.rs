@@ -44,12 +44,16 @@ impl Tally {
     /// Then the log says so. Whoever was cut off otherwise was cut off by the proxy itself.
     pub(super) fn complaints(&self, log: &str) -> Vec<String> {
         let seen = BAD.iter().filter_map(|outcome| Some(format!("{outcome}: {}", self.seen.get(outcome)?)));
-        let is_broken = |line: &&str| {
+        let is_broken = |line: &str| {
             line.contains(" status=200 ") && (line.contains(" ended=broken ") || line.contains(" ended=stopped "))
         };
-        let broken: Vec<&str> = log.lines().filter(is_broken).collect();
-        let is_told = |port: &&u16| !broken.iter().any(|line| line.contains(&format!(":{port} ")));
-        let cut = self.cut.iter().filter(is_told).map(|port| format!("{CUT}: the client at port {port}"));
+        let of = |port: u16| log.lines().filter(move |line| line.contains(&format!(":{port} ")));
+        let is_told = |port: &&u16| !of(**port).any(is_broken);
+        let cut = self.cut.iter().filter(is_told).map(|port| {
+            // Of a connection on which nothing has failed there is none.
+            let last = of(*port).next_back().unwrap_or("the log has no line of it");
+            format!("{CUT}: the client at port {port}; {last}")
+        });
         seen.chain(cut).collect()
     }
 }
@@ -68,7 +72,8 @@ fn a_cut_is_excused_by_a_line_of_the_log_and_nothing_else_is() {
         tally.note(outcome, port);
     }
     let broken = "time=1 client=127.0.0.1:22 status=200 ended=broken sent=0\n";
-    assert_eq!(tally.complaints(broken), ["cut before its head: the client at port 33"]);
+    let unseen = "cut before its head: the client at port 33; the log has no line of it";
+    assert_eq!(tally.complaints(broken), [unseen]);
     let others = "client=127.0.0.1:22 status=502 ended=broken x\nclient=127.0.0.1:33 status=200 ended=complete x\n";
     assert_eq!(tally.complaints(others).len(), 2);
     let mut other = Tally::default();
