@@ -12,6 +12,9 @@ pub(super) const CUT: Outcome = "cut before its head";
 /// What no upstream and no client can be blamed for.
 const BAD: [Outcome; 5] = ["refused", "forgotten", "late", "another status", "an HTTP/2 connection lost"];
 
+/// Where a deadline passes behind a head.
+const LATE: &str = " stage=response_body cause=deadline ";
+
 /// How often each outcome was seen.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
@@ -41,12 +44,11 @@ impl Tally {
     /// What should never be seen, by the lines of an access log.
     ///
     /// An answer that breaks off in the very moment of its head is never sent: its upstream died, or its deadline passed.
-    /// Then the log says so. Whoever was cut off otherwise was cut off by the proxy itself.
+    /// Then the log says so, as of an answer of a hop whose own deadline passed a moment before. Whoever was cut off otherwise was cut off by the proxy itself.
     pub(super) fn complaints(&self, log: &str) -> Vec<String> {
         let seen = BAD.iter().filter_map(|outcome| Some(format!("{outcome}: {}", self.seen.get(outcome)?)));
-        let is_broken = |line: &str| {
-            line.contains(" status=200 ") && (line.contains(" ended=broken ") || line.contains(" ended=stopped "))
-        };
+        let is_broken =
+            |line: &str| line.contains(" ended=broken ") || line.contains(" ended=stopped ") && line.contains(LATE);
         let of = |port: u16| log.lines().filter(move |line| line.contains(&format!(":{port} ")));
         let is_told = |port: &&u16| !of(**port).any(is_broken);
         let cut = self.cut.iter().filter(is_told).map(|port| {
@@ -74,7 +76,10 @@ fn a_cut_is_excused_by_a_line_of_the_log_and_nothing_else_is() {
     let broken = "time=1 client=127.0.0.1:22 status=200 ended=broken sent=0\n";
     let unseen = "cut before its head: the client at port 33; the log has no line of it";
     assert_eq!(tally.complaints(broken), [unseen]);
-    let others = "client=127.0.0.1:22 status=502 ended=broken x\nclient=127.0.0.1:33 status=200 ended=complete x\n";
+    let late = "client=127.0.0.1:33 status=504 ended=stopped stage=response_body cause=deadline sent=0\n";
+    assert_eq!(tally.complaints(&format!("{broken}{late}")), Vec::<String>::new());
+    let others = "client=127.0.0.1:22 status=504 ended=stopped stage=upstream cause=deadline x\n\
+        client=127.0.0.1:33 status=200 ended=complete x\n";
     assert_eq!(tally.complaints(others).len(), 2);
     let mut other = Tally::default();
     other.note("refused", 4);
