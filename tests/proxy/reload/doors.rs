@@ -73,11 +73,16 @@ async fn a_stop_waits_for_who_came_in_by_a_listener_that_has_closed() {
     let told = |listeners: &[&str], drain: &str| {
         format!("drain_timeout = \"{drain}\"\n") + &file(listeners, &[("/", upstream.address)])
     };
-    let proxy = Proxy::configured(&told(&[&stays, &gone], "100ms")).await;
+    let proxy = Proxy::configured(&told(&[&stays], "100ms")).await;
+    proxy.rewrite(&told(&[&stays, &gone], "100ms"));
+    assert_eq!(proxy.reload().await.0, 200);
     let mut late = Http1Client::connect(gone.parse().unwrap()).await;
     late.get("/", "").await;
-    proxy.rewrite(&told(&[&stays], "60s"));
-    assert_eq!(proxy.reload().await.0, 200);
+    // The listener closes under the one limit, and the process stops under the other.
+    for drain in ["100ms", "60s"] {
+        proxy.rewrite(&told(&[&stays], drain));
+        assert_eq!(proxy.reload().await.0, 200);
+    }
     // The limit of its own drain and the last words have passed.
     tokio::time::sleep(2_000 * MS).await;
     proxy.program.terminate().await;
