@@ -14,7 +14,7 @@ use super::generation::{Current, Generation};
 use super::hand_over::{Failure, Successor};
 use super::places::{meet, still_open};
 use super::self_check::{self, open_all};
-use super::{certificates, files, terms};
+use super::{certificates, descriptors, files, terms};
 use crate::access::{AccessLog, Flush};
 use crate::admin::Board;
 use crate::check::check;
@@ -226,6 +226,9 @@ where
         }
         self.tending.follow(&proxy);
         self.replace_log(access, flush);
+        if settings.limits.connections > self.settings.limits.connections {
+            descriptors::raise(settings.limits.connections);
+        }
         (self.settings, self.proxy) = (settings, proxy);
         self.number += 1;
         let new = self.doors.len();

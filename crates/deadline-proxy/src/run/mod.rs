@@ -111,9 +111,7 @@ async fn serve_until_told(args: &RunArgs, settings: Settings, changes: Changes) 
     tokio::spawn(vigil(watch, readiness.clone(), notify.clone()));
     let mut ended = pin!(workers.ended());
     let lives = async {
-        if or_stop(&mut signals, life.tend()).await.is_none() {
-            return Left::Stopped;
-        }
+        let Some(()) = or_stop(&mut signals, life.tend()).await else { return Left::Stopped };
         readiness.serve();
         hand_over::tell(herald);
         notify.ready(&life.status());
