@@ -169,6 +169,8 @@ async fn where_the_next_one_fails_this_one_goes_on() {
     let proxy = Proxy::configured(&configuration(upstream.address, &folder.of("in.sock"), 2)).await;
     proxy.rewrite("workers = \"many\"\n");
     proxy.program.signal("USR2").await;
+    // Comes while it waits for the other, and is not lost.
+    proxy.program.signal("HUP").await;
     let failed = async {
         while proxy.metric("deadline_proxy_hand_overs_total", &["outcome=\"ended\""]).await < 1.0 {
             sleep(20 * MS).await;
@@ -185,4 +187,5 @@ async fn where_the_next_one_fails_this_one_goes_on() {
         "{}",
         finished.stderr
     );
+    assert!(finished.stderr.contains("reason=\"SIGHUP\""), "{}", finished.stderr);
 }
