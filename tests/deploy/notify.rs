@@ -1,11 +1,12 @@
 //! What the service manager hears.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::UnixDatagram;
+use tokio::net::{TcpStream, UnixDatagram};
 use tokio::time::timeout;
 
-use crate::support::{Folder, MS, Next, Proxy, Upstream, curl, soon};
+use crate::support::{Act, Folder, Http1Client, MS, Mirror, Next, Proxy, Upstream, curl, eventually, soon};
 
 /// The place of a service manager.
 struct Manager {
@@ -20,10 +21,9 @@ impl Manager {
     }
 
     /// Runs a proxy that is to tell it, with more variables in its environment.
-    async fn runs(&self, upstream: &Upstream, more: &[(&str, &str)]) -> Proxy {
+    async fn runs(&self, upstream: SocketAddr, more: &[(&str, &str)]) -> Proxy {
         let text = format!(
-            "admin = \"127.0.0.1:0\"\n[[listener]]\naddress = \"127.0.0.1:0\"\n[upstream.a]\ntargets = [\"http://{}\"]\n",
-            upstream.address
+            "admin = \"127.0.0.1:0\"\n[[listener]]\naddress = \"127.0.0.1:0\"\n[upstream.a]\ntargets = [\"http://{upstream}\"]\n"
         );
         let socket = self.folder.of("notify");
         Proxy::configured_with(&text, &[&[("NOTIFY_SOCKET", socket.as_str())], more].concat()).await
@@ -45,7 +45,7 @@ impl Manager {
 #[tokio::test]
 async fn it_hears_when_the_proxy_serves_that_it_lives_and_that_it_stops() {
     let (manager, upstream) = (Manager::new(), Upstream::start().await);
-    let proxy = manager.runs(&upstream, &[("WATCHDOG_USEC", "400000")]).await;
+    let proxy = manager.runs(upstream.address, &[("WATCHDOG_USEC", "400000")]).await;
     assert_eq!(manager.hears().await, ["READY=1".to_owned(), format!("STATUS=serving on http://{}", proxy.address)]);
     // Ready is when a request is answered, and not a moment before.
     assert_eq!(curl(&[&proxy.url("/")]).await.status, 200);
@@ -70,7 +70,7 @@ async fn it_hears_when_the_proxy_serves_that_it_lives_and_that_it_stops() {
 #[tokio::test]
 async fn it_hears_which_process_goes_on() {
     let (manager, upstream) = (Manager::new(), Upstream::start().await);
-    let proxy = manager.runs(&upstream, &[]).await;
+    let proxy = manager.runs(upstream.address, &[]).await;
     assert_eq!(manager.hears().await[0], "READY=1");
     proxy.program.signal("USR2").await;
     let next = Next::of(proxy.program.id()).await;
@@ -84,10 +84,29 @@ async fn it_hears_which_process_goes_on() {
     assert_eq!(manager.hears().await[0], "STOPPING=1");
 }
 
+/// One that drains would hide that the next one is stuck, or gone.
+#[tokio::test]
+async fn the_watchdog_is_fed_by_the_process_that_goes_on_alone() {
+    let (manager, upstream) =
+        (Manager::new(), Mirror::start(|_, _| Act { after: 60_000 * MS, ..Act::answer(200, "", "") }));
+    let proxy = manager.runs(upstream.address, &[("WATCHDOG_USEC", "200000")]).await;
+    let mut client = Http1Client::of(TcpStream::connect(proxy.address).await.unwrap());
+    assert!(client.try_get("/").await);
+    eventually("a request", || upstream.visits_for("/") > 0).await;
+    proxy.program.signal("USR2").await;
+    let next = Next::of(proxy.program.id()).await;
+    let handed_over = async { while !manager.hears().await[0].starts_with("MAINPID=") {} };
+    soon("the hand-over", handed_over).await;
+    drop(next);
+    let silent = async { while !manager.hears_nothing_for(500 * MS).await {} };
+    soon("silence", silent).await;
+    assert!(proxy.program.descriptors() > 0, "it drains");
+}
+
 #[tokio::test]
 async fn a_watchdog_that_is_for_another_process_hears_nothing() {
     let (manager, upstream) = (Manager::new(), Upstream::start().await);
-    let _proxy = manager.runs(&upstream, &[("WATCHDOG_USEC", "100000"), ("WATCHDOG_PID", "1")]).await;
+    let _proxy = manager.runs(upstream.address, &[("WATCHDOG_USEC", "100000"), ("WATCHDOG_PID", "1")]).await;
     assert_eq!(manager.hears().await[0], "READY=1");
     assert!(manager.hears_nothing_for(500 * MS).await);
 }
@@ -97,7 +116,7 @@ async fn a_manager_that_is_not_there_is_told_of_once_and_keeps_nobody_waiting() 
     let upstream = Upstream::start().await;
     let Manager { socket, folder } = Manager::new();
     drop(socket);
-    let proxy = Manager { socket: UnixDatagram::unbound().unwrap(), folder }.runs(&upstream, &[]).await;
+    let proxy = Manager { socket: UnixDatagram::unbound().unwrap(), folder }.runs(upstream.address, &[]).await;
     assert_eq!(curl(&[&proxy.url("/")]).await.status, 200);
     proxy.program.terminate().await;
     let finished = proxy.program.finish().await;

@@ -22,6 +22,8 @@ pub(crate) struct Notify {
     /// How long it may hear nothing.
     patience: Option<Duration>,
     has_failed: Arc<AtomicBool>,
+    /// Another process speaks from here on.
+    is_over: Arc<AtomicBool>,
 }
 
 impl Notify {
@@ -36,7 +38,7 @@ impl Notify {
     where
         T: Fn(&[NotifyState<'_>]) -> io::Result<()> + Send + Sync + 'static,
     {
-        Self { tell: Arc::new(tell), patience, has_failed: Arc::default() }
+        Self { tell: Arc::new(tell), patience, has_failed: Arc::default(), is_over: Arc::default() }
     }
 
     /// It serves, from the first time on, and again after a reload. `status` is a line for people.
@@ -57,9 +59,11 @@ impl Notify {
         self.send(&[NotifyState::Stopping, NotifyState::Status("draining")]);
     }
 
-    /// From here on this process is the one that it looks after.
+    /// From here on this process is the one that it looks after, and the one that says how it is: this one says nothing
+    /// more, least of all that it is alive.
     pub(crate) fn handed_over(&self, process: u32) {
-        self.send(&[NotifyState::MainPid(process), NotifyState::Status("handed over")]);
+        self.send(&[NotifyState::MainPid(process)]);
+        self.is_over.store(true, Ordering::Relaxed);
     }
 
     /// A line for people, and nothing else.
@@ -78,6 +82,9 @@ impl Notify {
     }
 
     fn send(&self, message: &[NotifyState<'_>]) {
+        if self.is_over.load(Ordering::Relaxed) {
+            return;
+        }
         if let Err(error) = (self.tell)(message) {
             self.failed(&error);
         }
@@ -133,12 +140,23 @@ pub(super) mod tests {
         assert_eq!(heard.take(), ["STATUS=worker-0: ended"]);
         notify.alive();
         assert_eq!(heard.take(), ["WATCHDOG=1"]);
-        notify.handed_over(4711);
-        assert_eq!(heard.take(), ["MAINPID=4711", "STATUS=handed over"]);
         notify.reloading();
         let told = heard.take();
         let instant = told[1].strip_prefix("MONOTONIC_USEC=").and_then(|instant| instant.parse::<u64>().ok());
         assert_eq!((told[0].as_str(), instant.is_some_and(|instant| instant > 0)), ("RELOADING=1", true), "{told:?}");
+    }
+
+    /// The next one has said how it is by then, and its watchdog is to be fed by it alone.
+    #[test]
+    fn one_that_has_handed_over_says_nothing_more() {
+        let heard = Heard::default();
+        let notify = heard.notify(None);
+        notify.clone().handed_over(4711);
+        assert_eq!(heard.take(), ["MAINPID=4711"]);
+        notify.alive();
+        notify.status("worker-0: ended");
+        notify.stopping();
+        assert_eq!(heard.take(), [""; 0]);
     }
 
     #[test]
