@@ -189,3 +189,42 @@ async fn where_the_next_one_fails_this_one_goes_on() {
     );
     assert!(finished.stderr.contains("reason=\"SIGHUP\""), "{}", finished.stderr);
 }
+
+/// It has opened some of the listeners by then, and one of them is a file.
+#[tokio::test]
+async fn where_the_next_one_fails_late_the_file_of_a_socket_stays() {
+    let (upstream, folder) = (Upstream::start().await, Folder::new());
+    let socket = folder.of("in.sock");
+    let text = configuration(upstream.address, &socket, 2);
+    let proxy = Proxy::configured(&text).await;
+    proxy.rewrite(&text.replacen(
+        "[upstream",
+        &format!("[[listener]]\naddress = \"{}\"\n[upstream", upstream.address),
+        1,
+    ));
+    proxy.program.signal("USR2").await;
+    let failed = async {
+        while proxy.metric("deadline_proxy_hand_overs_total", &["outcome=\"ended\""]).await < 1.0 {
+            sleep(20 * MS).await;
+        }
+    };
+    soon("a failure", failed).await;
+    assert_eq!(curl(&["--unix-socket", &socket, "http://shop.example/"]).await.status, 200);
+}
+
+/// Whose file names it no longer removes it: nobody else would.
+#[tokio::test]
+async fn a_socket_that_the_next_one_does_not_want_goes_with_its_file() {
+    let (upstream, folder) = (Upstream::start().await, Folder::new());
+    let socket = folder.of("in.sock");
+    let text = configuration(upstream.address, &socket, 1);
+    let proxy = Proxy::configured(&text).await;
+    proxy.rewrite(&text.replacen(&format!("[[listener]]\naddress = \"unix:{socket}\"\n"), "", 1));
+    proxy.program.signal("USR2").await;
+    let next = Next::of(proxy.program.id()).await;
+    let url = proxy.url("/");
+    assert_eq!(proxy.program.code().await, Some(0));
+    assert!(!Path::new(&socket).exists());
+    assert_eq!(curl(&[&url]).await.status, 200);
+    next.terminate().await;
+}

@@ -82,31 +82,48 @@ fn listens(_: &SockRef<'_>) -> bool {
 /// Who has opened a listener, and can shut it.
 #[derive(Debug)]
 pub(super) enum Origin {
-    /// We have: a port; whether it is somebody else's now.
+    /// One of us has: a port; whether it is another process's now.
     Port(AtomicBool),
-    /// We have: a Unix socket. Its file goes with the last copy.
+    /// One of us has: a Unix socket. Its file goes with the last copy of whose it is.
     File(SocketFile),
     /// Somebody else has, and somebody else may go on with it.
     Inherited,
 }
 
 impl Origin {
-    /// Somebody else goes on with it.
+    /// Another process goes on with it.
     pub(super) fn leave(&self) {
+        self.set_left(true);
+    }
+
+    /// From here on it is ours.
+    pub(super) fn take(&self) {
+        self.set_left(false);
+    }
+
+    /// Whether whoever looks for it finds it: the file of a socket may be gone, or another's.
+    pub(super) fn is_found(&self) -> bool {
+        if let Self::File(file) = self { file.is_there() } else { true }
+    }
+
+    fn set_left(&self, is_left: bool) {
         match self {
-            Self::Port(is_left) => is_left.store(true, Ordering::Relaxed),
-            Self::File(file) => file.leave(),
+            Self::Port(left) => left.store(is_left, Ordering::Relaxed),
+            Self::File(file) => file.set_left(is_left),
             Self::Inherited => {}
         }
     }
 
-    /// Of a socket that a process before this one has opened for us.
+    /// Of a socket that a process before this one has opened, and whose it is until we [take](Self::take) it: if we fail
+    /// before that, it goes on.
     fn of_handed_on(address: &Address) -> io::Result<Self> {
-        Ok(match address {
+        let origin = match address {
             Address::Tcp(_) => Self::Port(AtomicBool::default()),
             Address::Unix(path) => Self::File(SocketFile::of(path)?),
             Address::Named(_) | Address::Indexed(_) => Self::Inherited,
-        })
+        };
+        origin.leave();
+        Ok(origin)
     }
 }
 

@@ -7,12 +7,14 @@
 use std::env;
 use std::io;
 use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 
 use listenfd::ListenFd;
 
 use super::bound::Opened;
-use super::share::named;
+use super::share::{name, named};
+use super::unix::SocketFile;
 use super::{Address, Error};
 
 /// The sockets that were inherited, and have no listener yet.
@@ -67,15 +69,40 @@ impl Inherited {
         })
     }
 
-    /// Closes what was handed on, and is nobody's: whoever connects there would wait for ever.
+    /// Closes what the process before has opened, and is nobody's: whoever connects there would wait for ever. What a
+    /// service manager has opened stays, because it goes on listening whatever we do.
     pub(crate) fn close_handed_on(&mut self) {
-        let handed_on = self.0.iter_mut().filter(|entry| entry.handed_on().is_some());
-        handed_on.for_each(|entry| drop(entry.take()));
+        for entry in &mut self.0 {
+            let Some(Ok(address)) = entry.handed_on().map(|what| what.parse::<Address>()) else { continue };
+            match (&address, &entry.state) {
+                (Address::Tcp(_), State::Free(_)) => drop(entry.take()),
+                (Address::Unix(path), State::Free(_)) => {
+                    drop(entry.take());
+                    drop(SocketFile::of(path));
+                }
+                _ => {}
+            }
+        }
     }
 
-    /// By which the process before wants to hear that this one is ready.
-    pub(crate) fn herald(&mut self) -> Option<UnixDatagram> {
-        let is_herald = |entry: &&mut Entry| matches!(entry.state, State::Herald(_));
+    /// Copies of what a service manager has opened, and no listener has taken, by the names under which one of the next
+    /// process finds them.
+    ///
+    /// # Errors
+    ///
+    /// The process has no more descriptors.
+    pub(crate) fn copies(&self) -> io::Result<Vec<(String, OwnedFd)>> {
+        let copy = |(index, entry): (usize, &Entry)| match &entry.state {
+            State::Free(opened) => Some(opened.descriptor().map(|copy| (name(&entry.what(index)), copy))),
+            _ => None,
+        };
+        self.0.iter().enumerate().filter_map(copy).collect()
+    }
+
+    /// By which the process before wants to hear that this one is ready, under this name.
+    pub(crate) fn herald(&mut self, what: &str) -> Option<UnixDatagram> {
+        let is_herald =
+            |entry: &&mut Entry| matches!(entry.state, State::Herald(_)) && entry.handed_on().as_deref() == Some(what);
         let entry = self.0.iter_mut().find(is_herald)?;
         match std::mem::replace(&mut entry.state, State::Claimed) {
             State::Herald(socket) => Some(socket),
@@ -120,6 +147,12 @@ impl Entry {
         self.name.as_deref().and_then(named)
     }
 
+    /// The listener that it is for.
+    fn what(&self, index: usize) -> String {
+        let own = || self.name.as_ref().map_or_else(|| format!("fd:{index}"), |name| format!("fd:{name}"));
+        self.handed_on().unwrap_or_else(own)
+    }
+
     fn take(&mut self) -> Option<Opened> {
         match std::mem::replace(&mut self.state, State::Claimed) {
             State::Free(opened) => Some(opened),
@@ -156,12 +189,15 @@ fn usable(opened: Opened) -> State {
 #[cfg(test)]
 impl Inherited {
     /// These, by their names.
-    pub(super) fn of(sockets: Vec<(String, std::os::fd::OwnedFd)>) -> Self {
-        let opened = |socket: std::os::fd::OwnedFd| match socket2::SockRef::from(&socket).local_addr().unwrap() {
+    pub(super) fn of(sockets: Vec<(String, OwnedFd)>) -> Self {
+        let opened = |socket: OwnedFd| match socket2::SockRef::from(&socket).local_addr().unwrap() {
             address if address.is_unix() => Opened::Unix(socket.into()),
             _ => Opened::Tcp(socket.into()),
         };
-        let entry = |(name, socket)| Entry { name: Some(name), state: usable(opened(socket)) };
+        let entry = |(name, socket): (String, _)| Entry {
+            name: Some(name).filter(|name| !name.is_empty()),
+            state: usable(opened(socket)),
+        };
         Self(sockets.into_iter().map(entry).collect())
     }
 }

@@ -1,7 +1,7 @@
 //! The sockets of a listener, for the process that takes its place.
 //!
-//! Covers copies that can be handed on, the names by which the next process finds what each of them is, and leaving a
-//! listener to it: what somebody else goes on with is not shut, and the file of a Unix socket stays. Starts no process.
+//! Covers copies that can be handed on, the names by which the next process finds what each of them is, and whose a
+//! listener is: what another process goes on with is not shut, and the file of a Unix socket stays. Starts no process.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -30,18 +30,24 @@ impl Share {
         Ok(Self { name: name(&address.to_string()), sockets, origin: Arc::clone(origin) })
     }
 
-    /// A copy of each, and its name.
+    /// A copy of each, and its name. None of a Unix socket whose file is gone: the next process opens another.
     ///
     /// # Errors
     ///
     /// The process has no more descriptors.
     pub(crate) fn copies(&self) -> io::Result<Vec<(String, OwnedFd)>> {
-        self.sockets.iter().map(|socket| Ok((self.name.clone(), socket.try_clone()?))).collect()
+        let found = self.sockets.iter().filter(|_| self.origin.is_found());
+        found.map(|socket| Ok((self.name.clone(), socket.try_clone()?))).collect()
     }
 
-    /// From here on it is somebody else's: it is not shut at the end.
+    /// From here on it is another process's: it is not shut at the end.
     pub(crate) fn leave(&self) {
         self.origin.leave();
+    }
+
+    /// From here on it is ours. One that was handed on to us is the other process's until then.
+    pub(crate) fn take(&self) {
+        self.origin.take();
     }
 }
 
@@ -118,6 +124,7 @@ mod tests {
         let bound = Bound::bind(&settings(&address), 2, &mut Inherited::default()).unwrap();
         assert_eq!(bound.share().copies().unwrap().len(), 1);
         let next = handed_on(&bound, 2, &address);
+        next.share().take();
         bound.share().leave();
         let before = listeners(bound);
         before.iter().for_each(|listener| assert_eq!(listener.shut(), Duration::ZERO));
@@ -128,13 +135,57 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_takes_is_closed() {
-        let bound = Bound::bind(&settings("127.0.0.1:0"), 1, &mut Inherited::default()).unwrap();
-        let (address, mut inherited) = (bound.address(), Inherited::of(bound.share().copies().unwrap()));
+    fn the_file_of_a_socket_stays_where_the_next_process_fails_before_it_is_its_own() {
+        let folder = Scratch::new();
+        let path = folder.path("in.sock");
+        let address = format!("unix:{}", path.display());
+        let bound = Bound::bind(&settings(&address), 1, &mut Inherited::default()).unwrap();
+        drop(handed_on(&bound, 1, &address));
+        assert!(path.exists());
         drop(bound);
-        assert_eq!(inherited.unclaimed(), ["127.0.0.1:0"]);
-        assert!(std::net::TcpStream::connect(&address).is_ok());
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_socket_whose_file_is_gone_or_is_anothers_is_not_handed_on() {
+        let folder = Scratch::new();
+        let path = folder.path("in.sock");
+        let bound = Bound::bind(&settings(&format!("unix:{}", path.display())), 1, &mut Inherited::default()).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert!(bound.share().copies().unwrap().is_empty());
+        let _another = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        assert!(bound.share().copies().unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_nobody_takes_is_closed_and_its_file_is_removed() {
+        let folder = Scratch::new();
+        let (path, listening) = (folder.path("in.sock"), |address| std::net::TcpStream::connect(address).is_ok());
+        let unix = format!("unix:{}", path.display());
+        let bound = ["127.0.0.1:0", &unix].map(|address| Bound::bind(&settings(address), 1, &mut Inherited::default()));
+        let [port, file] = bound.map(Result::unwrap);
+        let address = port.address();
+        let copies = [&port, &file].into_iter().flat_map(|bound| bound.share().copies().unwrap());
+        let mut inherited = Inherited::of(copies.collect());
+        [port, file].iter().for_each(|bound| bound.share().leave());
+        assert_eq!(inherited.unclaimed(), ["127.0.0.1:0", &unix]);
+        assert!(listening(&address) && path.exists());
         inherited.close_handed_on();
-        assert!(inherited.unclaimed().is_empty() && std::net::TcpStream::connect(&address).is_err());
+        assert!(inherited.unclaimed().is_empty() && !listening(&address) && !path.exists());
+    }
+
+    /// A listener on it may come with a reload, in the next process as in this one.
+    #[test]
+    fn what_a_service_manager_has_opened_is_handed_on_though_nobody_listens_on_it() {
+        let socket = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().into();
+        let first = Inherited::of(vec![("https".to_owned(), socket()), (String::new(), socket())]);
+        let mut inherited = Inherited::of(first.copies().unwrap());
+        inherited.close_handed_on();
+        let mut inherited = Inherited::of(inherited.copies().unwrap());
+        assert_eq!(inherited.unclaimed(), ["fd:https", "fd:1"]);
+        for address in ["fd:https", "fd:1"] {
+            assert!(Bound::bind(&settings(address), 2, &mut inherited).is_ok(), "{address}");
+        }
+        assert!(inherited.unclaimed().is_empty() && inherited.copies().unwrap().is_empty());
     }
 }

@@ -46,15 +46,19 @@ impl SocketFile {
         Ok(Self { path: path.to_owned(), mark, is_left: AtomicBool::default() })
     }
 
-    /// Somebody else goes on with it, and removes it.
-    pub(super) fn leave(&self) {
-        self.is_left.store(true, Ordering::Relaxed);
+    /// Whether somebody else goes on with it, and removes it.
+    pub(super) fn set_left(&self, is_left: bool) {
+        self.is_left.store(is_left, Ordering::Relaxed);
+    }
+
+    /// Whether it is still the one that we made.
+    pub(super) fn is_there(&self) -> bool {
+        fs::symlink_metadata(&self.path).is_ok_and(|file| Mark::from(&file) == self.mark)
     }
 
     /// From here on nobody finds the socket; who has connected stays so.
     pub(super) fn remove(&self) {
-        let is_ours = !self.is_left.load(Ordering::Relaxed);
-        if is_ours && fs::symlink_metadata(&self.path).is_ok_and(|file| Mark::from(&file) == self.mark) {
+        if !self.is_left.load(Ordering::Relaxed) && self.is_there() {
             // Whoever starts next replaces it.
             let _ = fs::remove_file(&self.path);
         }

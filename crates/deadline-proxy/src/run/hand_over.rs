@@ -33,7 +33,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const FIRST: i32 = 3;
 
 /// What the socket is called by which it says that it serves.
-const READY: &str = "deadline-proxy:ready";
+pub(super) const READY: &str = "deadline-proxy:ready";
 
 /// How to start this program once more, as it was started.
 #[derive(Debug)]

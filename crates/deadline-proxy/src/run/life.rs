@@ -99,8 +99,14 @@ where
         for socket in self.inherited.unclaimed() {
             tracing::warn!("inherited socket {socket} is listened on by no --listen");
         }
-        self.inherited.close_handed_on();
         self.open(bound).await
+    }
+
+    /// From here on every listener is this process's. To be called once nothing can fail any more: until then the process
+    /// before this one, if there is one, goes on with them.
+    pub(super) fn take_over(&mut self) {
+        self.doors.iter().for_each(|door| door.share().take());
+        self.inherited.close_handed_on();
     }
 
     /// Looks after its upstreams from here on, once their names were asked for: what has no address is told of before
@@ -120,15 +126,15 @@ where
         format!("serving on {}", self.places().join(", "))
     }
 
-    /// Starts the program once more, with every socket that is listened on, and waits until it serves; the number of its
+    /// Starts the program once more, with every socket that is listened on or could be, and waits until it serves; the number of its
     /// process. Then both do. To drop the future is to end it.
     ///
     /// # Errors
     ///
     /// Why it does not serve, and this process goes on alone.
     pub(super) async fn hand_over(&self) -> Result<u32, Failure> {
-        let copies = self.doors.iter().map(|door| door.share().copies()).collect::<Result<Vec<_>, _>>();
-        let sockets = copies.map_err(|source| self.heir.failed(source))?;
+        let copies = self.doors.iter().map(|door| door.share().copies()).chain([self.inherited.copies()]);
+        let sockets = copies.collect::<Result<Vec<_>, _>>().map_err(|source| self.heir.failed(source))?;
         self.heir.start(sockets.into_iter().flatten().collect()).await
     }
 

@@ -17,15 +17,14 @@ mod self_check;
 mod signals;
 mod vigil;
 
-use std::future::pending;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
-use tokio::task::JoinHandle;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 use tower_deadline::Answers;
 
 use self::announce::announce;
@@ -104,15 +103,23 @@ async fn serve_until_told(args: &RunArgs, settings: Settings, changes: Changes) 
         board,
         number: 1,
     };
+    // Until it serves, the process before it does: nobody is let in here, or told that it starts.
+    let is_next = herald.is_some();
+    if is_next {
+        life.tend().await;
+    }
     life.begin(bound).await?;
 
     announce(&life.places(), &admin, &life.settings);
-    let asked = accompany(admin, &life.board);
+    let asked = attend(admin, &life.board);
     tokio::spawn(vigil(watch, readiness.clone(), notify.clone()));
     let mut ended = pin!(workers.ended());
     let lives = async {
-        let Some(()) = or_stop(&mut signals, life.tend()).await else { return Left::Stopped };
+        if !is_next {
+            let Some(()) = or_stop(&mut signals, life.tend()).await else { return Left::Stopped };
+        }
         readiness.serve();
+        life.take_over();
         hand_over::tell(herald);
         notify.ready(&life.status());
         live(&mut life, &mut signals, wishes, &notify).await
@@ -121,8 +128,7 @@ async fn serve_until_told(args: &RunArgs, settings: Settings, changes: Changes) 
         () = &mut ended => return Err(Error::Ended),
         left = lives => match left {
             Left::Stopped => notify.stopping(),
-            // Whoever asks how we are asks the next one.
-            Left::HandedOver => asked.abort(),
+            Left::HandedOver => asked.cancel(),
         },
     }
     readiness.drain();
@@ -131,11 +137,15 @@ async fn serve_until_told(args: &RunArgs, settings: Settings, changes: Changes) 
     Ok(())
 }
 
-/// Begins what goes on while the traffic drains, too: `/readyz` is asked just then.
-fn accompany(admin: TcpListener, board: &Board) -> JoinHandle<()> {
+/// Answers whoever asks how we are, until what it returns is cancelled. Goes on while the traffic drains: `/readyz` is asked
+/// just then. Where another process serves, that one is asked.
+fn attend(admin: TcpListener, board: &Board) -> CancellationToken {
+    let asked = CancellationToken::new();
+    let no_more = asked.clone().cancelled_owned();
+    tokio::spawn(serve(admin, admin::service(board), Terms::default().uncounted(), no_more));
     tokio::spawn(admin::tend());
     tokio::spawn(tell_tasks("main".to_owned()));
-    tokio::spawn(serve(admin, admin::service(board), Terms::default().uncounted(), pending()))
+    asked
 }
 
 /// Lets what is under way end by itself; what has not by this limit, or when it is told to stop once more, is stopped.

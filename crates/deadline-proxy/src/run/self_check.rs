@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use super::hand_over::Successor;
+use super::hand_over::{READY, Successor};
 use crate::access::{AccessLog, Flush};
 use crate::check::check;
 use crate::error::Error;
@@ -56,7 +56,7 @@ impl Start {
         let mut inherited = Inherited::take();
         let made = made(settings);
         let log = AccessLog::open(&settings.access).map_err(Error::Access);
-        let herald = inherited.herald();
+        let herald = inherited.herald(READY);
         let admin = open_admin(settings.admin, &mut inherited).await;
         let taken = admin.is_ok().then_some(Address::Tcp(settings.admin));
         let bound = open_all(&settings.listeners, settings.workers, &mut inherited, taken.as_ref());
