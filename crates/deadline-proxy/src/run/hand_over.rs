@@ -49,6 +49,8 @@ pub(super) struct Successor {
 /// Why there is no next process, and this one goes on.
 #[derive(Debug)]
 pub(super) enum Failure {
+    /// What runs this process ends with it.
+    First,
     /// Nothing was started.
     Start { program: PathBuf, source: io::Error },
     /// It ended before it served.
@@ -83,6 +85,7 @@ impl Successor {
     /// Why it does not serve; nothing is left of it then.
     pub(super) async fn start(&self, sockets: Vec<(String, OwnedFd)>) -> Result<u32, Failure> {
         let failed = |source| self.failed(source);
+        may_leave(std::process::id())?;
         let (herald, theirs) = UnixDatagram::pair().map_err(failed)?;
         herald.set_nonblocking(true).map_err(failed)?;
         let herald = tokio::net::UnixDatagram::from_std(herald).map_err(failed)?;
@@ -115,13 +118,22 @@ impl Successor {
         command.arg0(&self.name).args(&self.arguments);
         command.env("LISTEN_FDS", names.len().to_string()).env("LISTEN_FDNAMES", names.join(":"));
         // They speak of this process, and it has another number.
-        for name in ["LISTEN_PID", "LISTEN_FDS_FIRST_FD", "WATCHDOG_PID"] {
+        for name in ["LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS_FIRST_FD"] {
             command.env_remove(name);
+        }
+        // Where it speaks of another process, that one alone has a watchdog.
+        if std::env::var("WATCHDOG_PID").is_ok_and(|process| process == std::process::id().to_string()) {
+            command.env_remove("WATCHDOG_PID");
         }
         command.fd_mappings((FIRST..).zip(sockets).map(mapping).collect()).map_err(io::Error::other)?;
         // The copies that it was given are closed here with the command.
         command.spawn()
     }
+}
+
+/// A container ends with its first process, and so would the next one.
+fn may_leave(process: u32) -> Result<(), Failure> {
+    if process == 1 { Err(Failure::First) } else { Ok(()) }
 }
 
 /// What was called by a path is found there again, whatever lies there then, also behind a link that was turned. What was
@@ -176,7 +188,7 @@ impl Failure {
     /// The word for it in counts.
     pub(super) fn as_str(&self) -> &'static str {
         match self {
-            Self::Start { .. } => "not_started",
+            Self::First | Self::Start { .. } => "not_started",
             Self::Ended(_) => "ended",
             Self::Silent(_) => "silent",
         }
@@ -186,6 +198,9 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::First => f.write_str(
+                "it is process 1 of a container, which ends with it; start another container, and stop this one then",
+            ),
             Self::Start { program, source } => write!(f, "{} cannot be started: {source}", program.display()),
             Self::Ended(status) => write!(f, "the next process has ended ({status}) before it served"),
             Self::Silent(limit) => write!(f, "the next process has not served within {limit:?}, and was ended"),
@@ -215,6 +230,14 @@ mod tests {
         let missing = Successor { program: "/nowhere/proxy".into(), ..shell("", LIMIT) };
         let told = told(&missing).await;
         assert!(told.starts_with("/nowhere/proxy cannot be started: "), "{told}");
+    }
+
+    #[test]
+    fn the_first_process_of_a_container_stays() {
+        assert!(may_leave(2).is_ok());
+        let told = may_leave(1).unwrap_err();
+        assert_eq!(told.as_str(), "not_started");
+        assert!(told.to_string().starts_with("it is process 1 of a container, which ends with it"), "{told}");
     }
 
     #[tokio::test]
