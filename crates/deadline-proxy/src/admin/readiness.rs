@@ -26,6 +26,8 @@ enum Phase {
     #[default]
     Serving,
     Draining,
+    /// Another process serves in its place.
+    HandedOver,
 }
 
 /// Why it is not ready.
@@ -59,6 +61,11 @@ impl Readiness {
         self.state().phase = Phase::Draining;
     }
 
+    /// From here on another process does in its place. Whoever still asks this one is told that all is well, because it is.
+    pub(crate) fn hand_over(&self) {
+        self.state().phase = Phase::HandedOver;
+    }
+
     /// Takes note of how each worker was found. Returns what is new: those that are otherwise than they were, in kind.
     pub(crate) fn found(&self, workers: Vec<Life>) -> Vec<(usize, Life)> {
         let mut state = self.state();
@@ -68,7 +75,7 @@ impl Readiness {
         let changed = pairs.filter(|(_, (now, before))| kind(**now) != kind(*before));
         let changed = changed.map(|(worker, (now, _))| (worker, *now));
         // A worker that has nothing left to do ends, and nobody is to be told.
-        changed.filter(|(_, now)| *now != Life::Ended || state.phase != Phase::Draining).collect()
+        changed.filter(|(_, now)| *now != Life::Ended || !state.phase.is_end()).collect()
     }
 
     /// Why it takes no requests, all of it; nothing where it does.
@@ -76,7 +83,7 @@ impl Readiness {
         let state = self.state();
         let phase = match state.phase {
             Phase::Starting => Some(Reason::Starting),
-            Phase::Serving => None,
+            Phase::Serving | Phase::HandedOver => None,
             Phase::Draining => Some(Reason::Draining),
         };
         phase.into_iter().chain(state.ills()).collect()
@@ -92,12 +99,19 @@ impl Readiness {
     }
 }
 
+impl Phase {
+    /// Whether its workers end by themselves.
+    fn is_end(self) -> bool {
+        matches!(self, Self::Draining | Self::HandedOver)
+    }
+}
+
 impl State {
     fn ills(&self) -> impl Iterator<Item = Reason> {
         let is_ill = |life: Life| match life {
             Life::Moves => false,
             Life::Stuck(_) => true,
-            Life::Ended => self.phase != Phase::Draining,
+            Life::Ended => !self.phase.is_end(),
         };
         let workers = self.workers.iter().copied().enumerate();
         workers.filter(move |(_, life)| is_ill(*life)).map(|(worker, life)| Reason::Worker(worker, life))
@@ -132,6 +146,15 @@ mod tests {
 
     fn told(reasons: &[Reason]) -> Vec<String> {
         reasons.iter().map(ToString::to_string).collect()
+    }
+
+    /// A probe that was let in by the old process a moment before.
+    #[test]
+    fn one_that_has_handed_over_is_ready_as_the_other_is_and_its_workers_may_end() {
+        let readiness = Readiness::default();
+        readiness.hand_over();
+        assert!(readiness.found(vec![Life::Ended]).is_empty());
+        assert!(readiness.reasons().is_empty() && readiness.ills().is_empty());
     }
 
     #[test]

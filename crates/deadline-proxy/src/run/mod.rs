@@ -83,16 +83,14 @@ async fn serve_until_told(args: &RunArgs, settings: Settings, changes: Changes) 
         let services = crew.iter().map(|(shutdown, pools)| proxy.clone().stopped_by(shutdown.clone()).service(pools));
         Generation(services.collect())
     };
-    let terms = terms(&settings, limits, &proxy, None).stopped_by(shutdown.clone());
-    let current = Current::new(make(&proxy));
     let mut life = Life {
         args,
         changes,
+        terms: terms(&settings, limits, &proxy, None).stopped_by(shutdown.clone()),
         settings,
+        current: Current::new(make(&proxy)),
         proxy,
         make,
-        current,
-        terms,
         doors: Vec::new(),
         fleet,
         heir,
@@ -104,8 +102,7 @@ async fn serve_until_told(args: &RunArgs, settings: Settings, changes: Changes) 
         number: 1,
     };
     // Until it serves, the process before it does: nobody is let in here, or told that it starts.
-    let is_next = herald.is_some();
-    if is_next {
+    if herald.is_some() {
         life.tend().await;
     }
     life.begin(bound).await?;
@@ -115,7 +112,7 @@ async fn serve_until_told(args: &RunArgs, settings: Settings, changes: Changes) 
     tokio::spawn(vigil(watch, readiness.clone(), notify.clone()));
     let mut ended = pin!(workers.ended());
     let lives = async {
-        if !is_next {
+        if herald.is_none() {
             let Some(()) = or_stop(&mut signals, life.tend()).await else { return Left::Stopped };
         }
         readiness.serve();
@@ -127,11 +124,10 @@ async fn serve_until_told(args: &RunArgs, settings: Settings, changes: Changes) 
     tokio::select! {
         () = &mut ended => return Err(Error::Ended),
         left = lives => match left {
-            Left::Stopped => notify.stopping(),
-            Left::HandedOver => asked.cancel(),
+            Left::Stopped => (notify.stopping(), readiness.drain()),
+            Left::HandedOver => (asked.cancel(), readiness.hand_over()),
         },
-    }
-    readiness.drain();
+    };
     let (limit, _flush) = (life.settings.drain_limit, life.close());
     drain(ended, &mut signals, &shutdown, limit).await;
     Ok(())
