@@ -26,7 +26,7 @@ pub(super) enum Opened {
 }
 
 impl Opened {
-    fn duplicate(&self) -> io::Result<Self> {
+    pub(super) fn duplicate(&self) -> io::Result<Self> {
         match self {
             Self::Tcp(listener) => listener.try_clone().map(Self::Tcp),
             Self::Unix(listener) => listener.try_clone().map(Self::Unix),

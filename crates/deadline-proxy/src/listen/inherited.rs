@@ -30,6 +30,8 @@ struct Entry {
 #[derive(Debug)]
 enum State {
     Free(Opened),
+    /// A listener at this address has a copy.
+    Lent(Opened, Address),
     Claimed,
     /// By which whoever has started us wants to hear that we are ready.
     Herald(UnixDatagram),
@@ -52,7 +54,11 @@ impl Inherited {
     /// Those that no listener has taken: their names, a `-` for one without.
     #[must_use]
     pub fn unclaimed(&self) -> Vec<String> {
-        self.0.iter().filter(|entry| !matches!(entry.state, State::Claimed)).map(Entry::label).collect()
+        self.0
+            .iter()
+            .filter(|entry| !matches!(entry.state, State::Claimed | State::Lent(..)))
+            .map(Entry::label)
+            .collect()
     }
 
     /// What was opened for this by the process before.
@@ -114,10 +120,29 @@ impl Inherited {
         let there = self.0.iter().map(Entry::label).collect();
         let missing = || Error::NotInherited { address: address.clone(), there };
         let entry = self.find(address).ok_or_else(missing)?;
+        let unusable = |source| Error::Unusable { address: address.clone(), source };
         match std::mem::replace(&mut entry.state, State::Claimed) {
-            State::Free(opened) => Ok(opened),
-            State::Claimed | State::Herald(_) => Err(Error::Claimed { address: address.clone() }),
-            State::Unusable(source) => Err(Error::Unusable { address: address.clone(), source }),
+            State::Free(opened) => {
+                let copy = opened.duplicate().map_err(unusable)?;
+                entry.state = State::Lent(opened, address.clone());
+                Ok(copy)
+            }
+            State::Unusable(source) => Err(unusable(source)),
+            state => {
+                entry.state = state;
+                Err(Error::Claimed { address: address.clone() })
+            }
+        }
+    }
+
+    /// What was lent to a listener that is none of these is there for another.
+    pub(crate) fn take_back<'a>(&mut self, listeners: impl Iterator<Item = &'a Address> + Clone) {
+        for entry in &mut self.0 {
+            let state = std::mem::replace(&mut entry.state, State::Claimed);
+            entry.state = match state {
+                State::Lent(opened, address) if !listeners.clone().any(|used| *used == address) => State::Free(opened),
+                state => state,
+            };
         }
     }
 
@@ -127,7 +152,7 @@ impl Inherited {
             Address::Indexed(index) => *index,
             Address::Named(name) => {
                 let named = |entry: &&Entry| entry.name.as_ref() == Some(name);
-                let is_claimed = |entry: &Entry| matches!(entry.state, State::Claimed);
+                let is_claimed = |entry: &Entry| matches!(entry.state, State::Claimed | State::Lent(..));
                 let places = self.0.iter().enumerate().filter(|(_, entry)| named(entry));
                 places.min_by_key(|(_, entry)| is_claimed(entry))?.0
             }
@@ -228,6 +253,21 @@ mod tests {
             let told = format!("{address}: another listener has taken this socket already");
             assert_eq!(claim(&mut inherited, address), Err(told));
         }
+    }
+
+    #[test]
+    fn what_no_listener_has_any_more_is_there_for_another() {
+        let mut inherited = Inherited(vec![free(Some("web")), free(Some("tls"))]);
+        let (web, tls): (Address, Address) = ("fd:web".parse().unwrap(), "fd:tls".parse().unwrap());
+        for address in ["fd:web", "fd:tls"] {
+            claim(&mut inherited, address).unwrap();
+        }
+        inherited.take_back([&web, &tls].into_iter());
+        assert!(claim(&mut inherited, "fd:web").is_err());
+        inherited.take_back([&web].into_iter());
+        assert_eq!(inherited.unclaimed(), ["tls"]);
+        assert_eq!(claim(&mut inherited, "fd:tls"), Ok(()));
+        assert!(claim(&mut inherited, "fd:tls").is_err() && claim(&mut inherited, "fd:web").is_err());
     }
 
     #[test]

@@ -82,7 +82,10 @@ where
         self.changes.follow(files.iter().cloned().chain(certificates(&settings)).collect());
         self.fits(&settings)?;
         check(&settings).map_err(|errors| errors.iter().flat_map(|error| self.of_file(error)).collect::<Vec<_>>())?;
-        let next = self.prepare(settings).map_err(|error| self.of_file(&error))?;
+        let next = self.prepare(settings).map_err(|error| {
+            self.inherited.take_back(self.doors.iter().map(Door::address));
+            self.of_file(&error)
+        })?;
         self_check::names(&next.proxy).await;
         self.take_on(next).await;
         self.changes.follow(files);
@@ -230,6 +233,8 @@ where
                 }
             }
         }
+        let opening = opened.iter().map(|bound| &bound.entrance().settings().address);
+        self.inherited.take_back(self.doors.iter().map(Door::address).chain(opening));
         self.tending.follow(&proxy);
         self.replace_log(access, flush);
         if settings.limits.connections > self.settings.limits.connections {
