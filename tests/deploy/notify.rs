@@ -128,7 +128,7 @@ async fn a_manager_that_is_not_there_is_told_of_once_and_keeps_nobody_waiting() 
 #[tokio::test]
 async fn it_hears_of_a_reload_and_of_where_the_proxy_serves_since() {
     let (manager, upstream) = (Manager::new(), Upstream::start().await);
-    let proxy = manager.runs(&upstream, &[]).await;
+    let proxy = manager.runs(upstream.address, &[]).await;
     assert_eq!(manager.hears().await[0], "READY=1");
     let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let tls = format!(
