@@ -92,12 +92,16 @@ where
         Ok(self.number)
     }
 
-    /// Opens its first listeners.
+    /// Opens its first listeners. Where it `follows` another process, that one serves until this one does: nobody is let in
+    /// here, or told that it starts, before it knows its upstreams.
     ///
     /// # Errors
     ///
     /// One of them cannot be listened on by a worker.
-    pub(super) async fn begin(&mut self, bound: Vec<Bound>) -> Result<(), Error> {
+    pub(super) async fn begin(&mut self, bound: Vec<Bound>, follows: bool) -> Result<(), Error> {
+        if follows {
+            self.tend().await;
+        }
         self.board.show(&self.settings, &self.proxy);
         for socket in self.inherited.unclaimed() {
             tracing::warn!("inherited socket {socket} is listened on by no --listen");

@@ -101,11 +101,7 @@ async fn serve_until_told(args: &RunArgs, settings: Settings, changes: Changes) 
         board,
         number: 1,
     };
-    // Until it serves, the process before it does: nobody is let in here, or told that it starts.
-    if herald.is_some() {
-        life.tend().await;
-    }
-    life.begin(bound).await?;
+    life.begin(bound, herald.is_some()).await?;
 
     announce(&life.places(), &admin, &life.settings);
     let asked = attend(admin, &life.board);

@@ -5,6 +5,8 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::TryFutureExt;
+use futures_util::future::MapOk;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -19,9 +21,10 @@ use tower_deadline::BoxError;
 use tower_deadline::dialect::Call;
 
 use super::drain::Drain;
+use super::flush::FlushedBody;
 use super::{Era, Pick, Terms};
 use crate::client::Client;
-use crate::limits::{Entry, Timed, TimedService, TimedStream, Version, no_room, refuse};
+use crate::limits::{Entry, Held, Timed, TimedService, TimedStream, Under, Version, no_room, refuse};
 
 /// Serves a connection to its end: that of the client, of a limit, or of its era.
 pub(super) async fn converse<I, P, E, B>(
@@ -129,19 +132,27 @@ struct Attendant<P, E> {
     client: Client,
 }
 
+/// An answer as hyper is given it.
+type Answer<B> = Response<FlushedBody<Held<B, Under>>>;
+
+/// An answer, once it is there.
+type Answering<S, B> = MapOk<Oneshot<TimedService<S>, Request<Incoming>>, fn(Response<Held<B, Under>>) -> Answer<B>>;
+
 impl<P, E, B> hyper::service::Service<Request<Incoming>> for Attendant<P, E>
 where
     P: Pick<Service: Service<Request<Incoming>, Response = Response<B>>>,
+    B: Body,
 {
-    type Response = <TimedService<P::Service> as Service<Request<Incoming>>>::Response;
+    type Response = Answer<B>;
     type Error = <P::Service as Service<Request<Incoming>>>::Error;
     /// hyper keeps room for it as long as the connection lasts, which in a box is little.
-    type Future = Pin<Box<Oneshot<TimedService<P::Service>, Request<Incoming>>>>;
+    type Future = Pin<Box<Answering<P::Service, B>>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(self.timed.hangup());
         request.extensions_mut().insert(self.client);
-        Box::pin(self.timed.layer(self.era.service.pick()).oneshot(request))
+        let answer = self.timed.layer(self.era.service.pick()).oneshot(request);
+        Box::pin(answer.map_ok(|response| response.map(FlushedBody::new)))
     }
 }
 

@@ -7,6 +7,7 @@ mod accept;
 mod connection;
 mod drain;
 mod era;
+mod flush;
 
 use std::io;
 use std::pin::pin;

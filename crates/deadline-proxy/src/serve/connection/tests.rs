@@ -4,7 +4,7 @@ use crate::proxy::{Proxy, Settings};
 use crate::serve::drain::NEXT_REQUEST;
 use crate::serve::{Always, Terms, serve};
 use crate::upstream;
-use http_body_util::Full;
+use http_body_util::{Full, StreamBody};
 use std::convert::Infallible;
 use std::future::{pending, ready};
 use std::time::Duration;
@@ -170,4 +170,20 @@ async fn a_connection_of_http2_that_asks_for_nothing_more_is_ended() {
     connection.await.unwrap().unwrap();
     let since_last = start.elapsed() - limit * 18 / 10;
     assert!(since_last >= limit && since_last <= 2 * limit, "{since_last:?}");
+}
+
+/// hyper alone drops what it has not written, and the client sees nothing at all.
+#[tokio::test]
+async fn an_answer_that_breaks_off_at_once_has_a_head() {
+    let broken = tower::service_fn(async |_: Request<Incoming>| {
+        let first = Ok(http_body::Frame::data(Bytes::from_static(b"part")));
+        let frames = [first, Err(io::Error::from(io::ErrorKind::BrokenPipe))];
+        Ok::<_, Infallible>(Response::new(StreamBody::new(futures_util::stream::iter(frames))))
+    });
+    let (mut near, far) = duplex(1024);
+    near.write_all(GET).await.unwrap();
+    converse(ready(Ok((far, Client::default()))), era(&Terms::default(), broken)).await;
+    let mut told = String::new();
+    near.read_to_string(&mut told).await.unwrap();
+    assert!(told.starts_with("HTTP/1.1 200 OK\r\n") && told.ends_with("4\r\npart\r\n"), "{told:?}");
 }
