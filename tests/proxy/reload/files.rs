@@ -41,6 +41,7 @@ async fn a_file_that_is_written_renamed_or_linked_is_noticed_and_sighup_waits_fo
     folder.write("v2/proxy.toml", &texts[1]);
     proxy.program.signal("HUP").await;
     becomes(&proxy, 5.0, "two").await;
+    // Three looks, which find nothing else.
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     assert_eq!((reloads(&proxy, "applied").await, reloads(&proxy, "refused").await), (5.0, 0.0));
 }
