@@ -141,5 +141,11 @@ async fn it_hears_of_a_reload_and_of_where_the_proxy_serves_since() {
     assert_eq!(proxy.reload().await.0, 200);
     let reloading = manager.hears().await;
     assert!(reloading[0] == "RELOADING=1" && reloading[1].starts_with("MONOTONIC_USEC="), "{reloading:?}");
-    assert_eq!(manager.hears().await, ["READY=1".to_owned(), format!("STATUS=serving on https://{}", proxy.address)]);
+    let status = format!("STATUS=serving on https://{}", proxy.address);
+    assert_eq!(manager.hears().await, ["READY=1".to_owned(), status.clone()]);
+    proxy.rewrite("listener = 3\n");
+    assert_eq!(proxy.reload().await.0, 422);
+    assert_eq!(manager.hears().await[0], "RELOADING=1");
+    let refused = status + ", by the old configuration: the new one is refused";
+    assert_eq!(manager.hears().await, ["READY=1".to_owned(), refused]);
 }

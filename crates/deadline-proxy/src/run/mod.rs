@@ -213,7 +213,9 @@ where
         // Names may be waited for, and a worker that does not move.
         let Some(outcome) = or_stop(signals, life.reload()).await else { return Left::Stopped };
         tell(wish.reason(), &outcome);
-        notify.ready(&life.status());
+        // `systemctl reload` sees that it is ready again, and only here by which configuration.
+        let by = if outcome.is_ok() { "" } else { ", by the old configuration: the new one is refused" };
+        notify.ready(&(life.status() + by));
         wish.come_true(outcome);
     }
 }
