@@ -19,9 +19,10 @@ enum Room {
 }
 
 /// Every package of the workspace. A new one needs a line here.
-const HOUSE: [(&str, Room); 8] = [
+const HOUSE: [(&str, Room); 9] = [
     ("http-deadline", Room::Floor(1)),
     ("tower-deadline", Room::Floor(2)),
+    ("deadline-sql", Room::Floor(2)),
     ("deadline-proxy", Room::Floor(3)),
     ("deadline-testkit", Room::Side),
     ("deadline-examples", Room::Top),

@@ -1,0 +1,1 @@
+//! No SQL statement outlives its request.
