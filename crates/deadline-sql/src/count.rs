@@ -1,0 +1,70 @@
+//! What is counted.
+//!
+//! Covers the names and labels of every count, and is the only file that names the `metrics` facade. Without the
+//! feature `metrics` nothing is counted, and the functions are empty. Labels are words of this crate. Does not decide
+//! when to count.
+
+use std::time::Duration;
+
+use crate::error::Stopped;
+
+/// A statement whose deadline had passed, or whose caller had gone, came to an end in this way.
+pub(crate) fn cancelled(outcome: Stopped) {
+    add("deadline_sql_cancelled_total", &[("outcome", outcome.as_str())]);
+}
+
+/// A connection was closed because it did not come to rest: its statement may run on for a while.
+pub(crate) fn unsettled() {
+    add("deadline_sql_unsettled_total", &[]);
+}
+
+/// How long after its deadline, or after its caller had gone, a statement had ended.
+pub(crate) fn overrun(took: Duration) {
+    observe("deadline_sql_overrun_seconds", took);
+}
+
+/// How long somebody waited for a connection.
+pub(crate) fn pool_wait(took: Duration) {
+    observe("deadline_sql_pool_wait_seconds", took);
+}
+
+/// A connection that is being brought to rest, as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Settling(());
+
+impl Settling {
+    pub(crate) fn begin() -> Self {
+        change("deadline_sql_settling", 1.0);
+        Self(())
+    }
+}
+
+impl Drop for Settling {
+    fn drop(&mut self) {
+        change("deadline_sql_settling", -1.0);
+    }
+}
+
+#[cfg(feature = "metrics")]
+fn add(name: &'static str, labels: &[(&'static str, &'static str)]) {
+    metrics::counter!(name, labels).increment(1);
+}
+
+#[cfg(feature = "metrics")]
+fn observe(name: &'static str, took: Duration) {
+    metrics::histogram!(name).record(took);
+}
+
+#[cfg(feature = "metrics")]
+fn change(name: &'static str, by: f64) {
+    metrics::gauge!(name).increment(by);
+}
+
+#[cfg(not(feature = "metrics"))]
+fn add(_: &'static str, _: &[(&'static str, &'static str)]) {}
+
+#[cfg(not(feature = "metrics"))]
+fn observe(_: &'static str, _: Duration) {}
+
+#[cfg(not(feature = "metrics"))]
+fn change(_: &'static str, _: f64) {}

@@ -1,0 +1,30 @@
+//! tokio-postgres, pooled by deadpool.
+//!
+//! Covers a [`Pool`] whose connections have the methods that users of tokio-postgres know, transactions, streams and
+//! `COPY` included. Each statement ends with its request: see [the crate](crate). Does not cover portals
+//! (`Transaction::bind`) and notifications; [`Session::raw`] gets at the client itself.
+
+mod copy;
+mod driver;
+mod flight;
+mod manager;
+mod pool;
+mod raw;
+mod rows;
+mod session;
+mod text;
+mod transaction;
+mod watch;
+
+pub use deadpool_postgres::{ManagerConfig, RecyclingMethod, tokio_postgres};
+
+pub use self::copy::{CopyIn, CopyOut};
+pub use self::manager::{Manager, Pooled};
+pub use self::pool::{Builder, Connection, Pool};
+pub use self::raw::Raw;
+pub use self::rows::Rows;
+pub use self::session::Session;
+pub use self::transaction::{Transaction, TransactionBuilder};
+
+/// Why a statement has no result.
+pub type Error = crate::Error<tokio_postgres::Error>;

@@ -1,0 +1,155 @@
+//! Bringing a connection to rest (R41).
+//!
+//! Covers the ladder: a moment for the server's own timer, a cancel that is waited for, again until everything that was
+//! sent has been answered, the end of an open transaction, and at last the closing of what does not come to rest. The
+//! connection keeps its place in the pool meanwhile. Does not know how any of it is done.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http_deadline::Deadline;
+use tokio::sync::oneshot;
+
+use super::Engine;
+use crate::adapter::{Adapter, Delivery, Drained, Open, Ticket};
+use crate::error::Stopped;
+use crate::{Limit, Settings, count, report, timer};
+
+/// What has to happen to a connection.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// A statement is to be stopped, after this grace.
+    stop: Option<Duration>,
+    open: Option<Open>,
+    /// Since when nobody waits for the statement.
+    since: Instant,
+    deadline: Option<Deadline>,
+}
+
+impl Plan {
+    /// A statement that nobody waits for any more. Where the server was told the time, and it is up, the server gets a
+    /// moment to say so: that is cheaper than a cancel.
+    pub(super) fn stop(limit: Limit, timed: bool, settings: &Settings, open: Option<Open>) -> Self {
+        let now = timer::now();
+        let grace =
+            if timed && limit.is_spent(now + Duration::from_millis(1)) { settings.grace } else { Duration::ZERO };
+        let deadline = limit.deadline();
+        let since = deadline.map_or(now, |deadline| deadline.instant().min(now));
+        Self { stop: Some(grace), open, since, deadline }
+    }
+
+    /// Whatever somebody else has done with the connection, who is done with it.
+    pub(super) fn clean(settings: &Settings, open: Option<Open>) -> Self {
+        Self { stop: Some(settings.grace), open, since: timer::now(), deadline: None }
+    }
+
+    /// A transaction or a savepoint that nobody ended.
+    pub(super) fn roll_back(open: Open) -> Self {
+        Self { stop: None, open: Some(open), since: timer::now(), deadline: None }
+    }
+}
+
+/// A connection that is closed when the task that has it ends without having brought it to rest: also where the task is
+/// dropped with its runtime.
+struct Hold<A: Adapter> {
+    engine: Arc<Engine<A>>,
+    connection: Option<A::Connection>,
+}
+
+impl<A: Adapter> Drop for Hold<A> {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            count::unsettled();
+            report::unsettled(self.engine.adapter().backend(&connection));
+            self.engine.adapter().discard(connection);
+        }
+    }
+}
+
+/// Brings a connection to rest in a task. It comes back by the receiver, or goes to the pool if that is gone.
+pub(super) fn settle<A: Adapter>(
+    engine: &Arc<Engine<A>>,
+    connection: A::Connection,
+    plan: Plan,
+) -> oneshot::Receiver<A::Connection> {
+    let (give, take) = oneshot::channel();
+    let hold = Hold { engine: Arc::clone(engine), connection: Some(connection) };
+    let settling = count::Settling::begin();
+    engine.spawn(async move {
+        let _settling = settling;
+        bring_to_rest(hold, plan, give).await;
+    });
+    take
+}
+
+/// The same for a connection that is being brought to rest already.
+pub(super) fn after<A: Adapter>(
+    engine: &Arc<Engine<A>>,
+    before: oneshot::Receiver<A::Connection>,
+    plan: Plan,
+) -> oneshot::Receiver<A::Connection> {
+    let (give, take) = oneshot::channel();
+    let held = Arc::clone(engine);
+    engine.spawn(async move {
+        if let Ok(connection) = before.await {
+            bring_to_rest(Hold { engine: held, connection: Some(connection) }, plan, give).await;
+        }
+    });
+    take
+}
+
+async fn bring_to_rest<A: Adapter>(mut hold: Hold<A>, plan: Plan, give: oneshot::Sender<A::Connection>) {
+    let engine = Arc::clone(&hold.engine);
+    let Some(connection) = &mut hold.connection else { return };
+    if climb(&engine, connection, &plan).await == Drained::Clean
+        && let Some(connection) = hold.connection.take()
+        && let Err(connection) = give.send(connection)
+    {
+        engine.adapter().release(connection);
+    }
+}
+
+/// Stops the statement, ends the transaction. Not clean: the connection has to be closed.
+async fn climb<A: Adapter>(engine: &Engine<A>, connection: &mut A::Connection, plan: &Plan) -> Drained {
+    if let Some(grace) = plan.stop {
+        let stopped = stop(engine, connection, grace).await;
+        count::cancelled(stopped);
+        report::settled(stopped, engine.adapter().backend(connection), timer::now(), plan.since);
+        if stopped == Stopped::Discarded {
+            return Drained::Broken;
+        }
+        if plan.deadline.is_some() {
+            count::overrun(timer::now().saturating_duration_since(plan.since));
+        }
+    }
+    let Some(open) = &plan.open else { return Drained::Clean };
+    let rolled_back = engine.adapter().roll_back(connection, open);
+    timer::within(engine.settings().roll_back_limit, rolled_back).await.unwrap_or(Drained::Broken)
+}
+
+/// Waits until the statement has ended, and sees to it that it does.
+async fn stop<A: Adapter>(engine: &Engine<A>, connection: &mut A::Connection, grace: Duration) -> Stopped {
+    let ticket = engine.adapter().ticket(connection);
+    let mut drained = pin!(engine.adapter().drain(connection));
+    let ended = |drained, how| if drained == Drained::Clean { how } else { Stopped::Discarded };
+    if let Some(drained) = timer::within(grace, drained.as_mut()).await {
+        return ended(drained, Stopped::ServerTimer);
+    }
+    let Some(ticket) = ticket else { return Stopped::Discarded };
+    for patience in &engine.settings().drains {
+        // Not acknowledged, it could still hit whoever comes next.
+        if cancel(engine, &ticket).await == Delivery::Unknown {
+            return Stopped::Discarded;
+        }
+        if let Some(drained) = timer::within(*patience, drained.as_mut()).await {
+            return ended(drained, Stopped::CancelRequest);
+        }
+    }
+    Stopped::Discarded
+}
+
+async fn cancel<A: Adapter>(engine: &Engine<A>, ticket: &A::Ticket) -> Delivery {
+    let Ok(_permit) = engine.cancels().acquire().await else { return Delivery::NotSent };
+    timer::within(engine.settings().cancel_limit, ticket.cancel()).await.unwrap_or(Delivery::Unknown)
+}

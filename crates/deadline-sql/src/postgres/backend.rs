@@ -1,0 +1,154 @@
+//! What is known of the other end of a connection.
+
+use std::num::NonZeroU32;
+
+use tokio_postgres::{Client, Error, SimpleQueryMessage};
+
+use super::cancel::CancelTicket;
+use crate::Limit;
+
+/// The server's process for one connection, and what it was told.
+#[derive(Debug)]
+pub(crate) struct Backend {
+    ticket: Option<CancelTicket>,
+    pid: Option<u32>,
+    /// The limit that it has without us, in milliseconds: of the role, the database or the startup options.
+    own: Option<NonZeroU32>,
+    /// Whether its session may have been told another limit since.
+    told: bool,
+    /// Whether its transaction may have been.
+    told_locally: bool,
+}
+
+/// Who it is, and which limit it has: as text, so that it goes in one flight and needs no statement to be prepared.
+const WHO: &str = "SELECT pg_backend_pid(), setting FROM pg_settings WHERE name = 'statement_timeout'";
+
+/// After its socket was closed, a server that works on looks at it so often, and stops (PostgreSQL 14 and later).
+const NOTICE: &str = "SET client_connection_check_interval = 250";
+
+impl Backend {
+    pub(super) async fn of(client: &Client, ticket: CancelTicket) -> Result<Self, Error> {
+        Ok(Self { ticket: Some(ticket), ..Self::unreachable(client).await? })
+    }
+
+    /// One that cannot be told to stop, because nobody knows where it is.
+    pub(super) async fn unreachable(client: &Client) -> Result<Self, Error> {
+        let (who, noticed) = futures_util::future::join(client.simple_query(WHO), client.batch_execute(NOTICE)).await;
+        if let Err(error) = noticed {
+            tracing::debug!(target: "deadline_sql", %error, "the server does not watch for closed connections");
+        }
+        let (mut pid, mut own) = (None, None);
+        for message in who? {
+            if let SimpleQueryMessage::Row(row) = message {
+                pid = row.get(0).and_then(|pid| pid.parse().ok());
+                own = row.get(1).and_then(|own| own.parse().ok()).and_then(NonZeroU32::new);
+            }
+        }
+        Ok(Self { ticket: None, pid, own, told: false, told_locally: false })
+    }
+
+    pub(crate) fn ticket(&self) -> Option<CancelTicket> {
+        self.ticket.clone()
+    }
+
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.pid
+    }
+
+    /// What to tell the server before a statement in this limit: nothing, where it has no other limit than its own.
+    pub(crate) fn arming(&self, limit: Limit, in_transaction: bool) -> Option<String> {
+        let local = if in_transaction { "LOCAL " } else { "" };
+        match limit.millis_under(self.own).filter(|_| limit.millis().is_some()) {
+            Some(millis) => Some(format!("SET {local}statement_timeout = {millis}")),
+            None if self.told || (in_transaction && self.told_locally) => {
+                Some(format!("SET {local}statement_timeout TO DEFAULT"))
+            }
+            None => None,
+        }
+    }
+
+    /// The server is about to be told what [`arming`](Self::arming) says.
+    pub(crate) fn telling(&mut self, limit: Limit, in_transaction: bool) {
+        match (limit.millis().is_some(), in_transaction) {
+            (true, true) => self.told_locally = true,
+            (true, false) => self.told = true,
+            (false, _) => {}
+        }
+    }
+
+    /// The server has been told, and has answered.
+    pub(crate) fn told(&mut self, limit: Limit, in_transaction: bool) {
+        if limit.millis().is_none() && !in_transaction {
+            self.told = false;
+        }
+    }
+
+    /// What takes back what its session was told, if it was.
+    pub(crate) fn disarming(&self) -> Option<&'static str> {
+        self.told.then_some("SET statement_timeout TO DEFAULT")
+    }
+
+    /// It has been taken back.
+    pub(crate) fn disarmed(&mut self) {
+        self.told = false;
+    }
+
+    /// No transaction is open.
+    pub(crate) fn outside(&mut self) {
+        self.told_locally = false;
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test needs one real instant to start from")]
+mod tests {
+    use super::*;
+    use http_deadline::Deadline;
+    use std::time::{Duration, Instant};
+
+    fn backend(own: u32, told: bool) -> Backend {
+        Backend { ticket: None, pid: None, own: NonZeroU32::new(own), told, told_locally: false }
+    }
+
+    fn limit(millis: Option<u64>) -> Limit {
+        let now = Instant::now();
+        Limit::of(millis.map(|millis| Deadline::after(now, Duration::from_millis(millis))), now).unwrap()
+    }
+
+    #[test]
+    fn the_server_is_told_the_time_and_is_never_left_without_its_own() {
+        let set = |words: &str| Some(format!("SET {words}"));
+        for (backend, millis, in_transaction, words) in [
+            (backend(0, false), Some(50), false, set("statement_timeout = 50")),
+            (backend(0, false), Some(50), true, set("LOCAL statement_timeout = 50")),
+            (backend(20, false), Some(50), false, set("statement_timeout = 20")),
+            (backend(0, false), None, false, None),
+            (backend(0, true), None, false, set("statement_timeout TO DEFAULT")),
+            (backend(20, true), None, true, set("LOCAL statement_timeout TO DEFAULT")),
+            (backend(20, false), None, true, None),
+        ] {
+            assert_eq!(backend.arming(limit(millis), in_transaction), words, "{backend:?} {millis:?}");
+        }
+    }
+
+    #[test]
+    fn a_limit_lasts_until_the_server_has_said_that_it_is_gone() {
+        let mut backend = backend(0, false);
+        let (short, none) = (limit(Some(5)), limit(None));
+        backend.telling(short, false);
+        backend.telling(none, false);
+        assert!(backend.arming(none, false).is_some(), "nobody has answered");
+        backend.told(none, false);
+        assert_eq!(backend.arming(none, false), None);
+    }
+
+    #[test]
+    fn what_a_transaction_was_told_ends_with_it() {
+        let mut backend = backend(0, false);
+        backend.telling(limit(Some(5)), true);
+        assert!(backend.arming(limit(None), true).is_some());
+        assert_eq!(backend.arming(limit(None), false), None);
+        backend.outside();
+        assert_eq!(backend.arming(limit(None), true), None);
+    }
+}
