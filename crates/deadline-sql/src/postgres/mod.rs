@@ -17,9 +17,9 @@ mod single;
 mod stream;
 mod tls;
 
+pub use self::address::Address;
 pub(crate) use self::backend::Backend;
 pub use self::cancel::CancelTicket;
 pub(crate) use self::dial::{Dialled, dial};
-pub use self::address::Address;
 pub use self::stream::CancelStream;
 pub use self::tls::Tls;
