@@ -1,4 +1,8 @@
 //! No SQL statement outlives its request.
+//!
+//! Dropping the future of a query stops nothing: the server runs the statement to its end, and the next user of the
+//! connection waits for that. This crate stops it, in the server, when the deadline of its request has passed or its
+//! caller has gone, and gives its connection back clean or not at all.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -14,6 +18,8 @@ pub mod postgres;
 mod report;
 mod settings;
 mod stage;
+#[cfg(all(feature = "throwaway", unix))]
+pub mod throwaway;
 mod timer;
 
 pub use self::error::{DriverError, Error, Interrupted, Outcome, Stopped, Verdict};
