@@ -1,11 +1,14 @@
 //! What a machine needs beside a Rust toolchain.
 //!
-//! Covers curl, the client that the tests drive the proxy with (it has to speak HTTP/2), valgrind, which counts
-//! instructions, systemd, which judges the units, and what the suites of others are written in. Installs them where that
-//! needs no question (root on Debian or Ubuntu), and else says which command does.
+//! Covers curl, the client that the tests drive the proxy with (it has to speak HTTP/2), PostgreSQL and its pooler, which
+//! the tests start themselves, valgrind, which counts instructions, systemd, which judges the units, and what the suites
+//! of others are written in. Installs them where that needs no question (root on Debian or Ubuntu), and else says which
+//! command does.
 
+use std::borrow::Cow;
 use std::fs;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
 use crate::Outcome;
 use crate::step::Step;
@@ -15,6 +18,14 @@ pub(crate) struct Tool {
     name: &'static str,
     /// What Debian calls its package; most others call it the same.
     package: &'static str,
+    /// What Fedora calls it, where that is something else.
+    fedora: Option<&'static str>,
+    /// Where it may be beside `PATH`; a `*` stands for the rest of a folder's name.
+    beside: &'static [&'static str],
+    /// What is run on Debian before it is installed, so that no service comes with it.
+    before: &'static [&'static str],
+    /// The same, after it.
+    after: &'static [&'static str],
     /// What it is needed for.
     does: &'static str,
     /// What it is run with to say its version.
@@ -26,6 +37,25 @@ pub(crate) struct Tool {
 pub(crate) const CURL: Tool = Tool { will_do: speaks_http2, ..tool("curl", "HTTP/2") };
 pub(crate) const VALGRIND: Tool =
     Tool { will_do: |version| version.starts_with("valgrind-3"), ..tool("valgrind", "callgrind") };
+
+/// Debian keeps the server's programs out of `PATH`, and makes and starts a server that nobody asked for.
+pub(crate) const POSTGRES: Tool = Tool {
+    package: "postgresql",
+    fedora: Some("postgresql-server"),
+    beside: &["/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/libexec/postgresql*"],
+    before: &[
+        "apt-get install -y --no-install-recommends postgresql-common",
+        "sed -i s/^#create_main_cluster.*/create_main_cluster=false/ /etc/postgresql-common/createcluster.conf",
+    ],
+    will_do: is_postgres,
+    ..tool("initdb", "PostgreSQL 14 and later")
+};
+/// What stands between many clients and one PostgreSQL. Debian starts it, and at every start of the machine too.
+pub(crate) const PGBOUNCER: Tool = Tool {
+    beside: &["/usr/sbin"],
+    after: &["update-rc.d pgbouncer disable", "service pgbouncer stop"],
+    ..tool("pgbouncer", "transactions")
+};
 
 pub(crate) const GO: Tool = Tool { package: "golang-go golang-src", asked: "version", ..tool("go", "its own sources") };
 pub(crate) const H2LOAD: Tool = Tool { package: "nghttp2-client", ..tool("h2load", "HTTP/2") };
@@ -47,14 +77,24 @@ pub(crate) const PYTHON_VENV: Tool = Tool {
 
 /// A program that is installed by the package of its name, and of which any version will do.
 const fn tool(name: &'static str, does: &'static str) -> Tool {
-    Tool { name, package: name, does, asked: "--version", will_do: |_| true }
+    Tool {
+        name,
+        package: name,
+        fedora: None,
+        beside: &[],
+        before: &[],
+        after: &[],
+        does,
+        asked: "--version",
+        will_do: |_| true,
+    }
 }
 
 /// What can be done about a missing tool.
 #[derive(Debug, PartialEq)]
 enum Remedy {
     /// These commands, here and now.
-    Run([String; 2]),
+    Run(Vec<String>),
     /// This command, by whoever may.
     Tell(String),
 }
@@ -83,9 +123,16 @@ pub(crate) fn prefer(tool: &Tool) {
 
 impl Tool {
     fn check(&self) -> Outcome {
-        let Self { name, does, asked, will_do, .. } = self;
-        match Command::new(name).args(asked.split(' ')).output() {
-            Ok(output) if will_do(&String::from_utf8_lossy(&output.stdout)) => Ok(()),
+        let Self { name, does, asked, will_do, beside, .. } = self;
+        let run = |program: &Path| Command::new(program).args(asked.split(' ')).output();
+        let elsewhere =
+            beside.iter().flat_map(|pattern| folders(pattern)).filter_map(|folder| run(&folder.join(name)).ok());
+        let mut found = run(Path::new(name));
+        for other in elsewhere {
+            found = found.ok().filter(|output| will_do(&text(output))).map_or(Ok(other), Ok);
+        }
+        match found {
+            Ok(output) if will_do(&text(&output)) => Ok(()),
             Ok(_) => Err(format!("{name} is there, but this build of it does not speak {does}")),
             Err(error) => Err(format!("{name} is missing ({error})")),
         }
@@ -93,20 +140,21 @@ impl Tool {
 
     /// `os` is the text of `/etc/os-release`, empty where there is none.
     fn remedy(&self, os: &str, root: bool) -> Remedy {
-        let Self { package, does, .. } = self;
+        let Self { package, fedora, before, after, does, .. } = self;
         let ids = os.lines().filter_map(|line| line.strip_prefix("ID=").or(line.strip_prefix("ID_LIKE=")));
         let ids: Vec<&str> = ids.flat_map(|ids| ids.trim_matches('"').split(' ')).collect();
         let is = |id: &str| ids.contains(&id);
         if is("debian") || is("ubuntu") {
             let install = format!("apt-get install -y --no-install-recommends {package}");
             return if root {
-                Remedy::Run(["apt-get update".to_owned(), install])
+                let commands = [&["apt-get update"], *before, &[&install], *after].concat();
+                Remedy::Run(commands.into_iter().map(str::to_owned).collect())
             } else {
                 Remedy::Tell(format!("sudo apt-get update && sudo {install}"))
             };
         }
         Remedy::Tell(if is("fedora") || is("rhel") {
-            format!("sudo dnf install {package}")
+            format!("sudo dnf install {}", fedora.unwrap_or(package))
         } else if is("alpine") {
             format!("apk add {package}")
         } else if is("arch") {
@@ -117,9 +165,29 @@ impl Tool {
     }
 }
 
+fn text(output: &Output) -> Cow<'_, str> {
+    String::from_utf8_lossy(&output.stdout)
+}
+
 fn speaks_http2(version: &str) -> bool {
     let features = version.lines().find_map(|line| line.strip_prefix("Features:"));
     features.is_some_and(|features| features.split_whitespace().any(|feature| feature == "HTTP2"))
+}
+
+fn is_postgres(version: &str) -> bool {
+    let number = version
+        .strip_prefix("initdb (PostgreSQL) ")
+        .and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next());
+    number.and_then(|number| number.parse().ok()).is_some_and(|number: u32| number >= 14)
+}
+
+/// The folders that a path stands for, which may have a `*` at the end of one name.
+fn folders(pattern: &str) -> Vec<PathBuf> {
+    let Some((start, end)) = pattern.split_once('*') else { return vec![pattern.into()] };
+    let (folder, name) = start.rsplit_once('/').unwrap_or(("", start));
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(name));
+    named.map(|entry| entry.path().join(end.trim_start_matches('/'))).collect()
 }
 
 fn is_root() -> bool {
@@ -129,6 +197,9 @@ fn is_root() -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+    use std::{env, process};
+
     use super::*;
 
     #[test]
@@ -145,16 +216,69 @@ mod tests {
         let debian = "PRETTY_NAME=\"Debian GNU/Linux 12\"\nID=debian\n";
         let mint = "ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n";
         for os in [debian, mint] {
-            assert!(matches!(CURL.remedy(os, true), Remedy::Run([_, install]) if install.ends_with(" curl")));
+            assert!(matches!(CURL.remedy(os, true), Remedy::Run(commands)
+                if commands.len() == 2 && commands[1].ends_with(" curl")));
             let Remedy::Tell(command) = CURL.remedy(os, false) else { panic!("runs without asking") };
             assert!(command.starts_with("sudo apt-get"));
         }
         for (os, words) in [("ID=fedora", "dnf"), ("ID=alpine", "apk"), ("ID=arch", "pacman"), ("", "brew")] {
-            for tool in [CURL, VALGRIND, H2LOAD] {
+            for tool in [CURL, VALGRIND, H2LOAD, POSTGRES, PGBOUNCER] {
                 let Remedy::Tell(command) = tool.remedy(os, true) else { panic!("runs without asking") };
                 assert!(command.contains(words) && command.contains(tool.package), "{command}");
             }
         }
+    }
+
+    #[test]
+    fn no_service_comes_with_what_the_tests_start_themselves() {
+        let commands = |tool: &Tool| match tool.remedy("ID=debian", true) {
+            Remedy::Run(commands) => commands,
+            Remedy::Tell(command) => panic!("{command}"),
+        };
+        let postgres = commands(&POSTGRES);
+        let [_, common, told, install] = &postgres[..] else { panic!("{postgres:?}") };
+        assert!(common.ends_with(" postgresql-common") && told.contains("create_main_cluster=false"), "{postgres:?}");
+        assert!(install.ends_with(" postgresql"), "{postgres:?}");
+        let pgbouncer = commands(&PGBOUNCER);
+        let [_, install, disabled, stopped] = &pgbouncer[..] else { panic!("{pgbouncer:?}") };
+        assert!(install.ends_with(" pgbouncer") && disabled.ends_with(" disable") && stopped.ends_with(" stop"));
+        let Remedy::Tell(fedora) = POSTGRES.remedy("ID=fedora", true) else { panic!("runs without asking") };
+        assert_eq!(fedora, "sudo dnf install postgresql-server");
+    }
+
+    #[test]
+    fn a_postgres_that_is_too_old_is_told_from_one_that_is_not() {
+        for good in [
+            "initdb (PostgreSQL) 15.20 (Debian 15.20-0+deb12u1)\n",
+            "initdb (PostgreSQL) 19beta1",
+            "initdb (PostgreSQL) 14.0",
+        ] {
+            assert!(is_postgres(good), "{good}");
+        }
+        for bad in ["", "initdb (PostgreSQL) 13.9", "initdb (PostgreSQL) 9.6.24", "initdb (PostgreSQL) ", "15.20"] {
+            assert!(!is_postgres(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_tool_is_found_beside_the_path_and_one_that_will_do_before_one_that_will_not() {
+        let home = env::temp_dir().join(format!("xtask-{}", process::id()));
+        let pattern: &'static str = format!("{}/v*/bin", home.display()).leak();
+        let tool =
+            Tool { asked: "-c $0", beside: Vec::leak(vec![pattern]), ..tool("no-such-program-anywhere", "sing") };
+        assert!(tool.check().is_err_and(|lacking| lacking.contains("is missing")));
+        for (version, program) in [("v1", "/bin/sh"), ("v2", "/bin/echo"), ("share", "/bin/sh")] {
+            fs::create_dir_all(home.join(version).join("bin")).unwrap();
+            symlink(program, home.join(version).join("bin").join(tool.name)).unwrap();
+        }
+        let mut found = folders(pattern);
+        found.sort();
+        assert_eq!(found, ["v1/bin", "v2/bin"].map(|folder| home.join(folder)));
+        let verdicts = [|_: &str| true, |said: &str| said.starts_with("-c"), |said: &str| said == "song"];
+        let judged = verdicts.map(|will_do| Tool { will_do, ..tool }.check());
+        fs::remove_dir_all(&home).unwrap();
+        assert_eq!((&judged[0], &judged[1]), (&Ok(()), &Ok(())));
+        assert!(judged[2].as_ref().is_err_and(|lacking| lacking.ends_with("does not speak sing")), "{judged:?}");
     }
 
     #[test]

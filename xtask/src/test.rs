@@ -12,6 +12,8 @@ const TEST: &str = "cargo test --workspace --all-features --no-fail-fast";
 
 pub(crate) fn run() -> Outcome {
     machine::prepare(&machine::CURL)?;
+    machine::prepare(&machine::POSTGRES)?;
+    machine::prefer(&machine::PGBOUNCER);
     machine::prefer(&machine::SYSTEMD);
     Step::new(BUILD).run()?;
     for package in features::published()? {
