@@ -113,7 +113,11 @@ impl<E> Error<E> {
         E: DriverError,
     {
         match self {
-            Self::Unavailable(_) | Self::ConnectionLost => true,
+            Self::ConnectionLost => true,
+            // A wrong password, a database that is not there.
+            Self::Unavailable(error) => {
+                !error.sqlstate().is_some_and(|code| code.starts_with("28") || code.starts_with("3D"))
+            }
             Self::Database(error) => matches!(error.verdict(), Verdict::Closed | Verdict::Transient),
             Self::Exceeded(_) | Self::PoolClosed | Self::RolledBack => false,
         }
@@ -151,17 +155,17 @@ impl StdError for Interrupted {
     }
 }
 
-impl<E: fmt::Display> fmt::Display for Error<E> {
+impl<E> fmt::Display for Error<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exceeded(interrupted) => interrupted.fmt(f),
-            Self::Unavailable(error) => write!(f, "no connection to the database: {error}"),
+            Self::Unavailable(_) => f.write_str("no connection to the database"),
             Self::PoolClosed => f.write_str("the pool of connections to the database is closed"),
             Self::RolledBack => f.write_str("the transaction was rolled back, because a statement in it had failed"),
             Self::ConnectionLost => {
                 f.write_str("the connection was given up, because what ran on it could not be stopped in time")
             }
-            Self::Database(error) => error.fmt(f),
+            Self::Database(_) => f.write_str("the statement failed"),
         }
     }
 }

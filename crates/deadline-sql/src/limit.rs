@@ -21,6 +21,7 @@ pub struct Limit {
 
 impl Limit {
     /// What is left of this deadline at `now`; `None` where that is less than a millisecond, and nothing may be sent.
+    /// The server is told to stop by so much sooner as is in `reserve`, so that its word comes back in time.
     ///
     /// Without a deadline a statement may take as long as it takes.
     ///
@@ -31,20 +32,21 @@ impl Limit {
     ///
     /// let now = Instant::now();
     /// let deadline = Deadline::after(now, Duration::from_micros(2_900));
-    /// let limit = Limit::of(Some(deadline), now).ok_or("nothing left")?;
+    /// let limit = Limit::of(Some(deadline), Duration::ZERO, now).ok_or("nothing left")?;
     /// assert_eq!(limit.millis().map(u32::from), Some(2), "cut off, so that the server stops first");
-    /// assert_eq!(Limit::of(Some(deadline), now + Duration::from_millis(2)), None, "and never zero, which is: no limit");
+    /// let nothing = Limit::of(Some(deadline), Duration::from_millis(2), now);
+    /// assert_eq!(nothing, None, "and never zero, which means: no limit");
     /// # Ok::<_, &str>(())
     /// ```
     #[must_use]
-    pub fn of(deadline: Option<Deadline>, now: Instant) -> Option<Self> {
+    pub fn of(deadline: Option<Deadline>, reserve: Duration, now: Instant) -> Option<Self> {
         let Some(deadline) = deadline else { return Some(Self { deadline: None, millis: None, begun: now }) };
-        let millis = whole_millis(deadline.remaining(now), MOST)?;
+        let millis = whole_millis(deadline.remaining(now).saturating_sub(reserve), MOST)?;
         let millis = NonZeroU32::new(u32::try_from(u64::from(millis)).ok()?)?;
         Some(Self { deadline: Some(deadline), millis: Some(millis), begun: now })
     }
 
-    /// The deadline, less what is kept in reserve; `None` where there is none.
+    /// The deadline; `None` where there is none.
     #[must_use]
     pub fn deadline(&self) -> Option<Deadline> {
         self.deadline
@@ -85,44 +87,49 @@ impl Limit {
 mod tests {
     use super::*;
 
-    fn left(left: Duration) -> Option<u32> {
+    fn limit(left: Option<Duration>, reserve: Duration) -> Option<Limit> {
         let now = Instant::now();
-        Limit::of(Some(Deadline::after(now, left)), now)?.millis().map(u32::from)
+        Limit::of(left.map(|left| Deadline::after(now, left)), reserve, now)
     }
 
+    // R40
     #[test]
     fn is_cut_off_and_never_zero_and_never_too_much() {
         let micros = Duration::from_micros;
-        for (remaining, millis) in [
-            (micros(0), None),
-            (micros(400), None),
-            (micros(999), None),
-            (micros(1_000), Some(1)),
-            (micros(1_999), Some(1)),
-            (Duration::from_secs(60 * 86_400), Some(i32::MAX.unsigned_abs())),
+        for (remaining, reserve, millis) in [
+            (micros(0), micros(0), None),
+            (micros(400), micros(0), None),
+            (micros(999), micros(0), None),
+            (micros(1_000), micros(0), Some(1)),
+            (micros(1_999), micros(0), Some(1)),
+            (micros(1_999), micros(1_000), None),
+            (micros(2_000), micros(1_000), Some(1)),
+            (micros(2_000), micros(9_000), None),
+            (Duration::from_secs(60 * 86_400), micros(0), Some(i32::MAX.unsigned_abs())),
         ] {
-            assert_eq!(left(remaining), millis, "{remaining:?}");
+            let told = limit(Some(remaining), reserve).map(|limit| limit.millis().map(u32::from));
+            assert_eq!(told, millis.map(Some), "{remaining:?} - {reserve:?}");
         }
+        assert_eq!(limit(None, micros(9)).map(|limit| limit.millis()), Some(None), "no deadline, no limit");
     }
 
     #[test]
     fn a_limit_of_the_servers_own_is_never_lifted() {
-        let now = Instant::now();
-        let limit = |left| Limit::of(left, now).unwrap();
-        let second = limit(Some(Deadline::after(now, Duration::from_secs(1))));
+        let second = limit(Some(Duration::from_secs(1)), Duration::ZERO).unwrap();
         for (own, told) in [(None, 1000), (NonZeroU32::new(5000), 1000), (NonZeroU32::new(30), 30)] {
             assert_eq!(second.millis_under(own).map(u32::from), Some(told));
         }
-        assert_eq!(limit(None).millis_under(NonZeroU32::new(30)).map(u32::from), Some(30));
+        assert_eq!(limit(None, Duration::ZERO).unwrap().millis_under(NonZeroU32::new(30)).map(u32::from), Some(30));
     }
 
     #[test]
     fn is_spent_when_the_server_can_have_said_so() {
         let now = Instant::now();
-        let limit = Limit::of(Some(Deadline::after(now, Duration::from_micros(100_900))), now).unwrap();
+        let deadline = Deadline::after(now, Duration::from_micros(105_900));
+        let limit = Limit::of(Some(deadline), Duration::from_millis(5), now).unwrap();
         for (after, spent) in [(0, false), (99_899, false), (99_900, true), (100_000, true), (500_000, true)] {
             assert_eq!(limit.is_spent(now + Duration::from_micros(after)), spent, "{after} µs");
         }
-        assert!(!Limit::of(None, now).unwrap().is_spent(now + Duration::from_secs(9)));
+        assert!(!Limit::of(None, Duration::ZERO, now).unwrap().is_spent(now + Duration::from_secs(9)));
     }
 }

@@ -16,7 +16,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            reserve: Duration::ZERO,
+            reserve: Duration::from_millis(1),
             grace: Duration::from_millis(20),
             cancel_limit: Duration::from_millis(500),
             max_cancels: 4,
@@ -33,7 +33,9 @@ impl Settings {
         Self::default()
     }
 
-    /// What is kept of each deadline for the way back: a statement is stopped so much sooner. By default nothing.
+    /// How much sooner than at the deadline the server stops by itself, so that its word comes back in time: then it is
+    /// known that nothing is left of the statement. By default 1 ms; where the policy of the request keeps more in
+    /// reserve, that counts.
     #[must_use]
     pub fn reserve(self, reserve: Duration) -> Self {
         Self { reserve, ..self }

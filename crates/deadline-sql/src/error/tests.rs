@@ -76,7 +76,8 @@ fn only_what_passes_by_itself_is_transient() {
         assert_eq!(Coded(code).verdict(), verdict, "{code}");
         assert_eq!(Error::Database(Coded(code)).is_transient(), transient, "{code}");
     }
-    assert!(Error::Unavailable(Coded("28000")).is_transient());
+    assert!(Error::Unavailable(Coded("53300")).is_transient());
+    assert!(!Error::Unavailable(Coded("28P01")).is_transient(), "a wrong password stays wrong");
     assert!(!interrupted(Outcome::Unknown).is_transient());
 }
 

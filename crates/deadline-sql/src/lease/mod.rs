@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http_deadline::{Cause, Deadline, Exceeded, Stage, current};
+use http_deadline::{Ambient, Cause, Deadline, Exceeded, Stage};
 use tokio::sync::oneshot;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -190,26 +190,24 @@ impl<A: Adapter> Lease<A> {
 }
 
 impl<A: Adapter> Engine<A> {
-    /// What the next statement may take: the sooner one of the deadline that is `given` and the ambient one, less the
-    /// reserve (R21, R40).
+    /// What the next statement may take: the sooner one of the deadline that is `given` and the ambient one, and
+    /// what the server is told of it (R21, R40).
     ///
     /// # Errors
     ///
     /// The refusal, where less than a millisecond is left.
     pub fn limit(&self, given: Option<Deadline>) -> Result<Limit, Interrupted> {
-        let deadline = match (given, current()) {
+        let ambient = Ambient::as_it_is();
+        let deadline = match (given, ambient.deadline()) {
             (Some(given), Some(ambient)) => Some(given.sooner(ambient)),
             (given, ambient) => given.or(ambient),
         };
+        let reserve = self.settings().reserve;
+        let reserve = ambient.journey().map_or(reserve, |journey| journey.policy().reserved().max(reserve));
         let now = timer::now();
-        let reserved = deadline.map(|deadline| deadline.reserve(self.settings().reserve));
-        let refused = |deadline| not_sent(deadline, Stage::Unsent);
-        match (Limit::of(reserved, now), deadline) {
-            (Some(limit), _) => Ok(limit),
-            (None, Some(deadline)) => Err(refused(deadline)),
-            // There is always something left where there is no deadline.
-            (None, None) => Err(refused(Deadline::at(now))),
-        }
+        let limit = Limit::of(deadline, reserve, now);
+        // There is always something left where there is no deadline.
+        limit.ok_or_else(|| not_sent(deadline.unwrap_or(Deadline::at(now)), Stage::Unsent))
     }
 }
 

@@ -112,7 +112,8 @@ mod tests {
 
     fn limit(millis: Option<u64>) -> Limit {
         let now = Instant::now();
-        Limit::of(millis.map(|millis| Deadline::after(now, Duration::from_millis(millis))), now).unwrap()
+        let deadline = millis.map(|millis| Deadline::after(now, Duration::from_millis(millis)));
+        Limit::of(deadline, Duration::ZERO, now).unwrap()
     }
 
     #[test]
