@@ -7,7 +7,9 @@ use axum::extract::Request;
 use axum::routing::get;
 use axum::{Extension, Router};
 use serde_json::{Value, json};
-use tower_deadline::{DeadlineLayer, Journey, PolicySet};
+use tokio::time::sleep_until;
+use tower_deadline::axum::{Failure, RequestDeadline};
+use tower_deadline::{Cause, DeadlineLayer, Exceeded, Journey, PolicySet, Stage, now};
 
 use super::serve;
 use crate::support::{H2Client, Http1Client, MS, Stopwatch};
@@ -24,13 +26,21 @@ const SET: &str = r#"
     [policy.report]
     timeout = "300s"
 
+    [policy.pooled]
+    timeout = "300ms"
+    pool_status = 503
+
     [route]
     "/reports/{id}" = "report"
     "/strict" = "strict"
+    "/waits" = "pooled"
+    "/fails" = "pooled"
+    "/works" = "pooled"
     "/v1/reports/{id}" = "report"
     "/v1/strict" = "strict"
     "/shop.Reports/*" = "report"
     "/shop.Reports/Stop" = "strict"
+    "/shop.Reports/Wait" = "pooled"
     "POST shop" = "report"
 "#;
 
@@ -94,6 +104,56 @@ async fn a_nested_route_has_the_policy_of_its_whole_path() {
         }
         assert_strict(address, "/v1/strict").await;
     }
+}
+
+/// Waits in this stage for what never comes.
+async fn stay(journey: &Journey, stage: Stage) {
+    let _open = journey.enter(stage);
+    pending::<()>().await;
+}
+
+/// A client that gives up by itself, as one of a database does.
+async fn give_up(RequestDeadline(deadline): RequestDeadline) -> Result<(), Failure> {
+    sleep_until(deadline.instant().into()).await;
+    Err(Exceeded::new(deadline, Stage::Pool, Cause::Deadline, now()).into())
+}
+
+#[tokio::test]
+async fn who_waits_for_a_connection_in_vain_has_the_status_of_that() {
+    let routes = Router::new()
+        .route("/waits", get(async |Extension(journey): Extension<Journey>| stay(&journey, Stage::Pool).await))
+        .route("/works", get(async |Extension(journey): Extension<Journey>| stay(&journey, Stage::Database).await))
+        .route("/fails", get(give_up));
+    let address = serve(routes.layer(DeadlineLayer::by_matched_path(set()))).await;
+    for (path, status, stage, again, at_once) in [
+        ("/waits", 503, "pool", Some("1"), None),
+        ("/fails", 503, "pool", Some("1"), None),
+        ("/works", 504, "database", None, Some("0")),
+    ] {
+        let (mut client, clock) = (Http1Client::connect(address).await, Stopwatch::start());
+        client.get(path, "").await;
+        let (head, body) = client.answer().await;
+        clock.assert_due(300 * MS);
+        let document: Value = serde_json::from_str(&body).unwrap();
+        let seen = ["status", "stage"].map(|key| document[key].clone());
+        assert_eq!((head.status(), seen), (status, [json!(status), json!(stage)]), "{path}");
+        let field = |name: &str| head.headers.get(name).map(|value| value.to_str().unwrap());
+        assert_eq!((field("retry-after"), field("x-retry-after")), (again, at_once), "{path}");
+        let trail = format!("origin=policy, stage={stage}, cause=deadline");
+        assert_eq!(field("deadline-exceeded"), Some(trail.as_str()), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_of_grpc_that_waits_for_a_connection_in_vain_is_told_of_overload() {
+    let app = Router::new().fallback(async |Extension(journey): Extension<Journey>| stay(&journey, Stage::Pool).await);
+    let address = serve(app.layer(DeadlineLayer::by_grpc_method(set()))).await;
+    let mut client = H2Client::connect(address).await;
+    let request = http::Request::post(format!("http://{address}/shop.Reports/Wait"));
+    let clock = Stopwatch::start();
+    let stopped = client.get(request.header("content-type", "application/grpc").body(()).unwrap()).await;
+    clock.assert_due(300 * MS);
+    assert_eq!((stopped.status, &stopped.headers["grpc-status"]), (200, &"8".parse().unwrap()));
 }
 
 #[tokio::test]

@@ -53,6 +53,7 @@ mod name;
 mod origin;
 mod policy;
 mod stage;
+mod statuses;
 
 pub mod dialect;
 
@@ -68,3 +69,4 @@ pub use self::name::PolicyName;
 pub use self::origin::{Origin, OriginKind};
 pub use self::policy::{Covers, Mode, OnInvalid, OnMissing, Policy};
 pub use self::stage::Stage;
+pub use self::statuses::Statuses;

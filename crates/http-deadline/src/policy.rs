@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 
-use crate::PolicyName;
 use crate::dialect::{Call, is_event_stream};
+use crate::{PolicyName, Statuses};
 
 /// What one hop decides: the default, the cap, the floor, the reserve, and what to do when a client errs.
 ///
@@ -35,7 +35,7 @@ pub struct Policy {
     pub(crate) max: Option<Duration>,
     pub(crate) min: Duration,
     reserve: Duration,
-    status: StatusCode,
+    statuses: Statuses,
     mode: Mode,
     covers: Option<Covers>,
     pub(crate) on_invalid: OnInvalid,
@@ -95,7 +95,7 @@ impl Policy {
             max: None,
             min: Duration::ZERO,
             reserve: Duration::ZERO,
-            status: StatusCode::GATEWAY_TIMEOUT,
+            statuses: Statuses::default(),
             mode: Mode::default(),
             covers: None,
             on_invalid: OnInvalid::default(),
@@ -143,7 +143,16 @@ impl Policy {
     /// The status of the answer to a request whose deadline passed before its response head. 504 by default.
     #[must_use]
     pub fn status(mut self, status: StatusCode) -> Self {
-        self.status = status;
+        self.statuses.status = status;
+        self
+    }
+
+    /// The status of the answer where the deadline passed in the wait for a connection (stage `pool`): that of
+    /// [`status`](Self::status) by default. What says 503 is answered as overload is, with `Retry-After` and, to gRPC,
+    /// code 8 (`RESOURCE_EXHAUSTED`) in place of 4: the request was never sent, and there were too many of them.
+    #[must_use]
+    pub fn pool_status(mut self, status: StatusCode) -> Self {
+        self.statuses.pool = Some(status);
         self
     }
 
@@ -209,7 +218,19 @@ impl Policy {
     /// The status of the answer to a request whose deadline passed.
     #[must_use]
     pub fn status_code(&self) -> StatusCode {
-        self.status
+        self.statuses.status
+    }
+
+    /// The status of the answer to a request whose deadline passed in the wait for a connection.
+    #[must_use]
+    pub fn pool_status_code(&self) -> StatusCode {
+        self.statuses.pool.unwrap_or(self.statuses.status)
+    }
+
+    /// Both statuses, and which of them belongs to what was stopped.
+    #[must_use]
+    pub fn statuses(&self) -> Statuses {
+        self.statuses
     }
 
     /// Whether it only records.

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Response, StatusCode};
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_deadline::dialect::Call;
-use http_deadline::dialect::trail::{DEADLINE_EXCEEDED, RETRY_AFTER, Trail};
-use http_deadline::{Cause, Exceeded, Refusal};
+use http_deadline::dialect::trail::{DEADLINE_EXCEEDED, RETRY_AFTER as X_RETRY_AFTER, Trail};
+use http_deadline::{Cause, Exceeded, Refusal, Stage};
 use serde::Serialize;
 
 use crate::code::Code;
@@ -53,7 +53,7 @@ impl Answers {
         self
     }
 
-    /// Leaves out `X-Retry-After: 0`.
+    /// Leaves out `X-Retry-After: 0`, and `Retry-After: 1` where there was no connection.
     #[must_use]
     pub fn without_retry_after(mut self) -> Self {
         self.without_retry_after = true;
@@ -61,6 +61,9 @@ impl Answers {
     }
 
     /// The answer to a request that was stopped. The [`Exceeded`] stands in its extensions, for outer layers.
+    ///
+    /// A wait for a connection that ends with 503 is told as overload: with `Retry-After: 1`, and to gRPC and Connect as
+    /// code 8 (`RESOURCE_EXHAUSTED`).
     #[must_use]
     pub fn exceeded(&self, exceeded: &Exceeded, status: StatusCode, call: Call) -> Response<Bytes> {
         let (stage, cause) = (exceeded.stage(), exceeded.cause());
@@ -74,15 +77,16 @@ impl Answers {
             elapsed_ms: Some(millis(exceeded.elapsed())),
             ..self.problem(title, status, &detail)
         };
-        let mut response = problem.respond(Code::of_cause(cause), call);
+        let code = if is_overload(exceeded, status) { Code::of(status) } else { Code::of_cause(cause) };
+        let mut response = problem.respond(code, call);
         let trail = Trail::of(exceeded, self.hop.as_deref()).to_string();
         // A trail is printable ASCII.
         if let Ok(trail) = HeaderValue::from_str(&trail) {
             response.headers_mut().insert(DEADLINE_EXCEEDED.clone(), trail);
         }
-        let retried = response.status() == StatusCode::GATEWAY_TIMEOUT && cause == Cause::Deadline;
-        if retried && !self.without_retry_after {
-            response.headers_mut().insert(RETRY_AFTER.clone(), HeaderValue::from_static("0"));
+        let retried = retry_after(exceeded, response.status()).filter(|_| !self.without_retry_after);
+        if let Some((name, value)) = retried {
+            response.headers_mut().insert(name, value);
         }
         response.extensions_mut().insert(exceeded.clone());
         response
@@ -197,6 +201,19 @@ fn answer(status: StatusCode, media: &'static str, body: Vec<u8>) -> Response<By
     response
 }
 
+/// Whether this status tells of more requests than there are connections.
+fn is_overload(exceeded: &Exceeded, status: StatusCode) -> bool {
+    status == StatusCode::SERVICE_UNAVAILABLE && (exceeded.stage(), exceeded.cause()) == (Stage::Pool, Cause::Deadline)
+}
+
+/// When to come again: after a timeout at once, after an overload in a second, the least that can be said (RFC 9110
+/// §10.2.3).
+fn retry_after(exceeded: &Exceeded, status: StatusCode) -> Option<(HeaderName, HeaderValue)> {
+    let is_timeout = status == StatusCode::GATEWAY_TIMEOUT && exceeded.cause() == Cause::Deadline;
+    let timeout = is_timeout.then(|| (X_RETRY_AFTER.clone(), HeaderValue::from_static("0")));
+    timeout.or(is_overload(exceeded, status).then(|| (RETRY_AFTER, HeaderValue::from_static("1"))))
+}
+
 /// What is told of a request that was stopped: in a title, and in a sentence.
 pub(crate) fn words(exceeded: &Exceeded) -> (&'static str, String) {
     let (stage, budget) = (exceeded.stage(), millis(exceeded.budget()));
@@ -214,8 +231,8 @@ fn millis(duration: Duration) -> u64 {
 mod tests {
     use super::*;
     use crate::now;
+    use http_deadline::Deadline;
     use http_deadline::dialect::{Codec, GRPC_MESSAGE, GRPC_STATUS};
-    use http_deadline::{Deadline, Stage};
     use serde_json::{Value, json};
 
     const MS: Duration = Duration::from_millis(1);
@@ -244,7 +261,7 @@ mod tests {
         assert_eq!(document(&response), expected);
         let field = r#"origin=code, stage=handler, cause=deadline, hop="orders""#;
         assert_eq!(response.headers()[&DEADLINE_EXCEEDED], field);
-        assert_eq!(response.headers()[&RETRY_AFTER], "0");
+        assert_eq!(response.headers()[&X_RETRY_AFTER], "0");
         assert!(response.extensions().get::<Exceeded>().is_some());
     }
 
@@ -258,7 +275,7 @@ mod tests {
         assert_eq!(response.headers()[&GRPC_MESSAGE], "deadline of 300 ms exceeded in stage handler");
         assert_eq!(response.headers()[CONTENT_TYPE], "application/grpc");
         assert!(response.headers().contains_key(&DEADLINE_EXCEEDED));
-        assert!(!response.headers().contains_key(&RETRY_AFTER));
+        assert!(!response.headers().contains_key(&X_RETRY_AFTER));
     }
 
     // R36
@@ -316,10 +333,50 @@ mod tests {
     async fn a_status_of_the_policys_own_is_used_and_retrying_is_advised_on_a_504_only() {
         let teapot = Answers::new().exceeded(&exceeded(), StatusCode::IM_A_TEAPOT, Call::Http);
         assert_eq!(teapot.status(), StatusCode::IM_A_TEAPOT);
-        assert!(!teapot.headers().contains_key(&RETRY_AFTER));
+        assert!(!teapot.headers().contains_key(&X_RETRY_AFTER));
         let quiet = Answers::new().without_retry_after();
         let quiet = quiet.exceeded(&exceeded(), StatusCode::GATEWAY_TIMEOUT, Call::Http);
-        assert!(!quiet.headers().contains_key(&RETRY_AFTER));
+        assert!(!quiet.headers().contains_key(&X_RETRY_AFTER));
+    }
+
+    fn waiting(stage: Stage, cause: Cause) -> Exceeded {
+        Exceeded::new(Deadline::after(now(), 300 * MS), stage, cause, now() + 300 * MS)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_for_a_connection_that_ends_with_503_is_told_as_overload() {
+        let waited = waiting(Stage::Pool, Cause::Deadline);
+        let answer = Answers::new().exceeded(&waited, StatusCode::SERVICE_UNAVAILABLE, Call::Http);
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.headers()[RETRY_AFTER], "1");
+        assert!(!answer.headers().contains_key(&X_RETRY_AFTER), "at once is too soon");
+        assert_eq!(answer.headers()[&DEADLINE_EXCEEDED], "origin=code, stage=pool, cause=deadline");
+        let answer = Answers::new().exceeded(&waited, StatusCode::SERVICE_UNAVAILABLE, Call::Grpc);
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(answer.headers()[&GRPC_STATUS], "8");
+        assert!(!answer.headers().contains_key(RETRY_AFTER), "it is for statuses of HTTP");
+        let answer = Answers::new().exceeded(&waited, StatusCode::SERVICE_UNAVAILABLE, Call::Connect);
+        let error: Value = serde_json::from_slice(answer.body()).unwrap();
+        assert_eq!(error["code"], "resource_exhausted");
+        assert_eq!(answer.headers()[RETRY_AFTER], "1");
+        let quiet = Answers::new().without_retry_after();
+        let quiet = quiet.exceeded(&waited, StatusCode::SERVICE_UNAVAILABLE, Call::Http);
+        assert!(!quiet.headers().contains_key(RETRY_AFTER));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_no_wait_for_a_connection_or_no_503_is_no_overload() {
+        for (stage, cause, status, code) in [
+            (Stage::Pool, Cause::Deadline, StatusCode::GATEWAY_TIMEOUT, "4"),
+            (Stage::Connect, Cause::Deadline, StatusCode::SERVICE_UNAVAILABLE, "4"),
+            (Stage::Pool, Cause::Shutdown, StatusCode::SERVICE_UNAVAILABLE, "14"),
+        ] {
+            let stopped = waiting(stage, cause);
+            let answer = Answers::new().exceeded(&stopped, status, Call::Http);
+            assert!(!answer.headers().contains_key(RETRY_AFTER), "{stage}, {cause}, {status}");
+            let answer = Answers::new().exceeded(&stopped, status, Call::Grpc);
+            assert_eq!(answer.headers()[&GRPC_STATUS], code, "{stage}, {cause}, {status}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -329,7 +386,7 @@ mod tests {
             let told = document(&Answers::new().exceeded(&stopped, StatusCode::GATEWAY_TIMEOUT, Call::Http));
             assert_eq!((&told["title"], &told["cause"]), (&json!("Request stopped"), &json!(cause.as_str())));
             let answer = Answers::new().exceeded(&stopped, StatusCode::GATEWAY_TIMEOUT, Call::Http);
-            assert!(!answer.headers().contains_key(&RETRY_AFTER), "it would not help");
+            assert!(!answer.headers().contains_key(&X_RETRY_AFTER), "it would not help");
             let answer = Answers::new().exceeded(&stopped, StatusCode::GATEWAY_TIMEOUT, Call::Grpc);
             assert_eq!(answer.headers()[&GRPC_STATUS], code);
         }

@@ -156,7 +156,7 @@ mod watched_body;
 
 pub use http_deadline::{
     Cancellation, Cause, Covers, Deadline, Detail, Dialect, Dialects, Exceeded, Journey, Mode, OnInvalid, OnMissing,
-    Origin, OriginKind, Policy, PolicyName, Refusal, Stage, StageGuard, current, dialect, enter,
+    Origin, OriginKind, Policy, PolicyName, Refusal, Stage, StageGuard, Statuses, current, dialect, enter,
 };
 
 pub use self::admit::{Admit, AdmitLayer};

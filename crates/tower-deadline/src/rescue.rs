@@ -45,11 +45,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use http_body::Body;
 use http_deadline::dialect::Call;
 use http_deadline::dialect::trail::DEADLINE_EXCEEDED;
-use http_deadline::{Exceeded, Journey, Policy};
+use http_deadline::{Exceeded, Journey, Policy, Statuses};
 use pin_project::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -203,7 +203,7 @@ where
 pub(crate) struct Rescuer<K> {
     call: Call,
     /// `None` where the policy only observes, and answers nobody.
-    status: Option<StatusCode>,
+    statuses: Option<Statuses>,
     answers: Answers,
     kind: PhantomData<fn() -> K>,
 }
@@ -212,12 +212,12 @@ impl<K> Rescuer<K> {
     /// For a call of this kind, under this policy.
     #[inline]
     pub(crate) fn new(call: Call, policy: Option<&Policy>, answers: &Answers) -> Self {
-        let status = match policy {
+        let statuses = match policy {
             Some(policy) if policy.is_observed() => None,
-            Some(policy) => Some(policy.status_code()),
-            None => Some(StatusCode::GATEWAY_TIMEOUT),
+            Some(policy) => Some(policy.statuses()),
+            None => Some(Statuses::default()),
         };
-        Self { call, status, answers: answers.clone(), kind: PhantomData }
+        Self { call, statuses, answers: answers.clone(), kind: PhantomData }
     }
 
     /// The answer, where the request was stopped and nobody has said so yet.
@@ -231,8 +231,8 @@ impl<K> Rescuer<K> {
             Ok(response) => unanswered(response),
             Err(error) => Exceeded::find(K::first(error)),
         };
-        let (exceeded, status) = found.zip(self.status)?;
-        Some(self.answers.exceeded(exceeded, status, self.call))
+        let (exceeded, statuses) = found.zip(self.statuses)?;
+        Some(self.answers.exceeded(exceeded, statuses.of(exceeded), self.call))
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::time::sleep;
 
 use super::leftovers::until_requests;
-use super::{VERSIONS, ask, assert_at_once, assert_stopped, tidy};
+use super::{BUDGET, VERSIONS, ask, assert_at_once, assert_stopped, tidy};
 use crate::support::{Http1Client, MS, Proxy, Stopwatch, Upstream, assert_due, curl, soon};
 
 const ONE: [&str; 2] = ["--upstream-connections", "1"];
@@ -34,6 +34,27 @@ async fn who_waits_for_a_connection_is_answered_at_the_deadline() {
     upstream.assert_no_more();
     assert_eq!(upstream.accepted(), 1);
     before.assert_again(&proxy).await;
+}
+
+#[tokio::test]
+async fn who_waits_in_vain_is_told_of_overload_where_the_policy_says_so() {
+    let mut upstream = Upstream::start().await;
+    let proxy = Proxy::configured(&format!(
+        "workers = 1\nadmin = \"127.0.0.1:0\"\n[[listener]]\naddress = \"127.0.0.1:0\"\n\
+         [upstream.app]\ntargets = \"http://{}\"\nconnections = 1\n[policy.default]\npool_status = 503\n",
+        upstream.address
+    ))
+    .await;
+    let holder = hold(&proxy, &mut upstream).await;
+    for version in VERSIONS {
+        let waited = ask(&proxy, version, "/", "300ms").await;
+        assert_eq!((waited.exit, waited.status), (Some(0), 503), "{version}: {}", waited.text());
+        assert_due(waited.took, BUDGET);
+        assert_eq!(waited.field("retry-after"), "1");
+        assert_eq!(waited.field("deadline-exceeded"), r#"origin=header, stage=pool, cause=deadline, hop="proxy""#);
+    }
+    drop(holder);
+    upstream.assert_no_more();
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Versio
 use pin_project::pin_project;
 use tower::{Layer, Service};
 use tower_deadline::dialect::Call;
-use tower_deadline::{AnswerBody, Answers, Exceeded, PropagateError};
+use tower_deadline::{AnswerBody, Answers, Exceeded, PropagateError, Statuses};
 
 use super::blame::{Chain, blame};
 use crate::attempt::{Late, Unanswered, told};
@@ -26,8 +26,8 @@ pub(super) struct GatewayLayer {
 }
 
 impl GatewayLayer {
-    /// Answers in this way; with this status where the limit of an attempt has passed.
-    pub(super) fn new(answers: Answers, late: StatusCode, hop: &str) -> Self {
+    /// Answers in this way; with one of these statuses where the limit of an attempt has passed.
+    pub(super) fn new(answers: Answers, late: Statuses, hop: &str) -> Self {
         Self { says: Says { answers, late, hop: hop.into() } }
     }
 }
@@ -36,7 +36,7 @@ impl GatewayLayer {
 #[derive(Clone, Debug)]
 struct Says {
     answers: Answers,
-    late: StatusCode,
+    late: Statuses,
     hop: Arc<str>,
 }
 
@@ -152,8 +152,9 @@ impl Says {
         // A request body that ran out of time comes back as the client's failure; it is a deadline all the same.
         let mut answer = match (Exceeded::find(error), unanswered) {
             (Some(exceeded), _) if Late::find(error).is_some() => {
-                tracing::warn!(status = self.late.as_u16(), "{}", told(error));
-                self.answers.exceeded(exceeded, self.late, call)
+                let status = self.late.of(exceeded);
+                tracing::warn!(status = status.as_u16(), "{}", told(error));
+                self.answers.exceeded(exceeded, status, call)
             }
             (Some(_), _) => return None,
             (None, Some(off @ Unanswered { last: None, .. })) => {
@@ -195,7 +196,7 @@ mod tests {
     use std::future::pending;
     use std::time::Duration;
     use tower_deadline::dialect::trail::DEADLINE_EXCEEDED;
-    use tower_deadline::{BoxError, Cause, Deadline, Stage, now};
+    use tower_deadline::{BoxError, Cause, Deadline, Policy, Stage, now};
 
     #[test]
     fn a_request_has_one_host() {
@@ -212,7 +213,8 @@ mod tests {
     }
 
     fn says() -> Says {
-        GatewayLayer::new(Answers::new().hop("edge"), StatusCode::IM_A_TEAPOT, "edge").says
+        let policy = Policy::new().status(StatusCode::IM_A_TEAPOT);
+        GatewayLayer::new(Answers::new().hop("edge"), policy.statuses(), "edge").says
     }
 
     fn unanswered(last: Option<PropagateError>) -> PropagateError {

@@ -78,7 +78,7 @@ impl Way {
             tunnel,
             hop_by_hop: hop_by_hop.answers(answers.clone()),
             rewrite: RewriteLayer::new(route, answers.clone()),
-            gateway: GatewayLayer::new(answers.clone(), policy.status_code(), hop),
+            gateway: GatewayLayer::new(answers.clone(), policy.statuses(), hop),
             plan: plan.map_err(|error| Error::Route { name: name.clone(), error })?,
         })
     }

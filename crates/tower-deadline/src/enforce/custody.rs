@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use http::{Extensions, HeaderMap, Request, StatusCode};
-use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, Policy, Stage, StageGuard, Under};
+use http::{Extensions, HeaderMap, Request};
+use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, Policy, Stage, StageGuard, Statuses, Under};
 
 use crate::admit::Found;
 use crate::count;
@@ -135,9 +135,9 @@ impl Custody {
         self.journey().is_none_or(covers)
     }
 
-    /// The status of the answer to a request that is stopped.
-    pub(super) fn status(&self) -> StatusCode {
-        self.journey().map_or(StatusCode::GATEWAY_TIMEOUT, |journey| journey.policy().status_code())
+    /// The statuses of the answer to a request that is stopped.
+    pub(super) fn statuses(&self) -> Statuses {
+        self.journey().map_or_else(Statuses::default, |journey| journey.policy().statuses())
     }
 
     /// Runs a call, a poll or a drop with the deadline ambient.

@@ -4,9 +4,9 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{Method, Request, Response, Version};
 use http_body::Body;
-use http_deadline::{Exceeded, Stage, StageGuard};
+use http_deadline::{Exceeded, Stage, StageGuard, Statuses};
 use pin_project::{pin_project, pinned_drop};
 use tower_service::Service;
 
@@ -131,10 +131,10 @@ where
             _ => Err(custody.stop(deadline, stage)),
         };
         custody.run(|| this.state.set(State::Done));
-        let status = custody.status();
+        let statuses = custody.statuses();
         *this.custody = None;
         Poll::Ready(Ok(settled
-            .map_or_else(|exceeded| bare(exceeded, status), |whole| whole.map(EnforcedBody::settled))
+            .map_or_else(|exceeded| bare(exceeded, statuses), |whole| whole.map(EnforcedBody::settled))
             .map(wrap)))
     }
 }
@@ -170,9 +170,9 @@ where
 }
 
 /// The bare answer to a request whose deadline passed before its head.
-fn bare<B: Body>(exceeded: Exceeded, status: StatusCode) -> Response<EnforcedBody<B>> {
+fn bare<B: Body>(exceeded: Exceeded, statuses: Statuses) -> Response<EnforcedBody<B>> {
     let mut response = Response::new(EnforcedBody::default());
-    *response.status_mut() = status;
+    *response.status_mut() = statuses.of(&exceeded);
     response.extensions_mut().insert(exceeded);
     response
 }

@@ -48,6 +48,8 @@ pub enum Conflict {
     },
     /// The status is not one of an error.
     NoError(StatusCode),
+    /// The status for the wait for a connection is not one of an error.
+    NoErrorOfPool(StatusCode),
 }
 
 impl Conflict {
@@ -66,9 +68,12 @@ impl Conflict {
         let reserve = policy.reserved();
         let spent = timeout.or(max).filter(|limit| !reserve.is_zero() && reserve >= *limit);
         let spent = spent.map(|limit| Self::ReserveOverLimit { reserve, limit });
-        let status = policy.status_code();
-        let status = (!(400..600).contains(&status.as_u16())).then_some(Self::NoError(status));
-        [zero, crossed, over, spent, status].into_iter().flatten().collect()
+        let is_none_of_error = |status: &StatusCode| !(400..600).contains(&status.as_u16());
+        let status = Some(policy.status_code()).filter(is_none_of_error).map(Self::NoError);
+        // Without one of its own it is the status, and told as that.
+        let pool = Some(policy.pool_status_code()).filter(|pool| *pool != policy.status_code());
+        let pool = pool.filter(is_none_of_error).map(Self::NoErrorOfPool);
+        [zero, crossed, over, spent, status, pool].into_iter().flatten().collect()
     }
 
     /// The key that is to blame.
@@ -80,6 +85,7 @@ impl Conflict {
             Self::MinOverMax { .. } | Self::MinOverTimeout { .. } => "min",
             Self::ReserveOverLimit { .. } => "reserve",
             Self::NoError(_) => "status",
+            Self::NoErrorOfPool(_) => "pool_status",
         }
     }
 }
@@ -109,6 +115,9 @@ impl fmt::Display for Conflict {
             }
             Self::NoError(status) => {
                 write!(f, "the status {} is none of an error; expected one from 400 to 599", status.as_u16())
+            }
+            Self::NoErrorOfPool(status) => {
+                write!(f, "the pool_status {} is none of an error; expected one from 400 to 599", status.as_u16())
             }
         }
     }

@@ -2,6 +2,7 @@ use super::*;
 use crate::testing::{MS, call, data, exceeded, is_at_end, plain, poll, ready as now_ready, under};
 use crate::{BodyError, Cause, Deadline, Mode, Policy, PropagateError, PropagateLayer, Stage, WatchedBody, now};
 use deadline_testkit::{ScriptedBody, ScriptedError, Step};
+use http::StatusCode;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG};
 use std::future::{pending, ready as answer};
 use std::io;
@@ -137,6 +138,21 @@ async fn the_status_is_the_policys() {
     request.extensions_mut().insert(Journey::new(policy.into(), true));
     let response = now_ready(poll(call(&service, request).as_mut()));
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_status_of_a_wait_for_a_connection_is_the_policys_too() {
+    for (stage, status) in
+        [(Stage::Pool, StatusCode::SERVICE_UNAVAILABLE), (Stage::Database, StatusCode::GATEWAY_TIMEOUT)]
+    {
+        let stopped = move || Exceeded::new(Deadline::after(now(), MS), stage, Cause::Deadline, now() + MS);
+        let service = RescueLayer::new().layer(ending(move || Err(BodyError::Exceeded(stopped()))));
+        let policy = Policy::new().pool_status(StatusCode::SERVICE_UNAVAILABLE);
+        let response = now_ready(poll(call(&service, under(policy, true)).as_mut()));
+        assert_eq!(response.status(), status, "{stage}");
+        let is_told_to_wait = response.headers().contains_key(http::header::RETRY_AFTER);
+        assert_eq!(is_told_to_wait, stage == Stage::Pool, "{stage}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -53,6 +53,7 @@ fn policy(policy: &Policy, attempts: &attempt::Settings) -> Value {
         "reserve": time(policy.reserved()),
         "covers": covers,
         "status": policy.status_code().as_u16(),
+        "pool_status": policy.pool_status_code().as_u16(),
         "mode": if policy.is_observed() { "observe" } else { "enforce" },
         "on_invalid": word(policy.rejects_invalid(), "ignore"),
         "on_missing": word(policy.rejects_missing(), "allow"),

@@ -13,7 +13,8 @@
 //! min = "5ms"
 //! reserve = "50ms"
 //! covers = "head"                  # or "body"
-//! status = 503                     # from 400 to 599
+//! status = 500                     # from 400 to 599
+//! pool_status = 503                # in the wait for a connection
 //! mode = "observe"                 # or "enforce"
 //! on_invalid = "ignore"            # or "reject"
 //! on_missing = "reject"            # or "allow"
@@ -52,7 +53,7 @@ impl PolicySet {
     /// A set from TOML, with `<toml>` for the name of its file in errors.
     ///
     /// A table `[policy.NAME]` makes a policy; its keys are `timeout`, `max`, `min` and `reserve`, durations in the
-    /// grammar of `X-Request-Timeout` with a unit, `covers` (`head` or `body`), `status` (400 to 599), `mode`
+    /// grammar of `X-Request-Timeout` with a unit, `covers` (`head` or `body`), `status` and `pool_status` (400 to 599), `mode`
     /// (`observe` or `enforce`), `on_invalid` (`reject` or `ignore`) and `on_missing` (`allow` or `reject`). A
     /// policy has the defaults of [`Policy::new`] for what it does not say, and nothing of `[policy.default]`. The
     /// table `[route]` leads [routes](Self::route) to policies.

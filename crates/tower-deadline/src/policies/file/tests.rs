@@ -36,7 +36,8 @@ fn every_key_of_a_policy_is_read() {
             min = "5ms"
             reserve = "1.5s"
             covers = "head"
-            status = 503
+            status = 500
+            pool_status = 503
             mode = "observe"
             on_invalid = "ignore"
             on_missing = "reject"
@@ -51,11 +52,12 @@ fn every_key_of_a_policy_is_read() {
         (policy.name().as_str(), policy.timeout(), policy.cap()),
         ("replica-read", Some(90_000 * MS), Some(3_600_000 * MS))
     );
-    assert_eq!((policy.least(), policy.reserved(), policy.status_code().as_u16()), (5 * MS, 1_500 * MS, 503));
+    assert_eq!((policy.least(), policy.reserved(), policy.pool_status_code().as_u16()), (5 * MS, 1_500 * MS, 503));
     let written = Policy::new().covers(http_deadline::Covers::Head).mode(Mode::Observe);
     let written = written.on_invalid(OnInvalid::Ignore).on_missing(OnMissing::Reject).named("replica-read");
     let written = written.default_timeout(90_000 * MS).max(3_600_000 * MS).min(5 * MS).reserve(1_500 * MS);
-    let written = written.status(http::StatusCode::SERVICE_UNAVAILABLE);
+    let written = written.status(http::StatusCode::INTERNAL_SERVER_ERROR);
+    let written = written.pool_status(http::StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(format!("{policy:?}"), format!("{written:?}"));
     assert_eq!((set.default_policy().timeout(), set.default_policy().name().as_str()), (Some(3_000 * MS), "default"));
 }
@@ -128,18 +130,20 @@ fn told_of_head(expected: &str, key: &str) -> String {
 
 #[test]
 fn a_status_is_one_of_an_error() {
-    let outside = |status: u16| format!("the status {status} is none of an error; expected one from 400 to 599");
-    for status in [200, 399, 600, 999] {
-        assert_eq!(complaint(&format!("status = {status}")), outside(status));
-    }
-    let expected = "expected a status from 400 to 599 in digits";
-    for (value, told) in
-        [("70000", "70000"), ("-1", "-1"), ("99", "99"), ("\"504\"", "a string"), ("504.0", "a bare number")]
-    {
-        assert_eq!(complaint(&format!("status = {value}")), format!("{expected}, not {told}"));
-    }
-    for status in [400, 599] {
-        assert!(PolicySet::from_toml(&format!("[policy.report]\nstatus = {status}")).is_ok());
+    for key in ["status", "pool_status"] {
+        for status in [200, 399, 600, 999] {
+            let outside = format!("the {key} {status} is none of an error; expected one from 400 to 599");
+            assert_eq!(complaint(&format!("{key} = {status}")), outside);
+        }
+        let expected = "expected a status from 400 to 599 in digits";
+        for (value, told) in
+            [("70000", "70000"), ("-1", "-1"), ("99", "99"), ("\"504\"", "a string"), ("504.0", "a bare number")]
+        {
+            assert_eq!(complaint(&format!("{key} = {value}")), format!("{expected}, not {told}"));
+        }
+        for status in [400, 599] {
+            assert!(PolicySet::from_toml(&format!("[policy.report]\n{key} = {status}")).is_ok());
+        }
     }
 }
 
@@ -183,7 +187,7 @@ fn limits_that_cannot_be_kept_are_told_at_the_key_that_is_to_blame() {
 
 #[test]
 fn what_is_not_known_is_told_with_what_it_may_have_been() {
-    let known = "timeout, max, min, reserve, covers, status, mode, on_invalid, on_missing";
+    let known = "timeout, max, min, reserve, covers, status, pool_status, mode, on_invalid, on_missing";
     for (text, told) in [
         (
             "[policy.default]\ntimeot = \"3s\"",
@@ -367,7 +371,7 @@ fn policies_among_other_tables_are_read_and_the_rest_is_somebody_elses() {
 #[test]
 fn what_is_wrong_with_policies_among_other_tables_is_told_with_the_name_of_the_file() {
     let told = |text| PolicySet::among("shop.toml", text, &["retries"]).unwrap_err().to_string();
-    let known = "timeout, max, min, reserve, covers, status, mode, on_invalid, on_missing, retries";
+    let known = "timeout, max, min, reserve, covers, status, pool_status, mode, on_invalid, on_missing, retries";
     assert_eq!(
         told("port = 80\n[policy.payment]\nretrys = 2\nmin = 3"),
         format!(

@@ -12,8 +12,8 @@ use toml::de::DeValue;
 use super::suggest;
 
 /// Every key of a policy.
-pub(super) const KEYS: [&str; 9] =
-    ["timeout", "max", "min", "reserve", "covers", "status", "mode", "on_invalid", "on_missing"];
+pub(super) const KEYS: [&str; 10] =
+    ["timeout", "max", "min", "reserve", "covers", "status", "pool_status", "mode", "on_invalid", "on_missing"];
 
 /// The policy with this key set, or what was expected instead; `None` for a key that is not known.
 pub(super) fn set(policy: Policy, key: &str, value: &DeValue<'_>) -> Option<Result<Policy, String>> {
@@ -24,6 +24,7 @@ pub(super) fn set(policy: Policy, key: &str, value: &DeValue<'_>) -> Option<Resu
         "reserve" => duration(value).map(|reserve| policy.reserve(reserve)),
         "covers" => word(value, [("head", Covers::Head), ("body", Covers::Body)]).map(|covers| policy.covers(covers)),
         "status" => status(value).map(|status| policy.status(status)),
+        "pool_status" => status(value).map(|status| policy.pool_status(status)),
         "mode" => word(value, [("observe", Mode::Observe), ("enforce", Mode::Enforce)]).map(|mode| policy.mode(mode)),
         "on_invalid" => word(value, [("reject", OnInvalid::Reject), ("ignore", OnInvalid::Ignore)])
             .map(|on_invalid| policy.on_invalid(on_invalid)),

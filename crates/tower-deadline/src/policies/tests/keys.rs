@@ -5,7 +5,9 @@ use std::pin::Pin;
 use std::task::Poll;
 
 use deadline_testkit::{Gate, Probe, ScriptedBody, ScriptedError, ScriptedService, Step};
+use http::header::RETRY_AFTER;
 use http::{Request, Response, StatusCode};
+use http_deadline::Ambient;
 use tokio::time::advance;
 use tower::Layer;
 
@@ -179,6 +181,27 @@ async fn status_is_that_of_the_answer_at_the_deadline() {
     assert_eq!(status(&poll(&mut silent)), None);
     advance(MS).await;
     assert_eq!(status(&poll(&mut silent)), Some(StatusCode::SERVICE_UNAVAILABLE));
+}
+
+#[tokio::test(start_paused = true)]
+async fn pool_status_is_that_of_the_answer_where_the_deadline_passes_in_the_wait_for_a_connection() {
+    let keys = "timeout = \"300ms\"\npool_status = 503";
+    let in_stage = |stage: Stage| {
+        move |_: Incoming| async move {
+            let _open = Ambient::current().journey().map(|journey| journey.enter(stage));
+            pending::<Outcome>().await
+        }
+    };
+    let mut waiting = calling(keys, plain(), in_stage(Stage::Pool));
+    let mut working = calling(keys, plain(), in_stage(Stage::Database));
+    assert_eq!((status(&poll(&mut waiting)), status(&poll(&mut working))), (None, None));
+    advance(299 * MS).await;
+    assert_eq!((status(&poll(&mut waiting)), status(&poll(&mut working))), (None, None));
+    advance(MS).await;
+    let waited = now_ready(poll(&mut waiting));
+    assert_eq!(waited.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(waited.headers()[RETRY_AFTER], "1");
+    assert_eq!(status(&poll(&mut working)), Some(StatusCode::GATEWAY_TIMEOUT));
 }
 
 #[tokio::test(start_paused = true)]

@@ -126,7 +126,9 @@ fn each_limit_that_cannot_be_kept_is_found() {
             Policy::new().min(3 * MS).default_timeout(2 * MS).max(9 * MS),
             Conflict::MinOverTimeout { min: 3 * MS, timeout: 2 * MS },
         ),
+        (status.clone().pool_status(StatusCode::BAD_GATEWAY), Conflict::NoError(StatusCode::OK)),
         (status, Conflict::NoError(StatusCode::OK)),
+        (Policy::new().pool_status(StatusCode::OK), Conflict::NoErrorOfPool(StatusCode::OK)),
     ] {
         assert_eq!(Conflict::all(&policy), [conflict], "{policy:?}");
     }

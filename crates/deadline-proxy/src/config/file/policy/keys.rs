@@ -37,6 +37,11 @@ pub(super) struct PolicyKeys {
     #[schemars(extend("default" = 504))]
     status: Key<Whole<400, 599>>,
 
+    /// The status of the answer when a deadline has passed in the wait for a connection to the upstream, from 400 to 599.
+    /// 503 is told as overload is: with `Retry-After: 1`, and to gRPC as code 8 in place of 4. By default `status`.
+    #[schemars(extend("examples" = [503]))]
+    pool_status: Key<Whole<400, 599>>,
+
     /// Whether the policy is kept, or only tried out.
     #[schemars(extend("default" = "enforce"))]
     mode: Key<Mode>,

@@ -71,7 +71,7 @@ impl Edge {
             .layer(StallLayer::new(Duration::from_secs(30)))
             .layer(tunnel)
             .layer(hop_by_hop)
-            .layer(GatewayLayer::new(answers, http::StatusCode::GATEWAY_TIMEOUT, "tunnels"))
+            .layer(GatewayLayer::new(answers, Policy::new().statuses(), "tunnels"))
             .layer(PropagateLayer::new())
             .service(upstream);
         let (client, near) = duplex(4096);
