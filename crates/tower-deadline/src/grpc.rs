@@ -15,9 +15,10 @@ use crate::{Answers, envelope, now};
 /// The flag of the frame of gRPC-Web that holds the trailers (R36).
 pub(crate) const TRAILERS: u8 = 0x80;
 
-/// CANCELLED, DEADLINE_EXCEEDED.
+/// CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED.
 const CANCELLED: &str = "1";
 const EXCEEDED: &str = "4";
+const EXHAUSTED: &str = "8";
 
 /// What the hop that is called was told of the deadline.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +41,11 @@ impl Told {
 /// Whether these fields say DEADLINE_EXCEEDED.
 pub(crate) fn is_exceeded(fields: &HeaderMap) -> bool {
     is_status(fields, EXCEEDED)
+}
+
+/// Whether these fields say RESOURCE_EXHAUSTED.
+pub(crate) fn is_exhausted(fields: &HeaderMap) -> bool {
+    is_status(fields, EXHAUSTED)
 }
 
 /// The answer without a message.

@@ -199,8 +199,11 @@ impl Attempts {
 /// R23: a hop that has run out of the time which we gave it has not failed.
 fn is_failure(response: &Response<Incoming>) -> bool {
     match response.status() {
-        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE => true,
-        StatusCode::GATEWAY_TIMEOUT => !response.headers().contains_key(&DEADLINE_EXCEEDED),
+        StatusCode::BAD_GATEWAY => true,
+        // 503: it had no connection of its own in that time.
+        StatusCode::GATEWAY_TIMEOUT | StatusCode::SERVICE_UNAVAILABLE => {
+            !response.headers().contains_key(&DEADLINE_EXCEEDED)
+        }
         _ => false,
     }
 }

@@ -150,7 +150,9 @@ fn blame<B>(head: &mut Response<B>, bounds: &Bounds, is_grpc: bool) {
         told.correct(head.headers_mut());
     }
     let reports = head.status() == StatusCode::GATEWAY_TIMEOUT || grpc::is_exceeded(head.headers());
-    if reports && (bounds.has_passed() || bounds.has_reached() && is_ours(head.headers())) {
+    // A hop may tell of overload where it had no connection in time. Only the field says that it was our deadline.
+    let may_report = reports || head.status() == StatusCode::SERVICE_UNAVAILABLE || grpc::is_exhausted(head.headers());
+    if reports && bounds.has_passed() || may_report && bounds.has_reached() && is_ours(head.headers()) {
         head.extensions_mut().insert(bounds.exceeded(Stage::Upstream));
     }
 }

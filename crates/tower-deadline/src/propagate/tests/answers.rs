@@ -58,6 +58,20 @@ async fn a_504_that_reports_the_deadline_we_sent_is_reported_as_ours() {
     assert_eq!(response.headers()["deadline-exceeded"], TRAIL);
 }
 
+/// R23: a hop that had no connection in time may tell of overload; the field says whose time it was.
+#[tokio::test(start_paused = true)]
+async fn an_overload_that_reports_the_deadline_we_sent_is_reported_as_ours() {
+    const POOL: (&str, &str) = ("deadline-exceeded", "origin=header, stage=pool, cause=deadline, hop=\"payments\"");
+    const GRPC: [(&str, &str); 2] = [("content-type", "application/grpc"), ("grpc-status", "8")];
+    let shed = got(StatusCode::SERVICE_UNAVAILABLE, &[POOL]);
+    assert_eq!(reason(&shed).map(Exceeded::stage), Some(Stage::Upstream));
+    assert!(reason(&got(StatusCode::OK, &[GRPC[0], GRPC[1], POOL])).is_some());
+    for (status, fields) in [(StatusCode::SERVICE_UNAVAILABLE, &[][..]), (StatusCode::OK, &GRPC)] {
+        assert!(reason(&got(status, fields)).is_none(), "{status}");
+        assert!(reason(&got_late(status, fields).await).is_none(), "{status}, late: it does not speak of time");
+    }
+}
+
 // R23
 #[tokio::test(start_paused = true)]
 async fn a_504_for_any_other_reason_is_an_ordinary_answer() {
