@@ -20,6 +20,7 @@ mod settings;
 mod stage;
 #[cfg(all(feature = "throwaway", unix))]
 pub mod throwaway;
+pub mod tiers;
 mod timer;
 
 pub use self::error::{DriverError, Error, Interrupted, Outcome, Stopped, Verdict};
