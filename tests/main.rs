@@ -7,5 +7,6 @@ mod deploy;
 mod examples;
 mod house;
 mod proxy;
+mod sql;
 mod support;
 mod wire;
