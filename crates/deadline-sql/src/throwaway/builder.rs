@@ -17,11 +17,12 @@ const KEY: &str = "server.key";
 pub struct Builder {
     settings: Vec<(String, String)>,
     files: Vec<(&'static str, String)>,
+    variables: Vec<(String, String)>,
 }
 
 impl Builder {
     pub(super) fn new() -> Self {
-        let builder = Self { settings: Vec::new(), files: Vec::new() };
+        let builder = Self { settings: Vec::new(), files: Vec::new(), variables: Vec::new() };
         DEFAULTS.iter().fold(builder, |builder, (name, value)| builder.setting(*name, *value))
     }
 
@@ -29,6 +30,13 @@ impl Builder {
     /// socket are not settings: [`Server`] chooses them.
     pub fn setting(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.settings.push((name.into(), value.into()));
+        self
+    }
+
+    /// A variable of its environment: with `LANGUAGE` of `de` and the setting `lc_messages` of `C.UTF-8` a server speaks
+    /// German, on machines too that have no German locale.
+    pub fn variable(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.variables.push((name.into(), value.into()));
         self
     }
 
@@ -57,6 +65,11 @@ impl Builder {
             let _ = writeln!(text, "{name} = '{}'", value.replace('\\', "\\\\").replace('\'', "''"));
             text
         })
+    }
+
+    /// What is in its environment beside what is in ours.
+    pub(super) fn variables(&self) -> &[(String, String)] {
+        &self.variables
     }
 
     /// Files beside it, each with its text.

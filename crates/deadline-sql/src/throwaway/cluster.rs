@@ -20,17 +20,18 @@ pub(super) struct Cluster {
     pub(super) programs: Programs,
     pub(super) account: Option<Account>,
     folder: TempDir,
+    variables: Vec<(String, String)>,
 }
 
 impl Cluster {
     /// Its folder, and nothing in it.
-    pub(super) fn make() -> Result<Self, Error> {
+    pub(super) fn make(variables: &[(String, String)]) -> Result<Self, Error> {
         let programs = Programs::find()?;
         // The path of a Unix socket is short.
         let folder = tempfile::Builder::new().prefix("pg-").tempdir();
         let folder = folder.map_err(Error::folder(std::env::temp_dir()))?;
         let account = account_for(folder.path())?;
-        let cluster = Self { programs, account, folder };
+        let cluster = Self { programs, account, folder, variables: variables.to_vec() };
         cluster.hand_over(cluster.path())?;
         Ok(cluster)
     }
@@ -70,6 +71,7 @@ impl Cluster {
         let (out, err) = (self.write_log()?, self.write_log()?);
         let mut command = Command::new(program);
         command.current_dir(self.path()).stdin(Stdio::null()).stdout(out).stderr(err);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         self.account.inspect(|account| account.run(&mut command));
         Ok(command)
     }

@@ -77,7 +77,7 @@ impl Server {
     }
 
     fn make(builder: &Builder) -> Result<Self, Error> {
-        let cluster = Cluster::make()?;
+        let cluster = Cluster::make(builder.variables())?;
         let guardian = Guardian::of(&cluster)?;
         cluster.initialise(builder)?;
         let mut server = Self { port: free_port()?, _guardian: guardian, postmaster: None, cluster };

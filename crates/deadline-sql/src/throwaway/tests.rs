@@ -110,6 +110,20 @@ fn a_setting_that_it_does_not_take_is_in_the_error() {
 }
 
 #[test]
+fn a_setting_and_a_variable_change_what_it_says() {
+    let Some(server) = started(&Server::builder().setting("log_line_prefix", "of %q%c ")) else { return };
+    assert!(server.log().unwrap().contains("\nof "));
+    let german = Server::builder().setting("lc_messages", "C.UTF-8").variable("LANGUAGE", "de");
+    let Some(server) = started(&german) else { return };
+    let log = server.log().unwrap();
+    let translated = Path::new("/usr/share/locale/de/LC_MESSAGES").read_dir().into_iter().flatten().flatten();
+    let translated = translated
+        .map(|entry| entry.file_name())
+        .any(|name| name.to_string_lossy().starts_with("postgres-"));
+    assert!(log.contains("ist bereit") || !translated, "{log}");
+}
+
+#[test]
 fn takes_tls_where_it_has_a_certificate_whose_key_nobody_else_reads() {
     let ask = |server: &Server| {
         let mut stream = tcp(server);
