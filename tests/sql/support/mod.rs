@@ -5,12 +5,14 @@
 //! its server, or wants other settings, starts one of its own.
 
 mod database;
+mod pgbouncer;
 mod relay;
 mod server;
 mod tests;
 mod watcher;
 
 pub(crate) use self::database::{Database, connect};
+pub(crate) use self::pgbouncer::PgBouncer;
 pub(crate) use self::relay::{Newcomers, Relay};
 pub(crate) use self::server::{own_server, server};
 pub(crate) use self::watcher::Watcher;

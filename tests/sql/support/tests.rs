@@ -6,7 +6,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio_postgres::error::SqlState;
 
-use super::{Database, Newcomers, Relay, own_server, server};
+use super::{Database, Newcomers, PgBouncer, Relay, own_server, server};
 use crate::support::{MS, Stopwatch, eventually, soon};
 use deadline_sql::throwaway::Server;
 
@@ -114,4 +114,28 @@ async fn a_server_of_its_own_is_another() {
     assert_ne!(own.port(), server().port());
     let row = database.connect().await.query_one("SELECT current_database()", &[]).await.unwrap();
     assert_eq!(row.get::<_, String>(0), database.name);
+}
+
+#[tokio::test]
+async fn a_pooler_gives_a_connection_of_the_server_for_one_transaction() {
+    let database = Database::new().await;
+    let Some(pgbouncer) = PgBouncer::in_front_of(server(), 1).await else { return };
+    let (pooled, watcher) = (pgbouncer.way_to(&database), database.watcher().await);
+    let (first, second) = (pooled.connect().await, pooled.connect().await);
+    let pid = async |client: &tokio_postgres::Client| {
+        let messages = client.simple_query("SELECT pg_backend_pid()").await.unwrap();
+        let pid = messages.iter().find_map(|message| match message {
+            tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        });
+        pid.expect("a row")
+    };
+    assert_eq!(pid(&first).await, pid(&second).await);
+    assert_eq!(watcher.backends().await, 1);
+    first.batch_execute("BEGIN").await.unwrap();
+    let mut waiting = Box::pin(pid(&second));
+    assert!(tokio::time::timeout(100 * MS, &mut waiting).await.is_err());
+    first.batch_execute("COMMIT").await.unwrap();
+    soon("the other's turn", waiting).await;
+    assert!(pgbouncer.is_up().await && pgbouncer.version >= [1, 0, 0] && pgbouncer.id() > 0);
 }
