@@ -68,3 +68,6 @@ fn observe(_: &'static str, _: Duration) {}
 
 #[cfg(not(feature = "metrics"))]
 fn change(_: &'static str, _: f64) {}
+
+#[cfg(all(test, feature = "metrics"))]
+mod tests;

@@ -25,7 +25,7 @@ pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::O
 ///
 /// What is ready at the instant is delivered (R11).
 pub(crate) fn before<F: Future>(at: Option<Instant>, future: F) -> Before<F> {
-    Before { future, alarm: Alarm::at(at) }
+    Alarm::at(at).race(future)
 }
 
 /// See [`before`].
@@ -61,6 +61,11 @@ pub(crate) struct Alarm {
 impl Alarm {
     pub(crate) fn at(at: Option<Instant>) -> Self {
         Self { at, armed: None }
+    }
+
+    /// What `future` yields, unless it goes off before.
+    pub(crate) fn race<F: Future>(self, future: F) -> Before<F> {
+        Before { future, alarm: self }
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {

@@ -78,7 +78,7 @@ impl<'a, A: Adapter> Running<'a, A> {
 
     /// What the driver answers, unless the deadline is sooner. What is ready at the instant is delivered (R11).
     pub fn race<F: Future>(&self, call: F) -> impl Future<Output = Option<F::Output>> + use<F, A> {
-        timer::before(self.limit.deadline().map(|deadline| deadline.instant()), call)
+        self.alarm().race(call)
     }
 
     /// When it has to have been answered.
