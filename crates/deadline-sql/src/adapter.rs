@@ -64,7 +64,7 @@ pub trait Adapter: Send + Sync + 'static {
     type Ticket: Ticket;
 
     /// Takes a connection out of the pool. It may be dropped while it waits, and no connection is lost then. What
-    /// dials within it says so by [`connecting`](crate::adapter::connecting).
+    /// dials within it says so by [`connecting`].
     fn acquire(&self) -> impl Future<Output = Result<Self::Connection, AcquireError<Self::Error>>> + Send;
 
     /// What stops that which this connection runs; `None` where nothing can.
