@@ -131,3 +131,21 @@ async fn axum_to_reqwest_tells_each_hop_less_and_answers_for_the_one_that_is_stu
     assert!(left(stuck) + 60 * MS <= left(again), "{lines:?}");
     assert!(answered.starts_with("customer got 504") && answered.contains(r#""hop":"orders""#), "{answered}");
 }
+
+#[tokio::test]
+async fn two_tiers_gives_up_a_write_tries_a_read_again_and_falls_back_in_time() {
+    let finished = Program::run("two_tiers", &[]).await;
+    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{}", finished.stdout);
+    let lines: Vec<&str> = finished.stdout.lines().collect();
+    let [written, locked, well, lost, hangs, running] = lines[..] else { panic!("{lines:?}") };
+    assert_eq!(written, "primary: order 1");
+    assert!(locked.starts_with("primary, locked: no order: deadline of 300ms exceeded in stage database"), "{locked}");
+    assert!(locked.contains("set by policy payment"), "{locked}");
+    assert_eq!(well, "replica, well: kettle and teapot in 1 of at most 2 attempts");
+    assert_eq!(lost, "replica, lost: kettle and teapot in 2 of at most 2 attempts");
+    let left = hangs.strip_prefix("replica, hangs: what sold best last week, with ");
+    let left: Option<u32> = left.and_then(|left| left.strip_suffix(" ms left")?.parse().ok());
+    // The server stops a moment before the deadline of the tier.
+    assert!(left.is_some_and(|left| (1..150).contains(&left)), "{hangs}");
+    assert_eq!(running, "running on the server: 0");
+}
