@@ -1,16 +1,22 @@
-//! Which stage a call is in.
+//! What a call is part of.
 //!
-//! Covers the stage as the journey of a request records it, and the stage `connect` within the wait for a pool, which
+//! Covers the deadline of its request, the stage as the journey of a request records it, and the stage `connect` within the wait for a pool, which
 //! only the driver sees. Does not know what is done in a stage.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use http_deadline::{Ambient, Stage, StageGuard};
+use http_deadline::{Ambient, Deadline, Stage, StageGuard};
 
 tokio::task_local! {
     /// Whether whoever waits for a connection is connecting.
     static CONNECTING: Arc<AtomicBool>;
+}
+
+/// The deadline of the request that the running task works for. One that is only observed stops nothing.
+pub(crate) fn binding(ambient: &Ambient) -> Option<Deadline> {
+    let is_observed = ambient.journey().is_some_and(|journey| journey.policy().is_observed());
+    ambient.deadline().filter(|_| !is_observed)
 }
 
 /// Opens a stage of the request that the running task works for, if it does.

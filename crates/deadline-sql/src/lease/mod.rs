@@ -198,7 +198,7 @@ impl<A: Adapter> Engine<A> {
     /// The refusal, where less than a millisecond is left.
     pub fn limit(&self, given: Option<Deadline>) -> Result<Limit, Interrupted> {
         let ambient = Ambient::as_it_is();
-        let deadline = match (given, ambient.deadline()) {
+        let deadline = match (given, stage::binding(&ambient)) {
             (Some(given), Some(ambient)) => Some(given.sooner(ambient)),
             (given, ambient) => given.or(ambient),
         };

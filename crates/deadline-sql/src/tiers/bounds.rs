@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, Origin, Policy, Stage, enter};
 
-use crate::{Interrupted, Outcome, Stopped, report, timer};
+use crate::{Interrupted, Outcome, Stopped, report, stage, timer};
 
 /// The limits of a tier, from its beginning on.
 #[derive(Clone, Copy, Debug)]
@@ -38,9 +38,7 @@ impl Bounds {
 
     /// The deadline of the request alone. One that is only observed stops nothing.
     pub(super) fn of_request() -> Self {
-        let around = Ambient::as_it_is();
-        let is_observed = around.journey().is_some_and(|journey| journey.policy().is_observed());
-        Self { deadline: around.deadline().filter(|_| !is_observed), least: Duration::ZERO }
+        Self { deadline: stage::binding(&Ambient::as_it_is()), least: Duration::ZERO }
     }
 
     /// Whether something may begin now.

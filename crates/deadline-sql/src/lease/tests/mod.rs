@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use http_deadline::{Deadline, Stage, enter};
+use http_deadline::{Deadline, Journey, Mode, Policy, Stage, enter};
 
 use super::*;
 use crate::adapter::Delivery;
@@ -80,6 +80,18 @@ async fn the_sooner_one_of_the_given_and_the_ambient_deadline_holds() {
         let _ambient = ambient.map(|ambient| enter(after(ambient)));
         let limit = engine.limit(given.map(after)).unwrap();
         assert_eq!(limit.millis().map(u32::from), expected, "{given:?} {ambient:?}");
+    }
+}
+
+// Design: observe never withholds.
+#[tokio::test(start_paused = true)]
+async fn a_deadline_that_is_only_observed_stops_nothing() {
+    let (_, engine) = engine(obedient());
+    for (mode, expected) in [(Mode::Enforce, Some(20)), (Mode::Observe, None)] {
+        let policy = Policy::new().mode(mode).reserve(20 * MS);
+        let journey = Journey::new(Arc::new(policy), true);
+        let limit = Ambient::new(Some(after(40)), Some(journey)).run(|| engine.limit(None)).unwrap();
+        assert_eq!(limit.millis().map(u32::from), expected, "{mode:?}");
     }
 }
 
