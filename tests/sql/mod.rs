@@ -1,3 +1,5 @@
 //! deadline-sql on a real PostgreSQL, which the tests start themselves.
 
+mod deadpool_postgres;
+mod storm;
 mod support;
