@@ -24,6 +24,7 @@ pub struct CopyOut<'a> {
 pub struct CopyIn<'a, U: Buf + Send + 'static> {
     watch: Watch<'a>,
     sink: Pin<Box<CopyInSink<U>>>,
+    written: u64,
 }
 
 impl<'a> CopyOut<'a> {
@@ -40,18 +41,19 @@ impl Stream for CopyOut<'_> {
         if this.watch.has_ended() {
             return Poll::Ready(None);
         }
-        let polled = this.bytes.as_mut().poll_next(cx).map(Option::transpose);
-        let bytes = ready!(this.watch.poll(cx, polled)).transpose();
-        if bytes.is_none() {
-            this.watch.complete();
+        if !this.watch.is_committing() {
+            let polled = this.bytes.as_mut().poll_next(cx).map(Option::transpose);
+            if let Some(bytes) = ready!(this.watch.poll(cx, polled)).transpose() {
+                return Poll::Ready(Some(bytes));
+            }
         }
-        Poll::Ready(bytes)
+        Poll::Ready(ready!(this.watch.poll_complete(cx)).err().map(Err))
     }
 }
 
 impl<'a, U: Buf + Send + 'static> CopyIn<'a, U> {
     pub(super) fn new(watch: Watch<'a>, sink: CopyInSink<U>) -> Self {
-        Self { watch, sink: Box::pin(sink) }
+        Self { watch, sink: Box::pin(sink), written: 0 }
     }
 
     /// Ends the copy, and returns how many rows were written.
@@ -64,10 +66,12 @@ impl<'a, U: Buf + Send + 'static> CopyIn<'a, U> {
     }
 
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<u64, Error>> {
-        let polled = self.sink.as_mut().poll_finish(cx);
-        let written = ready!(self.watch.poll(cx, polled))?;
-        self.watch.complete();
-        Poll::Ready(Ok(written))
+        if !self.watch.is_committing() {
+            let polled = self.sink.as_mut().poll_finish(cx);
+            self.written = ready!(self.watch.poll(cx, polled))?;
+        }
+        ready!(self.watch.poll_complete(cx))?;
+        Poll::Ready(Ok(self.written))
     }
 }
 
@@ -75,7 +79,7 @@ impl<U: Buf + Send + 'static> Sink<U> for CopyIn<'_, U> {
     type Error = Error;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let Self { watch, sink } = self.get_mut();
+        let Self { watch, sink, .. } = self.get_mut();
         let polled = sink.as_mut().poll_ready(cx);
         watch.poll(cx, polled)
     }
@@ -86,7 +90,7 @@ impl<U: Buf + Send + 'static> Sink<U> for CopyIn<'_, U> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let Self { watch, sink } = self.get_mut();
+        let Self { watch, sink, .. } = self.get_mut();
         let polled = sink.as_mut().poll_flush(cx);
         watch.poll(cx, polled)
     }

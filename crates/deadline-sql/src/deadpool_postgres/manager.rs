@@ -10,12 +10,13 @@ use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Config, Error};
 
-use crate::postgres::{Backend, Dialled, Tls, dial};
+use crate::postgres::{Backend, Dialled, Pooler, Tls, dial};
 
 /// Connections to one database, as deadpool wants to have them.
 pub struct Manager {
     config: Config,
     tls: Arc<dyn Tls>,
+    pooler: Pooler,
     /// deadpool-postgres's own, for its ways to look after a connection.
     inner: deadpool_postgres::Manager,
 }
@@ -33,7 +34,14 @@ impl Manager {
     pub fn new(config: Config, tls: impl Tls, manager: ManagerConfig) -> Self {
         let tls: Arc<dyn Tls> = Arc::new(tls);
         let connect = Dialler(Arc::clone(&tls));
-        Self { inner: deadpool_postgres::Manager::from_connect(config.clone(), connect, manager), config, tls }
+        let inner = deadpool_postgres::Manager::from_connect(config.clone(), connect, manager);
+        Self { inner, config, tls, pooler: Pooler::None }
+    }
+
+    /// The same by way of a pooler.
+    #[must_use]
+    pub fn pooler(self, pooler: Pooler) -> Self {
+        Self { pooler, ..self }
     }
 }
 
@@ -42,7 +50,7 @@ impl managed::Manager for Manager {
     type Error = Error;
 
     async fn create(&self) -> Result<Pooled, Error> {
-        let Dialled { client, driven, backend } = dial(&self.config, &self.tls).await?;
+        let Dialled { client, driven, backend } = dial(&self.config, &self.tls, self.pooler).await?;
         Ok(Pooled { client: ClientWrapper::new(client, driven), backend })
     }
 

@@ -4,6 +4,7 @@
 //! `COPY` included. Each statement ends with its request: see [the crate](crate). Does not cover portals
 //! (`Transaction::bind`) and notifications; [`Session::raw`] gets at the client itself.
 
+mod build_error;
 mod copy;
 mod driver;
 mod flight;
@@ -16,8 +17,10 @@ mod text;
 mod transaction;
 mod watch;
 
+pub use crate::postgres::{Pooler, PoolerVersion};
 pub use deadpool_postgres::{ManagerConfig, RecyclingMethod, tokio_postgres};
 
+pub use self::build_error::BuildError;
 pub use self::copy::{CopyIn, CopyOut};
 pub use self::manager::{Manager, Pooled};
 pub use self::pool::{Builder, Connection, Pool};

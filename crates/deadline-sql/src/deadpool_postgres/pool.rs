@@ -5,14 +5,14 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool::managed::{self, BuildError, QueueMode};
+use deadpool::managed::{self, QueueMode};
 use deadpool_postgres::{ManagerConfig, RecyclingMethod};
 use http_deadline::Deadline;
 use tokio_postgres::Config;
 
 use super::driver::Driver;
-use super::{Error, Manager, Session};
-use crate::postgres::Tls;
+use super::{BuildError, Error, Manager, Session};
+use crate::postgres::{Pooler, Tls};
 use crate::{Engine, Lease, Settings, Undrained};
 
 /// A pool of connections whose statements end with their request. A clone is the same pool.
@@ -39,6 +39,7 @@ pub struct Builder<T> {
     config: Config,
     tls: T,
     manager: ManagerConfig,
+    pooler: Pooler,
     max_size: Option<usize>,
     queue_mode: QueueMode,
     settings: Settings,
@@ -57,6 +58,7 @@ impl Pool {
             tls,
             // A connection comes back clean, so there is nothing to ask it.
             manager: ManagerConfig { recycling_method: RecyclingMethod::Fast },
+            pooler: Pooler::None,
             max_size: None,
             queue_mode: QueueMode::default(),
             settings: Settings::new(),
@@ -118,6 +120,24 @@ impl<T: Tls> Builder<T> {
         Self { manager: ManagerConfig { recycling_method }, ..self }
     }
 
+    /// By way of a pooler. With [`Pooler::Transaction`] a session is never told anything that would stay behind for
+    /// another client of the pooler (R40):
+    ///
+    /// * Outside of a transaction, a statement that has a deadline is enclosed in one of its own, with `SET LOCAL`: a
+    ///   second round trip ends it. What cannot run in a transaction (`VACUUM`, `CREATE DATABASE`) needs a connection
+    ///   without a deadline, or [`Session::raw`](super::Session::raw).
+    /// * A statement without a deadline is sent as it is. Before PgBouncer 1.21 it must not be a prepared one, nor be
+    ///   prepared behind the scenes as [`query`](super::Session::query) does: take
+    ///   [`query_typed`](super::Session::query_typed), or a transaction, outside of which a prepared statement does not
+    ///   exist then.
+    /// * Cancels go to the pooler. [`PoolerVersion::ask`](crate::postgres::PoolerVersion::ask) tells whether it is one
+    ///   that survives them.
+    /// * There are no startup options, and nobody knows the server's process: [`Session::backend`](super::Session::backend)
+    ///   is `None`.
+    pub fn pooler(self, pooler: Pooler) -> Self {
+        Self { pooler, ..self }
+    }
+
     /// How statements are stopped.
     pub fn settings(self, settings: Settings) -> Self {
         Self { settings, ..self }
@@ -127,14 +147,19 @@ impl<T: Tls> Builder<T> {
     ///
     /// # Errors
     ///
-    /// What deadpool says of its settings.
+    /// [`BuildError::StartupOptions`] where the configuration has `options` and there is a pooler;
+    /// [`BuildError::Pool`] with what deadpool says of its settings.
     pub fn build(self) -> Result<Pool, BuildError> {
-        let Self { config, tls, manager, max_size, queue_mode, settings } = self;
-        let mut builder = managed::Pool::builder(Manager::new(config, tls, manager)).queue_mode(queue_mode);
+        let Self { config, tls, manager, pooler, max_size, queue_mode, settings } = self;
+        if pooler == Pooler::Transaction && config.get_options().is_some_and(|options| !options.trim().is_empty()) {
+            return Err(BuildError::StartupOptions);
+        }
+        let manager = Manager::new(config, tls, manager).pooler(pooler);
+        let mut builder = managed::Pool::builder(manager).queue_mode(queue_mode);
         if let Some(max_size) = max_size {
             builder = builder.max_size(max_size);
         }
-        Ok(Pool { engine: Engine::new(Driver { pool: builder.build()? }, settings) })
+        Ok(Pool { engine: Engine::new(Driver { pool: builder.build().map_err(BuildError::Pool)? }, settings) })
     }
 }
 

@@ -33,12 +33,13 @@ impl Stream for Rows<'_> {
         if this.watch.has_ended() {
             return Poll::Ready(None);
         }
-        let polled = this.rows.as_mut().poll_next(cx).map(Option::transpose);
-        let row = ready!(this.watch.poll(cx, polled)).transpose();
-        if row.is_none() {
-            this.watch.complete();
+        if !this.watch.is_committing() {
+            let polled = this.rows.as_mut().poll_next(cx).map(Option::transpose);
+            if let Some(row) = ready!(this.watch.poll(cx, polled)).transpose() {
+                return Poll::Ready(Some(row));
+            }
         }
-        Poll::Ready(row)
+        Poll::Ready(ready!(this.watch.poll_complete(cx)).err().map(Err))
     }
 }
 

@@ -113,6 +113,12 @@ impl<A: Adapter> Lease<A> {
         self.suspect = true;
     }
 
+    /// Whether somebody may have.
+    #[must_use]
+    pub fn is_suspect(&self) -> bool {
+        self.suspect
+    }
+
     /// How many transactions are open within one another.
     #[must_use]
     pub fn depth(&self) -> usize {

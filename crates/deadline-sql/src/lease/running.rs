@@ -11,6 +11,16 @@ use crate::adapter::{Adapter, Open};
 use crate::error::{DriverError, Interrupted, Outcome, Stopped, Verdict};
 use crate::{Error, Limit, count, report, timer};
 
+/// Which transaction a statement begins, that is open as soon as it is sent.
+#[derive(Clone, Copy, PartialEq)]
+enum Begins {
+    None,
+    /// One that stays open.
+    Lasting,
+    /// One around itself alone.
+    Own,
+}
+
 /// One statement on a leased connection, from its start to its answer.
 ///
 /// Dropped before it was [ended](Self::end), it has the statement stopped, at once and in the background.
@@ -21,8 +31,7 @@ pub struct Running<'a, A: Adapter> {
     limit: Limit,
     /// Whether the server was told the limit, and stops by itself.
     timed: bool,
-    /// Whether it begins a transaction, which then is open as soon as it is sent.
-    begins: bool,
+    begins: Begins,
     _stage: Option<StageGuard>,
 }
 
@@ -34,7 +43,7 @@ impl<'a, A: Adapter> Running<'a, A> {
         stage: Option<StageGuard>,
     ) -> Self {
         let timed = limit.millis().is_some() && lease.engine.adapter().waits_for_server();
-        Self { lease, connection: Some(connection), limit, timed, begins: false, _stage: stage }
+        Self { lease, connection: Some(connection), limit, timed, begins: Begins::None, _stage: stage }
     }
 
     /// What it may take.
@@ -72,8 +81,19 @@ impl<'a, A: Adapter> Running<'a, A> {
     #[must_use]
     pub fn begins(self) -> Self {
         let mut this = self;
-        this.begins = true;
+        this.begins = Begins::Lasting;
         this
+    }
+
+    /// It runs in a transaction of its own, which ends with it.
+    pub fn encloses(&mut self) {
+        self.begins = Begins::Own;
+    }
+
+    /// Whether it runs in a transaction of its own, which ends with it.
+    #[must_use]
+    pub fn is_enclosed(&self) -> bool {
+        self.begins == Begins::Own
     }
 
     /// What the driver answers, unless the deadline is sooner. What is ready at the instant is delivered (R11).
@@ -96,7 +116,7 @@ impl<'a, A: Adapter> Running<'a, A> {
         match (raced, self.limit.deadline()) {
             (Some(Ok(answer)), _) => {
                 self.put_back();
-                if self.begins {
+                if self.begins == Begins::Lasting {
                     self.lease.opened();
                 }
                 Ok(answer)
@@ -153,7 +173,7 @@ impl<'a, A: Adapter> Running<'a, A> {
     /// What failed to begin may be open all the same: it may have failed after its first half.
     fn put_back_failed(&mut self) {
         self.put_back();
-        if self.begins && self.lease.depth() == 0 {
+        if self.begins != Begins::None && self.lease.depth() == 0 {
             self.lease.opened();
             self.lease.abandon();
         }
@@ -163,7 +183,7 @@ impl<'a, A: Adapter> Running<'a, A> {
     fn settle(&mut self) {
         if let Some(connection) = self.connection.take() {
             // A savepoint that nobody knows of is gone with its transaction.
-            let open = (self.begins && self.lease.depth() == 0).then_some(Open::Transaction);
+            let open = (self.begins != Begins::None && self.lease.depth() == 0).then_some(Open::Transaction);
             let plan = Plan::stop(self.limit, self.timed, self.lease.engine.settings(), open);
             self.lease.state = State::Settling(settle(&self.lease.engine, connection, plan));
         }

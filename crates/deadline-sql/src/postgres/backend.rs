@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use tokio_postgres::{Client, Error, SimpleQueryMessage};
 
 use super::cancel::CancelTicket;
+use super::pooler::Pooler;
 use crate::Limit;
 
 /// The server's process for one connection, and what it was told.
@@ -12,6 +13,7 @@ use crate::Limit;
 pub(crate) struct Backend {
     ticket: Option<CancelTicket>,
     pid: Option<u32>,
+    pooler: Pooler,
     /// The limit that it has without us, in milliseconds: of the role, the database or the startup options.
     own: Option<NonZeroU32>,
     /// Whether its session may have been told another limit since.
@@ -21,22 +23,21 @@ pub(crate) struct Backend {
 }
 
 /// Who it is, and which limit it has: as text, so that it goes in one flight and needs no statement to be prepared.
-const WHO: &str = "SELECT pg_backend_pid(), setting FROM pg_settings WHERE name = 'statement_timeout'";
+const WHO: &str = "SELECT pg_backend_pid(), reset_val FROM pg_settings WHERE name = 'statement_timeout'";
+
+/// The same of whoever is lent for a moment: its number is nobody's then.
+const WHICH: &str = "SELECT NULL, reset_val FROM pg_settings WHERE name = 'statement_timeout'";
 
 /// After its socket was closed, a server that works on looks at it so often, and stops (PostgreSQL 14 and later).
 const NOTICE: &str = "SET client_connection_check_interval = 250";
 
 impl Backend {
-    pub(super) async fn of(client: &Client, ticket: CancelTicket) -> Result<Self, Error> {
-        Ok(Self { ticket: Some(ticket), ..Self::unreachable(client).await? })
-    }
-
-    /// One that cannot be told to stop, because nobody knows where it is.
-    pub(super) async fn unreachable(client: &Client) -> Result<Self, Error> {
-        let (who, noticed) = futures_util::future::join(client.simple_query(WHO), client.batch_execute(NOTICE)).await;
-        if let Err(error) = noticed {
-            tracing::debug!(target: "deadline_sql", %error, "the server does not watch for closed connections");
-        }
+    /// Asks who it is. Without a ticket it cannot be told to stop.
+    pub(super) async fn of(client: &Client, ticket: Option<CancelTicket>, pooler: Pooler) -> Result<Self, Error> {
+        let who = match pooler {
+            Pooler::None => noticing(client).await,
+            Pooler::Transaction => client.simple_query(WHICH).await,
+        };
         let (mut pid, mut own) = (None, None);
         for message in who? {
             if let SimpleQueryMessage::Row(row) = message {
@@ -44,7 +45,7 @@ impl Backend {
                 own = row.get(1).and_then(|own| own.parse().ok()).and_then(NonZeroU32::new);
             }
         }
-        Ok(Self { ticket: None, pid, own, told: false, told_locally: false })
+        Ok(Self { ticket, pid, pooler, own, told: false, told_locally: false })
     }
 
     pub(crate) fn ticket(&self) -> Option<CancelTicket> {
@@ -65,6 +66,18 @@ impl Backend {
             }
             None => None,
         }
+    }
+
+    /// What to tell the server before a statement that is to be enclosed in a transaction of its own, because what a
+    /// session is told would stay behind for another client (R40).
+    pub(crate) fn enclosing(&self, limit: Limit) -> Option<String> {
+        let millis = limit.millis_under(self.own).filter(|_| limit.millis().is_some() && self.is_lent())?;
+        Some(format!("BEGIN; SET LOCAL statement_timeout = {millis}"))
+    }
+
+    /// Whether there is another process for each transaction.
+    pub(crate) fn is_lent(&self) -> bool {
+        self.pooler == Pooler::Transaction
     }
 
     /// The server is about to be told what [`arming`](Self::arming) says.
@@ -99,6 +112,14 @@ impl Backend {
     }
 }
 
+async fn noticing(client: &Client) -> Result<Vec<SimpleQueryMessage>, Error> {
+    let (who, noticed) = futures_util::future::join(client.simple_query(WHO), client.batch_execute(NOTICE)).await;
+    if let Err(error) = noticed {
+        tracing::debug!(target: "deadline_sql", %error, "the server does not watch for closed connections");
+    }
+    who
+}
+
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a test needs one real instant to start from")]
 mod tests {
@@ -107,7 +128,8 @@ mod tests {
     use std::time::{Duration, Instant};
 
     fn backend(own: u32, told: bool) -> Backend {
-        Backend { ticket: None, pid: None, own: NonZeroU32::new(own), told, told_locally: false }
+        let own = NonZeroU32::new(own);
+        Backend { ticket: None, pid: None, pooler: Pooler::None, own, told, told_locally: false }
     }
 
     fn limit(millis: Option<u64>) -> Limit {
@@ -151,5 +173,15 @@ mod tests {
         assert_eq!(backend.arming(limit(None), false), None);
         backend.outside();
         assert_eq!(backend.arming(limit(None), true), None);
+    }
+
+    #[test]
+    fn a_process_that_is_lent_is_told_the_time_in_a_transaction_and_nowhere_else() {
+        let lent = |own| Backend { pooler: Pooler::Transaction, ..backend(own, false) };
+        let words = |millis| Some(format!("BEGIN; SET LOCAL statement_timeout = {millis}"));
+        assert_eq!(lent(0).enclosing(limit(Some(50))), words(50));
+        assert_eq!(lent(20).enclosing(limit(Some(50))), words(20));
+        assert_eq!((lent(0).enclosing(limit(None)), lent(20).enclosing(limit(None))), (None, None));
+        assert_eq!(backend(0, false).enclosing(limit(Some(50))), None);
     }
 }

@@ -14,6 +14,7 @@ use tokio_postgres::{Client, Config, Error};
 use super::address::Address;
 use super::backend::Backend;
 use super::cancel::CancelTicket;
+use super::pooler::Pooler;
 use super::single::single;
 use super::tls::Tls;
 use crate::adapter::connecting;
@@ -26,14 +27,14 @@ pub(crate) struct Dialled {
 }
 
 /// Connects to the first that answers, in stage `connect`.
-pub(crate) async fn dial(config: &Config, tls: &Arc<dyn Tls>) -> Result<Dialled, Error> {
+pub(crate) async fn dial(config: &Config, tls: &Arc<dyn Tls>, pooler: Pooler) -> Result<Dialled, Error> {
     connecting(async {
         let mut failed = None;
         for (config, address) in candidates(config).await {
             match tls.connect(&config).await {
                 Ok((client, driven)) => {
                     let ticket = CancelTicket { token: client.cancel_token(), address, tls: Arc::clone(tls) };
-                    let backend = Backend::of(&client, ticket).await?;
+                    let backend = Backend::of(&client, Some(ticket), pooler).await?;
                     return Ok(Dialled { client, driven, backend });
                 }
                 Err(error) => failed = Some(error),
@@ -42,15 +43,16 @@ pub(crate) async fn dial(config: &Config, tls: &Arc<dyn Tls>) -> Result<Dialled,
         match failed {
             Some(error) => Err(error),
             // No host has an address: tokio-postgres has the words for it.
-            None => nowhere(config, tls).await,
+            None => nowhere(config, tls, pooler).await,
         }
     })
     .await
 }
 
-async fn nowhere(config: &Config, tls: &Arc<dyn Tls>) -> Result<Dialled, Error> {
+async fn nowhere(config: &Config, tls: &Arc<dyn Tls>, pooler: Pooler) -> Result<Dialled, Error> {
     let (client, driven) = tls.connect(config).await?;
-    let backend = Backend::unreachable(&client).await?;
+    // Nobody knows where it is, so it cannot be told to stop.
+    let backend = Backend::of(&client, None, pooler).await?;
     Ok(Dialled { client, driven, backend })
 }
 
