@@ -32,7 +32,7 @@ struct Suite {
     script: Script,
 }
 
-const SUITES: [Suite; 9] = [
+const SUITES: [Suite; 10] = [
     go_reverseproxy::SUITE,
     autobahn::SUITE,
     grpcio::SUITE,
@@ -42,6 +42,7 @@ const SUITES: [Suite; 9] = [
     conformance::SUITE,
     latency::SUITE,
     soak::SUITE,
+    soak::SQL,
 ];
 
 /// Of all suites.
