@@ -78,7 +78,7 @@ fn settings(folder: &Folder, listen: SocketAddr, server: &Server, connections: u
     let text = format!(
         "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = {host}\nlisten_port = {port}\n\
          unix_socket_dir =\nauth_type = trust\nauth_file = {users}\npool_mode = transaction\n\
-         default_pool_size = {connections}\nmax_client_conn = 400\n",
+         default_pool_size = {connections}\nmax_client_conn = 400\nstats_users = postgres\n",
         server.port()
     );
     folder.write("pgbouncer.ini", &text)
