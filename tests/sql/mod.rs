@@ -2,4 +2,5 @@
 
 mod deadpool_postgres;
 mod storm;
+mod pgbouncer;
 mod support;
