@@ -9,26 +9,26 @@ use bytes::{Buf, Bytes};
 use futures_util::{Sink, Stream};
 use tokio_postgres::{CopyInSink, CopyOutStream};
 
-use super::Error;
-use super::watch::Watch;
+use super::{Driver, Error};
+use crate::lease::Watch;
 
 /// What `COPY … TO STDOUT` sends. Dropped before its end, it has the statement stopped.
 #[must_use = "streams do nothing unless polled"]
 pub struct CopyOut<'a> {
-    watch: Watch<'a>,
+    watch: Watch<'a, Driver>,
     bytes: Pin<Box<CopyOutStream>>,
 }
 
 /// What takes the rows of `COPY … FROM STDIN`. Dropped before it was [finished](Self::finish), nothing is copied.
 #[must_use = "sinks do nothing unless polled"]
 pub struct CopyIn<'a, U: Buf + Send + 'static> {
-    watch: Watch<'a>,
+    watch: Watch<'a, Driver>,
     sink: Pin<Box<CopyInSink<U>>>,
     written: u64,
 }
 
 impl<'a> CopyOut<'a> {
-    pub(super) fn new(watch: Watch<'a>, bytes: CopyOutStream) -> Self {
+    pub(super) fn new(watch: Watch<'a, Driver>, bytes: CopyOutStream) -> Self {
         Self { watch, bytes: Box::pin(bytes) }
     }
 }
@@ -41,7 +41,7 @@ impl Stream for CopyOut<'_> {
         if this.watch.has_ended() {
             return Poll::Ready(None);
         }
-        if !this.watch.is_committing() {
+        if !this.watch.is_ending() {
             let polled = this.bytes.as_mut().poll_next(cx).map(Option::transpose);
             if let Some(bytes) = ready!(this.watch.poll(cx, polled)).transpose() {
                 return Poll::Ready(Some(bytes));
@@ -52,7 +52,7 @@ impl Stream for CopyOut<'_> {
 }
 
 impl<'a, U: Buf + Send + 'static> CopyIn<'a, U> {
-    pub(super) fn new(watch: Watch<'a>, sink: CopyInSink<U>) -> Self {
+    pub(super) fn new(watch: Watch<'a, Driver>, sink: CopyInSink<U>) -> Self {
         Self { watch, sink: Box::pin(sink), written: 0 }
     }
 
@@ -66,7 +66,7 @@ impl<'a, U: Buf + Send + 'static> CopyIn<'a, U> {
     }
 
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<u64, Error>> {
-        if !self.watch.is_committing() {
+        if !self.watch.is_ending() {
             let polled = self.sink.as_mut().poll_finish(cx);
             self.written = ready!(self.watch.poll(cx, polled))?;
         }

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Config, Error};
 
-use crate::postgres::{Backend, Dialled, Pooler, Tls, dial};
+use crate::postgres::{Backend, Dialled, Link, Pooler, Tls, dial};
 
 /// Connections to one database, as deadpool wants to have them.
 pub struct Manager {
@@ -56,6 +56,31 @@ impl managed::Manager for Manager {
 
     async fn recycle(&self, pooled: &mut Pooled, metrics: &Metrics) -> RecycleResult<Error> {
         managed::Manager::recycle(&self.inner, &mut pooled.client, metrics).await
+    }
+}
+
+impl Link for Pooled {
+    type Error = Error;
+
+    fn backend(&self) -> &Backend {
+        &self.backend
+    }
+
+    fn backend_mut(&mut self) -> &mut Backend {
+        &mut self.backend
+    }
+
+    async fn run(&self, statements: &str) -> Result<(), Error> {
+        self.client.batch_execute(statements).await
+    }
+
+    async fn answered(&self) -> Result<(), Error> {
+        // A `Sync`.
+        self.client.check_connection().await
+    }
+
+    fn close(self) {
+        drop(self.client);
     }
 }
 

@@ -6,16 +6,13 @@
 
 mod build_error;
 mod copy;
-mod driver;
 mod flight;
 mod manager;
 mod pool;
 mod raw;
 mod rows;
 mod session;
-mod text;
 mod transaction;
-mod watch;
 
 pub use crate::postgres::{Pooler, PoolerVersion};
 pub use deadpool_postgres::{ManagerConfig, RecyclingMethod, tokio_postgres};
@@ -28,6 +25,8 @@ pub use self::raw::Raw;
 pub use self::rows::Rows;
 pub use self::session::Session;
 pub use self::transaction::{Transaction, TransactionBuilder};
+
+type Driver = crate::postgres::Driver<Manager>;
 
 /// Why a statement has no result.
 pub type Error = crate::Error<tokio_postgres::Error>;

@@ -10,8 +10,8 @@ use deadpool_postgres::{ManagerConfig, RecyclingMethod};
 use http_deadline::Deadline;
 use tokio_postgres::Config;
 
-use super::driver::Driver;
-use super::{BuildError, Error, Manager, Session};
+use super::{BuildError, Driver, Error, Manager, Session};
+use crate::postgres::shape::{self, Shape};
 use crate::postgres::{Pooler, Tls};
 use crate::{Engine, Lease, Settings, Undrained};
 
@@ -40,9 +40,7 @@ pub struct Builder<T> {
     tls: T,
     manager: ManagerConfig,
     pooler: Pooler,
-    max_size: Option<usize>,
-    queue_mode: QueueMode,
-    settings: Settings,
+    shape: Shape,
 }
 
 /// A connection of a [`Pool`]. It goes back when it is dropped, once it is clean.
@@ -59,9 +57,7 @@ impl Pool {
             // A connection comes back clean, so there is nothing to ask it.
             manager: ManagerConfig { recycling_method: RecyclingMethod::Fast },
             pooler: Pooler::None,
-            max_size: None,
-            queue_mode: QueueMode::default(),
-            settings: Settings::new(),
+            shape: Shape::default(),
         }
     }
 
@@ -98,21 +94,21 @@ impl Pool {
     ///
     /// How many are still out after `limit`. They are closed with the runtime.
     pub async fn drain(&self, limit: Duration) -> Result<(), Undrained> {
-        let drained = self.engine.drain(limit).await;
-        self.engine.adapter().pool.close();
-        drained
+        shape::drain(&self.engine, limit).await
     }
 }
 
 impl<T: Tls> Builder<T> {
     /// The most connections. By default deadpool's: four for each core.
-    pub fn max_size(self, max_size: usize) -> Self {
-        Self { max_size: Some(max_size), ..self }
+    pub fn max_size(mut self, max_size: usize) -> Self {
+        self.shape.max_size = Some(max_size);
+        self
     }
 
     /// Who is next: by default the connection that has been idle the longest.
-    pub fn queue_mode(self, queue_mode: QueueMode) -> Self {
-        Self { queue_mode, ..self }
+    pub fn queue_mode(mut self, queue_mode: QueueMode) -> Self {
+        self.shape.queue_mode = queue_mode;
+        self
     }
 
     /// What an idle connection is asked before it is given out. By default nothing: it was clean when it came back.
@@ -139,8 +135,9 @@ impl<T: Tls> Builder<T> {
     }
 
     /// How statements are stopped.
-    pub fn settings(self, settings: Settings) -> Self {
-        Self { settings, ..self }
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.shape.settings = settings;
+        self
     }
 
     /// The pool. Connections are opened when they are needed.
@@ -150,16 +147,12 @@ impl<T: Tls> Builder<T> {
     /// [`BuildError::StartupOptions`] where the configuration has `options` and there is a pooler;
     /// [`BuildError::Pool`] with what deadpool says of its settings.
     pub fn build(self) -> Result<Pool, BuildError> {
-        let Self { config, tls, manager, pooler, max_size, queue_mode, settings } = self;
+        let Self { config, tls, manager, pooler, shape } = self;
         if pooler == Pooler::Transaction && config.get_options().is_some_and(|options| !options.trim().is_empty()) {
             return Err(BuildError::StartupOptions);
         }
-        let manager = Manager::new(config, tls, manager).pooler(pooler);
-        let mut builder = managed::Pool::builder(manager).queue_mode(queue_mode);
-        if let Some(max_size) = max_size {
-            builder = builder.max_size(max_size);
-        }
-        Ok(Pool { engine: Engine::new(Driver { pool: builder.build().map_err(BuildError::Pool)? }, settings) })
+        let engine = shape.engine(Manager::new(config, tls, manager).pooler(pooler)).map_err(BuildError::Pool)?;
+        Ok(Pool { engine })
     }
 }
 
@@ -167,7 +160,7 @@ impl<T> fmt::Debug for Builder<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
             .field("config", &self.config)
-            .field("settings", &self.settings)
+            .field("shape", &self.shape)
             .finish_non_exhaustive()
     }
 }

@@ -4,8 +4,7 @@ use std::fmt;
 
 use deadpool_postgres::ClientWrapper;
 
-use super::Error;
-use super::driver::Driver;
+use super::{Driver, Error};
 use crate::Lease;
 
 /// The client of a connection, without a deadline. What it leaves behind is cleaned up when it is dropped.

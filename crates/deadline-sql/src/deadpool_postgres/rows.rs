@@ -7,20 +7,20 @@ use std::task::{Context, Poll, ready};
 use futures_util::Stream;
 use tokio_postgres::{Row, RowStream};
 
-use super::Error;
-use super::watch::Watch;
+use super::{Driver, Error};
+use crate::lease::Watch;
 
 /// The rows of a statement, as they come. The deadline holds for all of them; after an error there are none.
 ///
 /// Dropped before its end, it has the statement stopped.
 #[must_use = "streams do nothing unless polled"]
 pub struct Rows<'a> {
-    watch: Watch<'a>,
+    watch: Watch<'a, Driver>,
     rows: Pin<Box<RowStream>>,
 }
 
 impl<'a> Rows<'a> {
-    pub(super) fn new(watch: Watch<'a>, rows: RowStream) -> Self {
+    pub(super) fn new(watch: Watch<'a, Driver>, rows: RowStream) -> Self {
         Self { watch, rows: Box::pin(rows) }
     }
 }
@@ -33,7 +33,7 @@ impl Stream for Rows<'_> {
         if this.watch.has_ended() {
             return Poll::Ready(None);
         }
-        if !this.watch.is_committing() {
+        if !this.watch.is_ending() {
             let polled = this.rows.as_mut().poll_next(cx).map(Option::transpose);
             if let Some(row) = ready!(this.watch.poll(cx, polled)).transpose() {
                 return Poll::Ready(Some(row));

@@ -6,10 +6,10 @@ use bytes::Buf;
 use tokio_postgres::types::{BorrowToSql, ToSql, Type};
 use tokio_postgres::{Row, SimpleQueryMessage, Statement, ToStatement};
 
-use super::driver::Driver;
 use super::flight::{open, run};
-use super::{CopyIn, CopyOut, Error, Raw, Rows, text};
+use super::{CopyIn, CopyOut, Driver, Error, Raw, Rows};
 use crate::Lease;
+use crate::postgres::text;
 
 /// What a [`Connection`](super::Connection) and a [`Transaction`](super::Transaction) both do: the methods of
 /// `tokio_postgres::GenericClient`, each of which ends at the deadline.

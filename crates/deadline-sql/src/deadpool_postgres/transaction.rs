@@ -5,10 +5,9 @@ use std::ops::{Deref, DerefMut};
 
 use tokio_postgres::IsolationLevel;
 
-use super::driver::Driver;
-use super::text::{self, Manner};
 use super::{Error, Session};
-use crate::{DriverError, Running, Verdict};
+use crate::postgres::flight;
+use crate::postgres::text::{self, Manner};
 
 /// A transaction, or a savepoint in one.
 ///
@@ -70,40 +69,10 @@ impl<'a> TransactionBuilder<'a> {
     /// As for [`Session::transaction`].
     pub async fn start(self) -> Result<Transaction<'a>, Error> {
         let Self { session, manner } = self;
-        let depth = session.lease.depth();
         let running = session.lease.start().await?.begins();
-        let running = begin(running, depth, manner).await;
-        running?;
+        flight::begin(running, manner).await?;
         Ok(Transaction { session, done: false })
     }
-}
-
-/// One flight: the transaction begins, and its first statement's time with it.
-async fn begin(mut running: Running<'_, Driver>, depth: usize, manner: Manner) -> Result<(), Error> {
-    let limit = running.limit();
-    let begin = match depth {
-        0 => manner.begin(),
-        depth => format!("SAVEPOINT {}", text::savepoint(depth)),
-    };
-    let mut arming = None;
-    if let Some(connection) = running.connection_mut() {
-        if depth == 0 {
-            connection.backend.outside();
-        }
-        connection.backend.telling(limit, true);
-        arming = connection.backend.arming(limit, true);
-    }
-    // A savepoint comes after the time: it could take some. A transaction is what the time is for.
-    let statements = match (arming, depth) {
-        (None, _) => begin,
-        (Some(arming), 0) => format!("{begin}; {arming}"),
-        (Some(arming), _) => format!("{arming}; {begin}"),
-    };
-    let raced = match running.connection() {
-        Some(connection) => running.race(connection.client.batch_execute(&statements)).await,
-        None => None,
-    };
-    running.end(raced)
 }
 
 impl Transaction<'_> {
@@ -118,25 +87,8 @@ impl Transaction<'_> {
     /// [`Error::RolledBack`](crate::Error::RolledBack) where a statement in it had failed: PostgreSQL answers such a
     /// `COMMIT` with `ROLLBACK` and no error, and tokio-postgres says `Ok`. Else as for every statement.
     pub async fn commit(mut self) -> Result<(), Error> {
-        let depth = self.session.lease.depth();
-        let mut running = self.session.lease.start().await?.untimed();
-        let limit = running.limit();
-        let arming = running.connection_mut().and_then(|connection| {
-            connection.backend.telling(limit, true);
-            connection.backend.arming(limit, true)
-        });
-        let raced = match running.connection() {
-            Some(connection) => {
-                let statements = text::commit(depth, arming);
-                running.race(connection.client.batch_execute(&statements)).await
-            }
-            None => None,
-        };
-        match running.end(raced) {
-            Ok(()) => self.ended(),
-            Err(Error::Database(error)) if error.verdict() == Verdict::Aborted => Err(Error::RolledBack),
-            Err(error) => Err(error),
-        }
+        let running = self.session.lease.start().await?;
+        if flight::commit(running).await? { self.ended() } else { Err(Error::RolledBack) }
     }
 
     /// Undoes what it did, and waits for that, where [dropping](Drop) it does not.

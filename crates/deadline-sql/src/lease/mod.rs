@@ -19,10 +19,14 @@ use crate::{Error, Limit, count, report, timer};
 mod desk;
 mod running;
 mod settle;
+#[cfg(feature = "postgres")]
+mod watch;
 
 pub use self::desk::{Engine, Undrained};
 pub use self::running::Running;
 use self::settle::{Plan, settle};
+#[cfg(feature = "postgres")]
+pub(crate) use self::watch::Watch;
 
 /// A connection that was taken out of a pool, to run one statement after the other.
 ///

@@ -6,14 +6,14 @@ use crate::adapter::Open;
 
 /// How a transaction begins.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Manner {
-    pub(super) isolation: Option<IsolationLevel>,
-    pub(super) read_only: Option<bool>,
-    pub(super) deferrable: Option<bool>,
+pub(crate) struct Manner {
+    pub(crate) isolation: Option<IsolationLevel>,
+    pub(crate) read_only: Option<bool>,
+    pub(crate) deferrable: Option<bool>,
 }
 
 impl Manner {
-    pub(super) fn begin(self) -> String {
+    pub(crate) fn begin(self) -> String {
         let isolation = self.isolation.map(|level| match level {
             IsolationLevel::ReadUncommitted => "ISOLATION LEVEL READ UNCOMMITTED",
             IsolationLevel::ReadCommitted => "ISOLATION LEVEL READ COMMITTED",
@@ -28,24 +28,20 @@ impl Manner {
 }
 
 /// The name of the savepoint in so many transactions.
-pub(super) fn savepoint(depth: usize) -> String {
+pub(crate) fn savepoint(depth: usize) -> String {
     format!("deadline_{depth}")
 }
 
-/// Keeps what was done in so many transactions, in one message.
-///
-/// Its first half fails where the transaction had failed before (25P02), and the second is not run then: a `COMMIT` by
-/// itself would be answered with `ROLLBACK`, and no error.
-pub(super) fn commit(depth: usize, arming: Option<String>) -> String {
-    let first = arming.unwrap_or_else(|| "SELECT".to_owned());
+/// Keeps what was done in the innermost of so many transactions.
+pub(crate) fn commit(depth: usize) -> String {
     match depth {
-        0 | 1 => format!("{first}; COMMIT"),
-        depth => format!("{first}; RELEASE SAVEPOINT {}", savepoint(depth - 1)),
+        0 | 1 => "COMMIT".to_owned(),
+        depth => format!("RELEASE SAVEPOINT {}", savepoint(depth - 1)),
     }
 }
 
 /// Ends what is open, whatever state it is in.
-pub(super) fn roll_back(open: &Open) -> String {
+pub(crate) fn roll_back(open: &Open) -> String {
     match open {
         Open::Transaction => "ROLLBACK".to_owned(),
         Open::Savepoint(depth) => {
@@ -56,7 +52,7 @@ pub(super) fn roll_back(open: &Open) -> String {
 }
 
 /// Whether these statements could leave a transaction open.
-pub(super) fn may_begin(statements: &str) -> bool {
+pub(crate) fn may_begin(statements: &str) -> bool {
     let word = |word: &str| word.eq_ignore_ascii_case("begin") || word.eq_ignore_ascii_case("start");
     statements.split(|c: char| !c.is_ascii_alphanumeric()).any(word)
 }
