@@ -74,6 +74,8 @@ pub mod postgres;
 mod report;
 mod settings;
 mod stage;
+#[cfg(any(feature = "postgres", feature = "sqlx"))]
+mod statements;
 #[cfg(all(feature = "throwaway", unix))]
 pub mod throwaway;
 pub mod tiers;

@@ -9,7 +9,7 @@ use tokio_postgres::{Row, SimpleQueryMessage, Statement, ToStatement};
 use super::flight::{open, run};
 use super::{CopyIn, CopyOut, Driver, Error, Raw, Rows};
 use crate::Lease;
-use crate::postgres::text;
+use crate::statements;
 
 /// What a [`Connection`](super::Connection) and a [`Transaction`](super::Transaction) both do: the methods of
 /// `tokio_postgres::GenericClient`, each of which ends at the deadline.
@@ -181,7 +181,7 @@ impl Session {
     }
 
     fn suspect(&mut self, statements: &str) {
-        if self.lease.depth() == 0 && text::may_begin(statements) {
+        if self.lease.depth() == 0 && statements::may_begin(statements) {
             self.lease.suspect();
         }
     }

@@ -7,7 +7,8 @@ use tokio_postgres::IsolationLevel;
 
 use super::{Error, Session};
 use crate::postgres::flight;
-use crate::postgres::text::{self, Manner};
+use crate::postgres::manner::Manner;
+use crate::statements;
 
 /// A transaction, or a savepoint in one.
 ///
@@ -100,7 +101,7 @@ impl Transaction<'_> {
         let Some(open) = self.session.lease.innermost() else { return self.ended() };
         let running = self.session.lease.start().await?.untimed();
         let raced = match running.connection() {
-            Some(connection) => running.race(connection.client.batch_execute(&text::roll_back(&open))).await,
+            Some(connection) => running.race(connection.client.batch_execute(&statements::roll_back(&open))).await,
             None => None,
         };
         running.end(raced)?;

@@ -9,8 +9,8 @@
 use futures_util::future::join;
 
 use super::driver::{Driver, Link, Source};
-use super::text::{self, Manner};
-use crate::{DriverError, Error, Running, Verdict};
+use super::manner::Manner;
+use crate::{DriverError, Error, Running, Verdict, statements};
 
 /// Ends a transaction around one statement.
 pub(crate) const COMMIT: &str = "COMMIT";
@@ -94,7 +94,7 @@ pub(crate) async fn begin<M: Source>(
     let (limit, depth) = (running.limit(), running.lease().depth());
     let begin = match depth {
         0 => manner.begin(),
-        depth => format!("SAVEPOINT {}", text::savepoint(depth)),
+        depth => format!("SAVEPOINT {}", statements::savepoint(depth)),
     };
     let mut arming = None;
     if let Some(connection) = running.connection_mut() {
@@ -129,7 +129,7 @@ pub(crate) async fn commit<M: Source>(running: Running<'_, Driver<M>>) -> Result
         Arming::Before(arming) => arming,
         Arming::Nothing | Arming::Around(_) => "SELECT".to_owned(),
     };
-    let last = text::commit(running.lease().depth());
+    let last = statements::keep(running.lease().depth());
     let raced = match running.connection() {
         Some(connection) => running.race(join(connection.run(&first), connection.run(&last))).await,
         None => None,

@@ -15,11 +15,11 @@ mod dial;
 mod driver;
 mod error;
 pub(crate) mod flight;
+pub(crate) mod manner;
 mod pooler;
 pub(crate) mod shape;
 mod single;
 mod stream;
-pub(crate) mod text;
 mod tls;
 
 pub use self::address::Address;

@@ -1,10 +1,8 @@
-//! The statements that we send ourselves, and what can be read from those of others.
+//! How a transaction begins.
 
 use tokio_postgres::IsolationLevel;
 
-use crate::adapter::Open;
-
-/// How a transaction begins.
+/// Its modes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Manner {
     pub(crate) isolation: Option<IsolationLevel>,
@@ -27,36 +25,6 @@ impl Manner {
     }
 }
 
-/// The name of the savepoint in so many transactions.
-pub(crate) fn savepoint(depth: usize) -> String {
-    format!("deadline_{depth}")
-}
-
-/// Keeps what was done in the innermost of so many transactions.
-pub(crate) fn commit(depth: usize) -> String {
-    match depth {
-        0 | 1 => "COMMIT".to_owned(),
-        depth => format!("RELEASE SAVEPOINT {}", savepoint(depth - 1)),
-    }
-}
-
-/// Ends what is open, whatever state it is in.
-pub(crate) fn roll_back(open: &Open) -> String {
-    match open {
-        Open::Transaction => "ROLLBACK".to_owned(),
-        Open::Savepoint(depth) => {
-            let name = savepoint(*depth);
-            format!("ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}")
-        }
-    }
-}
-
-/// Whether these statements could leave a transaction open.
-pub(crate) fn may_begin(statements: &str) -> bool {
-    let word = |word: &str| word.eq_ignore_ascii_case("begin") || word.eq_ignore_ascii_case("start");
-    statements.split(|c: char| !c.is_ascii_alphanumeric()).any(word)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,18 +37,5 @@ mod tests {
         assert_eq!(all.begin(), "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY, NOT DEFERRABLE");
         let serializable = Manner { isolation: Some(IsolationLevel::Serializable), ..Manner::default() };
         assert_eq!(serializable.begin(), "BEGIN ISOLATION LEVEL SERIALIZABLE");
-    }
-
-    #[test]
-    fn who_may_have_begun_one_is_suspected() {
-        for (statements, may) in [
-            ("BEGIN", true),
-            ("select 1;begin;", true),
-            ("START TRANSACTION", true),
-            ("SELECT beginning FROM starts", false),
-            ("VACUUM", false),
-        ] {
-            assert_eq!(may_begin(statements), may, "{statements}");
-        }
     }
 }

@@ -1,0 +1,61 @@
+//! The statements that keep and end transactions, and what can be read from those of others.
+
+use crate::adapter::Open;
+
+/// The name of the savepoint in so many transactions.
+pub(crate) fn savepoint(depth: usize) -> String {
+    format!("deadline_{depth}")
+}
+
+/// Keeps what was done in the innermost of so many transactions.
+pub(crate) fn keep(depth: usize) -> String {
+    match depth {
+        0 | 1 => "COMMIT".to_owned(),
+        depth => format!("RELEASE SAVEPOINT {}", savepoint(depth - 1)),
+    }
+}
+
+/// The same in one message.
+///
+/// Its first half fails where the transaction had failed before (25P02), and the second is not run then: a `COMMIT` by
+/// itself would be answered with `ROLLBACK`, and no error.
+#[cfg(feature = "sqlx")]
+pub(crate) fn commit(depth: usize, arming: Option<String>) -> String {
+    let first = arming.unwrap_or_else(|| "SELECT".to_owned());
+    format!("{first}; {}", keep(depth))
+}
+
+/// Ends what is open, whatever state it is in.
+pub(crate) fn roll_back(open: &Open) -> String {
+    match open {
+        Open::Transaction => "ROLLBACK".to_owned(),
+        Open::Savepoint(depth) => {
+            let name = savepoint(*depth);
+            format!("ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}")
+        }
+    }
+}
+
+/// Whether these statements could leave a transaction open.
+pub(crate) fn may_begin(statements: &str) -> bool {
+    let word = |word: &str| word.eq_ignore_ascii_case("begin") || word.eq_ignore_ascii_case("start");
+    statements.split(|c: char| !c.is_ascii_alphanumeric()).any(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_have_begun_one_is_suspected() {
+        for (statements, may) in [
+            ("BEGIN", true),
+            ("select 1;begin;", true),
+            ("START TRANSACTION", true),
+            ("SELECT beginning FROM starts", false),
+            ("VACUUM", false),
+        ] {
+            assert_eq!(may_begin(statements), may, "{statements}");
+        }
+    }
+}
