@@ -2,5 +2,6 @@
 
 mod deadpool_postgres;
 mod storm;
+mod bad_days;
 mod pgbouncer;
 mod support;

@@ -131,19 +131,23 @@ async fn the_drivers_own_cancels_end_a_pooler_that_ours_do_not() {
     pool.drain(LONG).await.unwrap();
     assert!(scene.pgbouncer.is_up().await);
     for _ in 0..20 {
-        let client = scene.pooled.connect().await;
-        let running = tokio::spawn({
-            let token = client.cancel_token();
-            async move {
-                sleep(5 * MS).await;
-                token.cancel_query(NoTls).await
-            }
-        });
-        let _ = client.batch_execute("SELECT pg_sleep(1)").await;
-        let _ = running.await;
-        if !scene.pgbouncer.is_up().await {
+        if half_closed(&scene.pooled).await.is_err() || !scene.pgbouncer.is_up().await {
             return;
         }
     }
     panic!("it lives: is it still worth a warning?");
+}
+
+/// A statement, and the driver's own cancel, which is closed before it is answered.
+async fn half_closed(pooled: &Database) -> Result<(), tokio_postgres::Error> {
+    let (client, connection) = pooled.config().connect(NoTls).await?;
+    tokio::spawn(connection);
+    let token = client.cancel_token();
+    let cancelling = async {
+        sleep(5 * MS).await;
+        token.cancel_query(NoTls).await
+    };
+    let asked = soon("an end of it", async { tokio::join!(client.batch_execute("SELECT pg_sleep(1)"), cancelling) });
+    let (_stopped, cancelled) = asked.await;
+    cancelled
 }

@@ -4,6 +4,7 @@
 //! ended: `throwaway` sees to that, so that a static may hold it. Each test has a database for itself. A test that stops
 //! its server, or wants other settings, starts one of its own.
 
+mod counts;
 mod database;
 mod pgbouncer;
 mod relay;
@@ -11,6 +12,7 @@ mod server;
 mod tests;
 mod watcher;
 
+pub(crate) use self::counts::Counts;
 pub(crate) use self::database::{Database, connect};
 pub(crate) use self::pgbouncer::PgBouncer;
 pub(crate) use self::relay::{Newcomers, Relay};
