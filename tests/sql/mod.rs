@@ -1,7 +1,7 @@
 //! deadline-sql on a real PostgreSQL, which the tests start themselves.
 
-mod deadpool_postgres;
-mod storm;
 mod bad_days;
+mod deadpool_postgres;
 mod pgbouncer;
+mod storm;
 mod support;

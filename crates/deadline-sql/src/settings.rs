@@ -18,7 +18,7 @@ impl Default for Settings {
         Self {
             reserve: Duration::from_millis(1),
             grace: Duration::from_millis(20),
-            cancel_limit: Duration::from_millis(500),
+            cancel_limit: Duration::from_secs(1),
             max_cancels: 4,
             drains: [50, 100, 200, 400, 800].map(Duration::from_millis).to_vec(),
             roll_back_limit: Duration::from_millis(500),
@@ -48,7 +48,7 @@ impl Settings {
         Self { grace, ..self }
     }
 
-    /// How long one cancel may take, to its acknowledgement. By default 500 ms. A connection whose cancel was sent and
+    /// How long one cancel may take, to its acknowledgement. By default a second: the server starts a process for it. A connection whose cancel was sent and
     /// not acknowledged is closed, because it could hit a later statement (R41).
     #[must_use]
     pub fn cancel_limit(self, cancel_limit: Duration) -> Self {

@@ -66,7 +66,7 @@ async fn a_cancel_that_may_still_come_costs_the_connection() {
     let manners = Manners { delivery: Some(Delivery::Unknown), ..Manners::default() };
     assert_eq!(stopped(manners, 60).await, [(70, Event::Cancelled), (70, Event::Discarded)]);
     let unheard = Manners { delivery: None, ..Manners::default() };
-    assert_eq!(stopped(unheard, 60).await, [(70, Event::Cancelled), (570, Event::Discarded)]);
+    assert_eq!(stopped(unheard, 60).await, [(70, Event::Cancelled), (1070, Event::Discarded)]);
 }
 
 #[tokio::test(start_paused = true)]
