@@ -48,8 +48,8 @@ impl Settings {
         Self { grace, ..self }
     }
 
-    /// How long one cancel may take, to its acknowledgement. By default a second: the server starts a process for it. A connection whose cancel was sent and
-    /// not acknowledged is closed, because it could hit a later statement (R41).
+    /// How long one cancel may take, to its acknowledgement. By default a second, because the server starts a process for
+    /// it. A connection whose cancel was sent and not acknowledged is closed: it could hit a later statement (R41).
     #[must_use]
     pub fn cancel_limit(self, cancel_limit: Duration) -> Self {
         Self { cancel_limit, ..self }
