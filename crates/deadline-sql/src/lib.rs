@@ -31,6 +31,7 @@
 //! | feature | |
 //! |---|---|
 //! | `deadpool-postgres` | tokio-postgres, pooled by deadpool: statements, transactions, streams, `COPY` |
+//! | `diesel-async` | diesel-async on PostgreSQL, pooled by deadpool: every query of diesel's, transactions |
 //! | `metrics` | what is counted goes to the recorder of the `metrics` facade |
 //! | `throwaway` | a PostgreSQL of one's own, for tests and demonstrations |
 //!
@@ -66,6 +67,8 @@ pub mod adapter;
 mod count;
 #[cfg(feature = "deadpool-postgres")]
 pub mod deadpool_postgres;
+#[cfg(feature = "diesel-async")]
+pub mod diesel_async;
 mod error;
 mod lease;
 mod limit;

@@ -152,6 +152,25 @@ impl<A: Adapter> Lease<A> {
         };
     }
 
+    /// Ends the transactions that were begun when so many were open, in the background, now.
+    #[cfg(feature = "diesel-async")]
+    pub(crate) fn abandon_within(&mut self, depth: usize) {
+        if self.depth > depth {
+            // Whoever leaves one leaves those within it.
+            self.depth = depth + 1;
+            self.abandon();
+        }
+    }
+
+    /// Waits until what goes on in the background is done, at most to the deadline.
+    #[cfg(feature = "diesel-async")]
+    pub(crate) async fn rested(&mut self) {
+        if let (State::Settling(_), Ok(limit)) = (&self.state, self.engine.limit(self.given)) {
+            // Whoever comes next is told.
+            let _ = self.settled(limit.deadline()).await;
+        }
+    }
+
     /// Brings the connection to rest in the background, whatever somebody has done with it: outside of a transaction of
     /// ours, also one of theirs is ended.
     pub fn clean(&mut self) {

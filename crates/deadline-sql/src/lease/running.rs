@@ -179,6 +179,15 @@ impl<'a, A: Adapter> Running<'a, A> {
         }
     }
 
+    /// Ends it without the rest of its answer, for which nobody waits. It is not stopped before its time is up.
+    #[cfg(feature = "diesel-async")]
+    pub(crate) fn leave(mut self) {
+        if let Some(connection) = self.connection.take() {
+            let plan = Plan::rest(self.limit, self.lease.engine.settings());
+            self.lease.state = State::Settling(settle(&self.lease.engine, connection, plan));
+        }
+    }
+
     /// Has it stopped in the background, and the connection back when it is at rest.
     fn settle(&mut self) {
         if let Some(connection) = self.connection.take() {

@@ -19,6 +19,8 @@ use crate::{Limit, Settings, count, report, timer};
 /// What has to happen to a connection.
 #[derive(Debug)]
 pub(super) struct Plan {
+    /// A statement may end by itself, in its own time.
+    rest: Option<Limit>,
     /// A statement is to be stopped, after this grace.
     stop: Option<Duration>,
     open: Option<Open>,
@@ -36,17 +38,25 @@ impl Plan {
             if timed && limit.is_spent(now + Duration::from_millis(1)) { settings.grace } else { Duration::ZERO };
         let deadline = limit.deadline();
         let since = deadline.map_or(now, |deadline| deadline.instant().min(now));
-        Self { stop: Some(grace), open, since, deadline }
+        Self { rest: None, stop: Some(grace), open, since, deadline }
+    }
+
+    /// A statement whose caller has what it wanted, and is not to be stopped before its time is up.
+    #[cfg(feature = "diesel-async")]
+    pub(super) fn rest(limit: Limit, settings: &Settings) -> Self {
+        let deadline = limit.deadline();
+        let since = deadline.map_or_else(timer::now, |deadline| deadline.instant());
+        Self { rest: Some(limit), stop: Some(settings.grace), open: None, since, deadline }
     }
 
     /// Whatever somebody else has done with the connection, who is done with it.
     pub(super) fn clean(settings: &Settings, open: Option<Open>) -> Self {
-        Self { stop: Some(settings.grace), open, since: timer::now(), deadline: None }
+        Self { rest: None, stop: Some(settings.grace), open, since: timer::now(), deadline: None }
     }
 
     /// A transaction or a savepoint that nobody ended.
     pub(super) fn roll_back(open: Open) -> Self {
-        Self { stop: None, open: Some(open), since: timer::now(), deadline: None }
+        Self { rest: None, stop: None, open: Some(open), since: timer::now(), deadline: None }
     }
 }
 
@@ -112,7 +122,17 @@ async fn bring_to_rest<A: Adapter>(mut hold: Hold<A>, plan: Plan, give: oneshot:
 
 /// Stops the statement, ends the transaction. Not clean: the connection has to be closed.
 async fn climb<A: Adapter>(engine: &Engine<A>, connection: &mut A::Connection, plan: &Plan) -> Drained {
-    if let Some(grace) = plan.stop {
+    let ended = match plan.rest {
+        Some(limit) => {
+            let at = limit.deadline().map(|deadline| deadline.instant());
+            timer::before(at, engine.adapter().drain(connection)).await
+        }
+        None => None,
+    };
+    if ended == Some(Drained::Broken) {
+        return Drained::Broken;
+    }
+    if let (None, Some(grace)) = (ended, plan.stop) {
         let stopped = stop(engine, connection, grace).await;
         count::cancelled(stopped);
         report::settled(stopped, engine.adapter().backend(connection), timer::now(), plan.since);

@@ -32,6 +32,7 @@ impl<'a, A: Adapter> Watch<'a, A> {
     }
 
     /// Where it is enclosed in a transaction, this ends that.
+    #[cfg(feature = "deadpool-postgres")]
     pub(crate) fn ended_by(self, end: End<A>) -> Self {
         Self { end: Some(end), ..self }
     }
@@ -55,6 +56,7 @@ impl<'a, A: Adapter> Watch<'a, A> {
     }
 
     /// Whether the answer is complete, and only the transaction around it is not.
+    #[cfg(feature = "deadpool-postgres")]
     pub(crate) fn is_ending(&self) -> bool {
         self.ending.is_some()
     }
@@ -68,6 +70,14 @@ impl<'a, A: Adapter> Watch<'a, A> {
         let ended = self.ending.as_mut().map_or(Poll::Ready(Ok(())), |ending| ending.poll_unpin(cx));
         ready!(self.poll(cx, ended))?;
         Poll::Ready(self.end(Some(Ok(()))))
+    }
+
+    /// Nobody waits for the rest of the answer, and it is not to be stopped before its time is up.
+    #[cfg(feature = "diesel-async")]
+    pub(crate) fn leave(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.leave();
+        }
     }
 
     fn end<T>(&mut self, raced: Option<Result<T, A::Error>>) -> Result<T, Error<A::Error>> {

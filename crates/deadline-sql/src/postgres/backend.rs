@@ -97,11 +97,13 @@ impl Backend {
     }
 
     /// What takes back what its session was told, if it was.
+    #[cfg(feature = "deadpool-postgres")]
     pub(crate) fn disarming(&self) -> Option<&'static str> {
         self.told.then_some("SET statement_timeout TO DEFAULT")
     }
 
     /// It has been taken back.
+    #[cfg(feature = "deadpool-postgres")]
     pub(crate) fn disarmed(&mut self) {
         self.told = false;
     }

@@ -13,6 +13,7 @@ use super::manner::Manner;
 use crate::{DriverError, Error, Running, Verdict, statements};
 
 /// Ends a transaction around one statement.
+#[cfg(feature = "deadpool-postgres")]
 pub(crate) const COMMIT: &str = "COMMIT";
 
 /// What the server is told with a statement.
@@ -73,6 +74,7 @@ pub(crate) async fn armed<L: Link, T>(
 }
 
 /// The same, with what comes after it.
+#[cfg(feature = "deadpool-postgres")]
 pub(crate) async fn whole<L: Link, T>(
     link: &L,
     arming: Arming,
