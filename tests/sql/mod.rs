@@ -2,6 +2,7 @@
 
 mod bad_days;
 mod deadpool_postgres;
+mod diesel_async;
 mod pgbouncer;
 mod storm;
 mod support;
