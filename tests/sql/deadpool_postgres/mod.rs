@@ -18,6 +18,7 @@ mod lost_cancel;
 mod race;
 mod soak;
 mod storm;
+mod streams;
 mod timeouts;
 mod transactions;
 

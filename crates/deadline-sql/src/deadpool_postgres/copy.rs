@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use futures_util::{Sink, Stream};
-use tokio_postgres::{CopyInSink, CopyOutStream};
+use tokio_postgres::{CopyInSink, CopyOutStream, Error as DriverError};
 
 use super::{Driver, Error};
 use crate::lease::Watch;
@@ -16,20 +16,23 @@ use crate::lease::Watch;
 #[must_use = "streams do nothing unless polled"]
 pub struct CopyOut<'a> {
     watch: Watch<'a, Driver>,
-    bytes: Pin<Box<CopyOutStream>>,
+    /// `None` after the end: as long as somebody could read them, the driver waits for that.
+    bytes: Option<Pin<Box<CopyOutStream>>>,
 }
 
 /// What takes the rows of `COPY … FROM STDIN`. Dropped before it was [finished](Self::finish), nothing is copied.
 #[must_use = "sinks do nothing unless polled"]
 pub struct CopyIn<'a, U: Buf + Send + 'static> {
     watch: Watch<'a, Driver>,
-    sink: Pin<Box<CopyInSink<U>>>,
+    /// `None` after the end: a server that waits for rows hears of no cancel, and has to be told that there are none.
+    sink: Option<Pin<Box<CopyInSink<U>>>>,
+    finishing: bool,
     written: u64,
 }
 
 impl<'a> CopyOut<'a> {
     pub(super) fn new(watch: Watch<'a, Driver>, bytes: CopyOutStream) -> Self {
-        Self { watch, bytes: Box::pin(bytes) }
+        Self { watch, bytes: Some(Box::pin(bytes)) }
     }
 }
 
@@ -41,10 +44,14 @@ impl Stream for CopyOut<'_> {
         if this.watch.has_ended() {
             return Poll::Ready(None);
         }
-        if !this.watch.is_ending() {
-            let polled = this.bytes.as_mut().poll_next(cx).map(Option::transpose);
-            if let Some(bytes) = ready!(this.watch.poll(cx, polled)).transpose() {
-                return Poll::Ready(Some(bytes));
+        if let Some(bytes) = &mut this.bytes {
+            let polled = bytes.as_mut().poll_next(cx).map(Option::transpose);
+            let bytes = ready!(this.watch.poll(cx, polled)).transpose();
+            if !matches!(bytes, Some(Ok(_))) {
+                this.bytes = None;
+            }
+            if bytes.is_some() {
+                return Poll::Ready(bytes);
             }
         }
         Poll::Ready(ready!(this.watch.poll_complete(cx)).err().map(Err))
@@ -53,7 +60,7 @@ impl Stream for CopyOut<'_> {
 
 impl<'a, U: Buf + Send + 'static> CopyIn<'a, U> {
     pub(super) fn new(watch: Watch<'a, Driver>, sink: CopyInSink<U>) -> Self {
-        Self { watch, sink: Box::pin(sink), written: 0 }
+        Self { watch, sink: Some(Box::pin(sink)), finishing: false, written: 0 }
     }
 
     /// Ends the copy, and returns how many rows were written.
@@ -67,11 +74,30 @@ impl<'a, U: Buf + Send + 'static> CopyIn<'a, U> {
 
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<u64, Error>> {
         if !self.watch.is_ending() {
-            let polled = self.sink.as_mut().poll_finish(cx);
-            self.written = ready!(self.watch.poll(cx, polled))?;
+            if !self.finishing {
+                // Rows are not kept by somebody who comes too late (R16).
+                self.check(cx)?;
+                self.finishing = true;
+            }
+            self.written = ready!(self.poll_by(cx, |sink, cx| sink.poll_finish(cx)))?;
         }
         ready!(self.watch.poll_complete(cx))?;
         Poll::Ready(Ok(self.written))
+    }
+
+    /// Fails at the deadline: the sink takes rows as long as there are any, whatever becomes of them.
+    fn check(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+        self.watch.check(cx).inspect_err(|_| self.sink = None)
+    }
+
+    fn poll_by<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(Pin<&mut CopyInSink<U>>, &mut Context<'_>) -> Poll<Result<T, DriverError>>,
+    ) -> Poll<Result<T, Error>> {
+        let Some(sink) = &mut self.sink else { return Poll::Ready(Err(Error::ConnectionLost)) };
+        let polled = poll(sink.as_mut(), cx);
+        self.watch.poll(cx, polled).map(|outcome| outcome.inspect_err(|_| self.sink = None))
     }
 }
 
@@ -79,20 +105,22 @@ impl<U: Buf + Send + 'static> Sink<U> for CopyIn<'_, U> {
     type Error = Error;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let Self { watch, sink, .. } = self.get_mut();
-        let polled = sink.as_mut().poll_ready(cx);
-        watch.poll(cx, polled)
+        let this = self.get_mut();
+        this.check(cx)?;
+        this.poll_by(cx, |sink, cx| sink.poll_ready(cx))
     }
 
     fn start_send(self: Pin<&mut Self>, item: U) -> Result<(), Error> {
-        let sent = self.get_mut().sink.as_mut().start_send(item);
-        sent.map_err(Error::Database)
+        match &mut self.get_mut().sink {
+            Some(sink) => sink.as_mut().start_send(item).map_err(Error::Database),
+            None => Err(Error::ConnectionLost),
+        }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let Self { watch, sink, .. } = self.get_mut();
-        let polled = sink.as_mut().poll_flush(cx);
-        watch.poll(cx, polled)
+        let this = self.get_mut();
+        this.check(cx)?;
+        this.poll_by(cx, |sink, cx| sink.poll_flush(cx))
     }
 
     /// The same as [`finish`](CopyIn::finish), without the number.

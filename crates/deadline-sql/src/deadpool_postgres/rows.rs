@@ -16,12 +16,13 @@ use crate::lease::Watch;
 #[must_use = "streams do nothing unless polled"]
 pub struct Rows<'a> {
     watch: Watch<'a, Driver>,
-    rows: Pin<Box<RowStream>>,
+    /// `None` after the end: as long as somebody could read them, the driver waits for that.
+    rows: Option<Pin<Box<RowStream>>>,
 }
 
 impl<'a> Rows<'a> {
     pub(super) fn new(watch: Watch<'a, Driver>, rows: RowStream) -> Self {
-        Self { watch, rows: Box::pin(rows) }
+        Self { watch, rows: Some(Box::pin(rows)) }
     }
 }
 
@@ -33,10 +34,14 @@ impl Stream for Rows<'_> {
         if this.watch.has_ended() {
             return Poll::Ready(None);
         }
-        if !this.watch.is_ending() {
-            let polled = this.rows.as_mut().poll_next(cx).map(Option::transpose);
-            if let Some(row) = ready!(this.watch.poll(cx, polled)).transpose() {
-                return Poll::Ready(Some(row));
+        if let Some(rows) = &mut this.rows {
+            let polled = rows.as_mut().poll_next(cx).map(Option::transpose);
+            let row = ready!(this.watch.poll(cx, polled)).transpose();
+            if !matches!(row, Some(Ok(_))) {
+                this.rows = None;
+            }
+            if row.is_some() {
+                return Poll::Ready(row);
             }
         }
         Poll::Ready(ready!(this.watch.poll_complete(cx)).err().map(Err))

@@ -55,6 +55,14 @@ impl<'a, A: Adapter> Watch<'a, A> {
         }
     }
 
+    /// Fails once the deadline has passed: for what is ready for more at any time, and would else never hear of it.
+    pub(crate) fn check(&mut self, cx: &mut Context<'_>) -> Result<(), Error<A::Error>> {
+        match self.alarm.poll(cx) {
+            Poll::Ready(()) => self.end(None),
+            Poll::Pending => Ok(()),
+        }
+    }
+
     /// Whether the answer is complete, and only the transaction around it is not.
     #[cfg(feature = "deadpool-postgres")]
     pub(crate) fn is_ending(&self) -> bool {
