@@ -3,6 +3,8 @@
 mod bad_days;
 mod deadpool_postgres;
 mod diesel_async;
+mod cost;
 mod pgbouncer;
 mod storm;
 mod support;
+mod ways;
