@@ -153,7 +153,11 @@ async fn stop<A: Adapter>(engine: &Engine<A>, connection: &mut A::Connection, gr
     let ticket = engine.adapter().ticket(connection);
     let mut drained = pin!(engine.adapter().drain(connection));
     let ended = |drained, how| if drained == Drained::Clean { how } else { Stopped::Discarded };
-    if let Some(drained) = timer::within(grace, drained.as_mut()).await {
+    // Without a grace nothing is read before the cancel: a driver that reads as fast as the server sends could go on for
+    // all rows of a long answer.
+    if (ticket.is_none() || !grace.is_zero())
+        && let Some(drained) = timer::within(grace, drained.as_mut()).await
+    {
         return ended(drained, Stopped::ServerTimer);
     }
     let Some(ticket) = ticket else { return Stopped::Discarded };

@@ -15,6 +15,8 @@ use crate::{DriverError, Verdict};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Event {
     Cancelled,
+    /// What was left to read was read before a cancel, which is told where the database is [`talkative`](Manners).
+    Read,
     RolledBack(Open),
     Released,
     Discarded,
@@ -31,6 +33,8 @@ pub(super) struct Manners {
     pub(super) deaf: bool,
     /// It does not stop by itself.
     pub(super) untimed: bool,
+    /// It has much left to say.
+    pub(super) talkative: bool,
     /// It never ends a transaction.
     pub(super) stuck: bool,
 }
@@ -145,6 +149,11 @@ impl Adapter for Fake {
     }
 
     async fn drain(&self, connection: &mut Connection) -> Drained {
+        let cancelled = self.events().iter().any(|(_, event)| *event == Event::Cancelled);
+        let talkative = self.state().manners.talkative;
+        if talkative && !cancelled {
+            self.happened(Event::Read);
+        }
         connection.0.at_rest().await;
         Drained::Clean
     }

@@ -36,6 +36,14 @@ async fn who_goes_early_has_it_cancelled_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn without_a_grace_nothing_is_read_before_the_cancel() {
+    for (held, first) in [(30, (30, Event::Cancelled)), (60, (50, Event::Read))] {
+        let talkative = Manners { talkative: true, ..obedient() };
+        assert_eq!(stopped(talkative, held).await.first(), Some(&first), "{held} ms");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_is_dropped_at_the_deadline_by_others_is_no_early_leaver() {
     // The server was told 49 ms: what is late by a millisecond is on its way.
     for held in [48, 49] {
