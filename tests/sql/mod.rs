@@ -5,6 +5,8 @@ mod deadpool_postgres;
 mod diesel_async;
 mod cost;
 mod pgbouncer;
+mod pgbouncer;
+mod sqlx;
 mod storm;
 mod support;
 mod ways;

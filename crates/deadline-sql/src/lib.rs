@@ -32,6 +32,7 @@
 //! |---|---|
 //! | `deadpool-postgres` | tokio-postgres, pooled by deadpool: statements, transactions, streams, `COPY` |
 //! | `diesel-async` | diesel-async on PostgreSQL, pooled by deadpool: every query of diesel's, transactions |
+//! | `sqlx` | an executor of sqlx on its own pool: statements, streams, transactions |
 //! | `metrics` | what is counted goes to the recorder of the `metrics` facade |
 //! | `throwaway` | a PostgreSQL of one's own, for tests and demonstrations |
 //!
@@ -76,6 +77,8 @@ mod limit;
 pub mod postgres;
 mod report;
 mod settings;
+#[cfg(feature = "sqlx")]
+pub mod sqlx;
 mod stage;
 #[cfg(any(feature = "postgres", feature = "sqlx"))]
 mod statements;
