@@ -6,6 +6,7 @@ mod diesel_async;
 mod cost;
 mod pgbouncer;
 mod pgbouncer;
+mod sea_orm;
 mod sqlx;
 mod storm;
 mod support;

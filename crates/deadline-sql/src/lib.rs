@@ -32,6 +32,7 @@
 //! |---|---|
 //! | `deadpool-postgres` | tokio-postgres, pooled by deadpool: statements, transactions, streams, `COPY` |
 //! | `diesel-async` | diesel-async on PostgreSQL, pooled by deadpool: every query of diesel's, transactions |
+//! | `sea-orm` | entities and transactions of sea-orm, by way of sqlx |
 //! | `sqlx` | an executor of sqlx on its own pool: statements, streams, transactions |
 //! | `metrics` | what is counted goes to the recorder of the `metrics` facade |
 //! | `throwaway` | a PostgreSQL of one's own, for tests and demonstrations |
@@ -76,6 +77,8 @@ mod limit;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod report;
+#[cfg(feature = "sea-orm")]
+pub mod sea_orm;
 mod settings;
 #[cfg(feature = "sqlx")]
 pub mod sqlx;
