@@ -8,21 +8,11 @@ pub(crate) fn savepoint(depth: usize) -> String {
 }
 
 /// Keeps what was done in the innermost of so many transactions.
-pub(crate) fn keep(depth: usize) -> String {
+pub(crate) fn commit(depth: usize) -> String {
     match depth {
         0 | 1 => "COMMIT".to_owned(),
         depth => format!("RELEASE SAVEPOINT {}", savepoint(depth - 1)),
     }
-}
-
-/// The same in one message.
-///
-/// Its first half fails where the transaction had failed before (25P02), and the second is not run then: a `COMMIT` by
-/// itself would be answered with `ROLLBACK`, and no error.
-#[cfg(feature = "sqlx")]
-pub(crate) fn commit(depth: usize, arming: Option<String>) -> String {
-    let first = arming.unwrap_or_else(|| "SELECT".to_owned());
-    format!("{first}; {}", keep(depth))
 }
 
 /// Ends what is open, whatever state it is in.

@@ -131,7 +131,7 @@ pub(crate) async fn commit<M: Source>(running: Running<'_, Driver<M>>) -> Result
         Arming::Before(arming) => arming,
         Arming::Nothing | Arming::Around(_) => "SELECT".to_owned(),
     };
-    let last = statements::keep(running.lease().depth());
+    let last = statements::commit(running.lease().depth());
     let raced = match running.connection() {
         Some(connection) => running.race(join(connection.run(&first), connection.run(&last))).await,
         None => None,
