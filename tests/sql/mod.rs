@@ -2,9 +2,8 @@
 
 mod bad_days;
 mod deadpool_postgres;
-mod diesel_async;
 mod cost;
-mod pgbouncer;
+mod diesel_async;
 mod pgbouncer;
 mod sea_orm;
 mod sqlx;
