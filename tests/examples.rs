@@ -1,10 +1,13 @@
 //! The examples, as programs: each does what its first lines say.
 
+use std::process::Stdio;
 use std::time::{Duration, UNIX_EPOCH};
 
+use tokio::process::Command;
+use tokio::time::sleep;
 use tower_deadline::Dialect;
 
-use crate::support::{Exchange, MS, Program, Upstream, assert_due, curl};
+use crate::support::{Exchange, MS, Program, Upstream, assert_due, binary, curl, soon};
 
 #[tokio::test]
 async fn axum_service_answers_as_its_first_lines_say() {
@@ -23,6 +26,51 @@ async fn axum_service_answers_as_its_first_lines_say() {
     assert_eq!((words.status, words.text().as_str()), (200, "3 words\n"));
     let failed = curl(&["--data-binary", "@/bin/sh", &url("/count")]).await;
     assert_eq!((failed.status, failed.body.len()), (500, 0));
+}
+
+/// `axum_postgres` with this server; without one, with one of its own.
+fn axum_postgres(url: Option<&str>) -> Program {
+    let mut command = Command::new(binary("axum_postgres"));
+    command.arg("127.0.0.1:0").stdin(Stdio::null()).env_remove("DATABASE_URL");
+    url.map(|url| command.env("DATABASE_URL", url));
+    Program::launch("axum_postgres", command)
+}
+
+#[tokio::test]
+async fn axum_postgres_answers_as_its_first_lines_say() {
+    let mut program = axum_postgres(None);
+    let address = program.address().await;
+    let url = |path: &str| format!("http://{address}{path}");
+
+    let slow = curl(&["-H", "X-Request-Timeout: 300ms", &url("/sleep/5")]).await;
+    assert_eq!(slow.status, 504);
+    assert_eq!(slow.field("deadline-exceeded"), r#"origin=header, stage=database, cause=deadline, hop="orders""#);
+    assert_eq!(curl(&["--max-time", "0.3", &url("/sleep/5")]).await.status, 0);
+    let active = async || curl(&[&url("/active")]).await.text();
+    let at_rest = async {
+        while active().await != "0\n" {
+            sleep(5 * MS).await;
+        }
+    };
+    soon("nothing to run", at_rest).await;
+    for sold in 1..=2 {
+        let ordered = curl(&["--data", "apples", &url("/orders")]).await;
+        assert_eq!((ordered.status, ordered.text()), (200, format!("order {sold}: apples, {sold} sold\n")));
+    }
+    assert_eq!(curl(&[&url("/sleep/0.01")]).await.text(), "slept for 0.01 s\n");
+
+    program.terminate().await;
+    let finished = program.finish().await;
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+}
+
+#[tokio::test]
+async fn axum_postgres_says_what_is_wrong_with_its_database() {
+    for (url, words) in [("nonsense", "invalid"), ("postgres://a@127.0.0.1:1/b", "no connection to the database: ")] {
+        let finished = axum_postgres(Some(url)).finish().await;
+        assert_eq!((finished.code, finished.stdout.as_str()), (Some(1), ""));
+        assert!(finished.stderr.starts_with("axum_postgres: ") && finished.stderr.contains(words), "{finished:?}");
+    }
 }
 
 #[tokio::test]
