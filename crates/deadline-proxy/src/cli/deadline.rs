@@ -33,10 +33,10 @@ impl DeadlineArgs {
     /// A default above the most.
     pub fn policy(&self) -> Result<Policy, Error> {
         let mut policy = Policy::new();
-        if let (Some(timeout), Some(max)) = (self.timeout, self.max) {
-            if timeout > max {
-                return Err(Error::TimeoutOverMax { timeout, max });
-            }
+        if let (Some(timeout), Some(max)) = (self.timeout, self.max)
+            && timeout > max
+        {
+            return Err(Error::TimeoutOverMax { timeout, max });
         }
         if let Some(timeout) = self.timeout {
             policy = policy.default_timeout(timeout);

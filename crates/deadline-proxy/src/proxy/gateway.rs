@@ -97,10 +97,10 @@ fn refusal<B>(request: &Request<B>) -> Option<(StatusCode, &'static str)> {
 /// RFC 9113 §8.2.3: HTTP/2 may send a cookie in crumbs, and HTTP/1.1 knows one field.
 fn join_cookies(headers: &mut HeaderMap) {
     let crumbs: Vec<_> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    if crumbs.len() > 1 {
-        if let Ok(whole) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
-            headers.insert(COOKIE, whole);
-        }
+    if crumbs.len() > 1
+        && let Ok(whole) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
+    {
+        headers.insert(COOKIE, whole);
     }
 }
 

@@ -263,10 +263,8 @@ where
     fn replace_log(&mut self, access: Option<AccessLog>, flush: Option<Flush>) {
         let is_elsewhere = flush.is_some() || access.is_none();
         self.access = access;
-        if is_elsewhere {
-            if let Some(before) = std::mem::replace(&mut self.flush, flush) {
-                tokio::spawn(before.when_unused());
-            }
+        if is_elsewhere && let Some(before) = std::mem::replace(&mut self.flush, flush) {
+            tokio::spawn(before.when_unused());
         }
     }
 

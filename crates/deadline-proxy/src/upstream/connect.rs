@@ -245,10 +245,10 @@ async fn drive<B: Sent>(
     std::future::poll_fn(|cx| {
         let ended = connection.as_mut().poll(cx);
         let now = connection.current_max_send_streams();
-        if allowed.swap(now, Ordering::Relaxed) < now {
-            if let Some(pool) = slot.pool() {
-                pool.widened(slot.endpoint.key);
-            }
+        if allowed.swap(now, Ordering::Relaxed) < now
+            && let Some(pool) = slot.pool()
+        {
+            pool.widened(slot.endpoint.key);
         }
         ended.map(drop)
     })

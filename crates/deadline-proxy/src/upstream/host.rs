@@ -71,15 +71,16 @@ impl<B> Host<B> {
     #[inline]
     pub(super) fn take(&mut self, need: Need, bounds: &Bounds, anew: bool) -> Option<Taken<B>> {
         let need = need.at(&self.endpoint);
-        if need != Need::Http2 && !anew {
-            if let Some(connection) = self.take_idle(bounds) {
-                return Some(Taken::Http1(connection));
-            }
+        if need != Need::Http2
+            && !anew
+            && let Some(connection) = self.take_idle(bounds)
+        {
+            return Some(Taken::Http1(connection));
         }
-        if need != Need::Http1 {
-            if let Some(connection) = self.take_stream(bounds) {
-                return Some(Taken::Http2(connection));
-            }
+        if need != Need::Http1
+            && let Some(connection) = self.take_stream(bounds)
+        {
+            return Some(Taken::Http2(connection));
         }
         let place = self.take_place(need, bounds);
         if place.is_none() && anew && need != Need::Http2 {

@@ -117,7 +117,7 @@ async fn an_endpoint_that_says_something_now_and_then_is_not_silent() {
     let now_and_then = || {
         let asked = Arc::clone(&asked);
         Peer::serving(move |_| {
-            let answers = asked.fetch_add(1, Ordering::Relaxed) % 2 == 0;
+            let answers = asked.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
             async move { if answers { Response::new(Held::full("")) } else { std::future::pending().await } }
         })
     };

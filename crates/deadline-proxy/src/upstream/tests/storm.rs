@@ -47,9 +47,9 @@ fn wild(random: &Arc<Mutex<fastrand::Rng>>) -> Peer {
 
 /// One request, which ends in one of the ways in which a request can end.
 async fn one(pool: Pool, what: u64, limit: Duration) {
-    let request = if what % 3 == 0 { grpc("/") } else { get("/") };
+    let request = if what.is_multiple_of(3) { grpc("/") } else { get("/") };
     let answered = timeout(limit, async {
-        let withhold = what % 11 == 0;
+        let withhold = what.is_multiple_of(11);
         let sent = pool
             .send(request, |_| if withhold { Err(io::Error::other("withheld")) } else { Ok(Allotted::default()) })
             .await;
