@@ -1,18 +1,28 @@
 //! `deadline-proxy demo`, as a program.
 
+use std::process::Stdio;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::{Value, json};
+use tokio::process::Command;
 use tower_deadline::Dialect;
 
-use crate::support::{Finished, MS, Program};
+use crate::support::{Finished, MS, Program, SLACK, binary};
 
 /// Long enough that a machine that is busy with other tests does not change how a request ends: an answer has
 /// 150 ms to come back.
 const TIMEOUT: [&str; 2] = ["--timeout", "3s"];
 
 async fn demo(arguments: &[&str]) -> Finished {
-    let finished = Program::run("deadline-proxy", &[&["demo"], &TIMEOUT[..], arguments].concat()).await;
+    demo_on(None, arguments).await
+}
+
+/// With the database of this URL; without one, with one of its own.
+async fn demo_on(url: Option<&str>, arguments: &[&str]) -> Finished {
+    let mut command = Command::new(binary("deadline-proxy"));
+    command.arg("demo").args(TIMEOUT).args(arguments).stdin(Stdio::null()).env_remove("DATABASE_URL");
+    url.map(|url| command.env("DATABASE_URL", url));
+    let finished = Program::launch("deadline-proxy", command).finish().await;
     assert_eq!(finished.stderr, "");
     assert!(!finished.stdout.contains('\u{1b}'), "escape codes, and no terminal");
     finished
@@ -63,7 +73,7 @@ async fn every_request_ends_as_foretold_and_is_shown_within_80_columns() {
     for line in finished.stdout.lines() {
         assert!(line.chars().count() <= 80, "{line}");
     }
-    for word in ["proxy", "orders", "payments", "x-request-timeout: 3000ms", "200", "504", "400", "client_gone"] {
+    for word in ["four hops", "payments", "database", "x-request-timeout: 3000ms", "200", "504", "400", "client_gone"] {
         assert!(finished.stdout.contains(word), "{word}: {}", finished.stdout);
     }
 }
@@ -85,13 +95,13 @@ async fn there_is_an_object_for_each_request_and_budgets_fall_from_hop_to_hop() 
         assert_eq!(request["foretold"], json!(true));
         assert_shrinks(request);
     }
-    let all = ["proxy", "orders", "payments"];
+    let all = ["proxy", "orders", "payments", "database"];
     let hops: Vec<Vec<&str>> = requests.iter().map(names).collect();
     assert_eq!(hops, [&all[..], &all, &["proxy"], &["proxy"], &all]);
     let none = Value::Null;
     let expected = [
         [json!(200), none.clone(), none.clone()],
-        [json!(504), json!("handler"), json!("deadline")],
+        [json!(504), json!("database"), json!("deadline")],
         [json!(400), none.clone(), none.clone()],
         [json!(504), json!("arrival"), json!("deadline")],
         [none.clone(), none, json!("client_gone")],
@@ -123,6 +133,60 @@ async fn a_hop_that_is_stopped_changes_what_comes_and_ends_with_1_and_the_differ
 }
 
 #[tokio::test]
+async fn a_statement_has_what_is_left_and_its_backend_is_idle_right_after_the_answer() {
+    let finished = demo(&[]).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.stdout);
+    let millis = |line: &str, before: &str| -> Option<Duration> {
+        let number = line.split(before).nth(1)?.split("ms").next()?;
+        number.parse().ok().map(Duration::from_millis)
+    };
+    let lines: Vec<&str> = finished.stdout.lines().collect();
+    let stopped = |mark: &str| {
+        let at = lines.iter().position(|line| line.contains(mark)).expect("it is shown");
+        let [answer, idle] = lines[at..=at + 1] else { panic!("{lines:?}") };
+        let told = millis(idle, "statement_timeout ").expect("it was told");
+        (told, millis(answer, " after ").expect("it ended"), millis(idle, "was idle after ").expect("it is idle"))
+    };
+    for (mark, due) in [("stage database", 2_100 * MS), ("left after", 900 * MS)] {
+        let (told, answered, idle) = stopped(mark);
+        assert!((1_000 * MS..=2_100 * MS).contains(&told), "{told:?}");
+        // It has 300 ms less at each hop: so long before the client's own time is up, if the machine is not busy.
+        assert!(idle < due + SLACK && idle < answered + SLACK, "{mark}: {idle:?}, {answered:?}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_database_the_demo_ends_at_payments_and_says_why() {
+    let nobody = Some("postgres://a:secret@127.0.0.1:1/b");
+    let finished = demo_on(nobody, &[]).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.stdout);
+    for words in ["three hops", "There is no database hop: DATABASE_URL: no connection", "stage handler"] {
+        assert!(finished.stdout.contains(words), "{words}: {}", finished.stdout);
+    }
+    assert!(!finished.stdout.contains("secret"), "{}", finished.stdout);
+    assert!(finished.stdout.lines().all(|line| line.chars().count() <= 80), "{}", finished.stdout);
+
+    let finished = demo_on(nobody, &["--json"]).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.stdout);
+    for request in objects(&finished) {
+        assert!(request["database_skipped"].as_str().unwrap().starts_with("DATABASE_URL: "), "{request:#}");
+        assert!(!names(&request).contains(&"database"), "{request:#}");
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_is_stopped_is_answered_for_by_payments() {
+    let finished = demo(&["--stop", "database", "--json"]).await;
+    assert_eq!(finished.code, Some(1), "{}", finished.stdout);
+    let requests = objects(&finished);
+    for at in [0, 1, 4] {
+        let request = &requests[at];
+        assert_eq!((&request["status"], &request["hop"]), (&json!(502), &json!("payments")), "{request:#}");
+        assert_eq!(names(request), ["proxy", "orders", "payments"]);
+    }
+}
+
+#[tokio::test]
 async fn a_hop_that_is_slow_is_answered_for_at_the_deadline_and_that_is_foretold() {
     let finished = demo(&["--slow", "payments=6s", "--json"]).await;
     assert_eq!(finished.code, Some(0), "{}", finished.stdout);
@@ -145,5 +209,5 @@ async fn help_names_every_flag_and_shows_examples() {
     }
     let wrong = Program::run("deadline-proxy", &["demo", "--stop", "basket"]).await;
     assert_eq!(wrong.code, Some(2));
-    assert!(wrong.stderr.contains("stop proxy, orders or payments"), "{}", wrong.stderr);
+    assert!(wrong.stderr.contains("stop proxy, orders, payments or database"), "{}", wrong.stderr);
 }

@@ -8,7 +8,8 @@ use std::path::Path;
 use std::process::Command;
 
 /// What the program is built of, from its package.
-const SOURCES: [&str; 5] = [".", "../http-deadline", "../tower-deadline", "../../Cargo.toml", "../../Cargo.lock"];
+const SOURCES: [&str; 6] =
+    [".", "../http-deadline", "../tower-deadline", "../deadline-sql", "../../Cargo.toml", "../../Cargo.lock"];
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");

@@ -30,11 +30,11 @@ pub struct DemoArgs {
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = timeout)]
     pub timeout: Duration,
 
-    /// Adds work to a hop: orders or payments. Can be repeated.
+    /// Adds work to a hop: orders, payments or database. Can be repeated.
     #[arg(long, value_name = "HOP=DURATION", value_parser = slow)]
     pub slow: Vec<Slow>,
 
-    /// Leaves the port of a hop closed: proxy, orders or payments. Can be repeated.
+    /// Leaves the port of a hop closed: proxy, orders, payments or database. Can be repeated.
     #[arg(long, value_name = "HOP", value_parser = stop)]
     pub stop: Vec<Hop>,
 
@@ -66,14 +66,14 @@ fn slow(text: &str) -> Result<Slow, String> {
     };
     let work = duration(work)?;
     match Hop::from_name(name) {
-        Some(Hop::Proxy) => Err("the proxy only passes on; slow down orders or payments".to_owned()),
+        Some(Hop::Proxy) => Err("the proxy only passes on; slow down orders, payments or database".to_owned()),
         Some(hop) => Ok(Slow { hop, work }),
-        None => Err(format!("there is no hop \"{name}\"; slow down orders or payments")),
+        None => Err(format!("there is no hop \"{name}\"; slow down orders, payments or database")),
     }
 }
 
 fn stop(text: &str) -> Result<Hop, String> {
-    Hop::from_name(text).ok_or_else(|| format!("there is no hop \"{text}\"; stop proxy, orders or payments"))
+    Hop::from_name(text).ok_or_else(|| format!("there is no hop \"{text}\"; stop proxy, orders, payments or database"))
 }
 
 #[cfg(test)]
@@ -122,9 +122,9 @@ mod tests {
             (["--timeout", "61s"], "--timeout <DURATION>", "from 200ms to 60s"),
             (["--slow", "2s"], "--slow <HOP=DURATION>", "such as payments=2s"),
             (["--slow", "orders=-2s"], "--slow <HOP=DURATION>", "a duration such as"),
-            (["--slow", "proxy=2s"], "--slow <HOP=DURATION>", "slow down orders or payments"),
-            (["--slow", "basket=2s"], "--slow <HOP=DURATION>", "no hop \"basket\"; slow down orders or payments"),
-            (["--stop", "basket"], "--stop <HOP>", "no hop \"basket\"; stop proxy, orders or payments"),
+            (["--slow", "proxy=2s"], "--slow <HOP=DURATION>", "slow down orders, payments or database"),
+            (["--slow", "basket=2s"], "--slow <HOP=DURATION>", "no hop \"basket\"; slow down orders, payments"),
+            (["--stop", "basket"], "--stop <HOP>", "no hop \"basket\"; stop proxy, orders, payments"),
         ] {
             let error = parsed(&words).unwrap_err();
             assert!(error.contains(argument) && error.contains(expected), "{words:?}: {error}");

@@ -49,11 +49,18 @@ impl Case {
 pub(super) struct Terms {
     pub(super) timeout: Duration,
     slow: Vec<Slow>,
+    /// Whether there is a database.
+    database: bool,
 }
 
 impl Terms {
-    pub(super) fn new(args: &DemoArgs) -> Self {
-        Self { timeout: args.timeout, slow: args.slow.clone() }
+    pub(super) fn new(args: &DemoArgs, database: bool) -> Self {
+        Self { timeout: args.timeout, slow: args.slow.clone(), database }
+    }
+
+    /// The last hop, which has the most to do.
+    pub(super) fn last(&self) -> Hop {
+        if self.database { Hop::Database } else { Hop::Payments }
     }
 
     /// What each hop keeps back for the answer: long enough to be seen, and for a busy machine to answer in.
@@ -84,10 +91,12 @@ impl Terms {
     pub(super) fn work(&self, case: Case, hop: Hop) -> Duration {
         let work = match (hop, case) {
             (Hop::Proxy, _) => Duration::ZERO,
+            (Hop::Database, _) if !self.database => return Duration::ZERO,
             (Hop::Orders, _) => Duration::from_millis(30).min(self.timeout * 3 / 100),
-            (Hop::Payments, Case::TooSlow) => self.timeout * 2,
-            (Hop::Payments, Case::ClientLeaves) => self.timeout * 6 / 10,
-            (Hop::Payments, _) => Duration::from_millis(60).min(self.timeout * 6 / 100),
+            (Hop::Payments, _) if self.database => Duration::from_millis(10).min(self.timeout / 100),
+            (Hop::Payments | Hop::Database, Case::TooSlow) => self.timeout * 2,
+            (Hop::Payments | Hop::Database, Case::ClientLeaves) => self.timeout * 6 / 10,
+            (Hop::Payments | Hop::Database, _) => Duration::from_millis(60).min(self.timeout * 6 / 100),
         };
         let slow = self.slow.iter().filter(|slow| slow.hop == hop).map(|slow| slow.work);
         slow.fold(work, Duration::saturating_add)
@@ -96,7 +105,7 @@ impl Terms {
     /// What the hops are told.
     pub(super) fn query(&self, case: Case) -> String {
         let told = |hop: Hop| format!("{}={}", hop.as_str(), written(self.work(case, hop)));
-        [Hop::Orders, Hop::Payments].map(told).join("&")
+        [Hop::Orders, Hop::Payments, Hop::Database].map(told).join("&")
     }
 }
 
@@ -121,14 +130,14 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     fn terms(timeout: Duration, slow: &[(Hop, Duration)]) -> Terms {
-        Terms { timeout, slow: slow.iter().map(|&(hop, work)| Slow { hop, work }).collect() }
+        Terms { timeout, slow: slow.iter().map(|&(hop, work)| Slow { hop, work }).collect(), database: false }
     }
 
     #[test]
     fn a_hop_is_told_its_own_work_and_nothing_else() {
         let terms = terms(1_000 * MS, &[(Hop::Payments, 2_000 * MS), (Hop::Payments, 5 * MS)]);
         let query = terms.query(Case::Fits);
-        assert_eq!(query, "orders=30ms&payments=2065ms");
+        assert_eq!(query, "orders=30ms&payments=2065ms&database=0");
         assert_eq!(told(&query, Hop::Payments), 2_065 * MS);
         assert_eq!(told(&query, Hop::Proxy), Duration::ZERO);
         assert_eq!(told("payments&orders=soon", Hop::Orders), Duration::ZERO);
@@ -140,6 +149,20 @@ mod tests {
             let terms = terms(timeout * MS, &[]);
             assert_eq!(terms.work(Case::Fits, Hop::Orders), orders * MS);
             assert_eq!(terms.work(Case::Fits, Hop::Payments), payments * MS);
+            let with = Terms { database: true, ..terms };
+            assert_eq!(with.work(Case::Fits, Hop::Payments) * 6, payments * MS);
+            assert_eq!(with.work(Case::Fits, Hop::Database), payments * MS);
         }
+    }
+
+    #[test]
+    fn the_last_hop_is_the_slow_one_and_nobody_works_in_a_database_that_is_not_there() {
+        let slow = [(Hop::Database, 5 * MS)];
+        let (without, with) = (terms(1_000 * MS, &slow), Terms { database: true, ..terms(1_000 * MS, &slow) });
+        assert_eq!((without.last(), with.last()), (Hop::Payments, Hop::Database));
+        assert_eq!(without.work(Case::TooSlow, Hop::Database), Duration::ZERO);
+        assert_eq!(without.work(Case::TooSlow, Hop::Payments), 2_000 * MS);
+        assert_eq!(with.work(Case::TooSlow, Hop::Database), 2_005 * MS);
+        assert_eq!(with.work(Case::ClientLeaves, Hop::Payments), 10 * MS);
     }
 }

@@ -1,4 +1,4 @@
-//! The chain: three servers on loopback ports, in one process.
+//! The chain: three servers on loopback ports, in one process, and a database behind the last, where there is one.
 //!
 //! The proxy is the one that `run` starts, and the services are served as it is. Nothing but sockets connects
 //! them.
@@ -17,6 +17,7 @@ use tower_deadline::BoxError;
 
 use super::Hop;
 use super::cases::Terms;
+use super::database::Statements;
 use super::ledger::Ledger;
 use super::record::recorded;
 use super::service::{Payments, charge, order, service};
@@ -38,7 +39,12 @@ pub(super) struct Chain {
 
 impl Chain {
     /// Opens all ports, closes again those of the hops that are stopped, and serves the others.
-    pub(super) async fn start(terms: Terms, closed: Vec<Hop>) -> io::Result<Self> {
+    pub(super) async fn start(
+        terms: Terms,
+        closed: Vec<Hop>,
+        ledger: Ledger,
+        statements: Option<Statements>,
+    ) -> io::Result<Self> {
         // All at once, so that no hop is given the port that another has just closed.
         let (proxy, orders, payments) = (bind().await?, bind().await?, bind().await?);
         let target = format!("http://{}", orders.local_addr()?).parse().map_err(io::Error::other)?;
@@ -46,11 +52,11 @@ impl Chain {
         let settings = Settings { hop, ..Settings::new(upstream).policy(terms.policy()) };
         let front = Proxy::new(&settings, &Limits::default()).map_err(io::Error::other)?;
         let to_payments = Payments::at(payments.local_addr()?);
-        let ledger = Ledger::new();
         let (stop, servers) = (watch::Sender::new(false), JoinSet::new());
         let mut chain = Self { address: proxy.local_addr()?, ledger, terms, closed, stop, servers };
         let policy = chain.terms.policy();
-        chain.serve(Hop::Payments, payments, service(Hop::Payments, policy.clone(), charge));
+        let handler = move |head| charge(statements.clone(), head);
+        chain.serve(Hop::Payments, payments, service(Hop::Payments, policy.clone(), handler));
         let handler = move |head| order(to_payments.clone(), head);
         chain.serve(Hop::Orders, orders, service(Hop::Orders, policy, handler));
         chain.serve(Hop::Proxy, proxy, front.service(&Pools::new(1)));

@@ -40,14 +40,14 @@ pub(super) fn foretell(case: Case, terms: &Terms) -> Vec<Ending> {
 /// From hop to hop, until one is stopped or the work is done.
 fn walk(case: Case, terms: &Terms) -> Vec<Ending> {
     let (mut endings, mut spent) = (Vec::new(), Duration::ZERO);
-    for (hop, reserves) in [(Hop::Orders, 1), (Hop::Payments, 2)] {
+    for (caller, hop, reserves) in way(terms.last()) {
         let (limit, ending) = match terms.leaves_after(case) {
             Some(leaves) => (leaves, left(hop)),
-            None => (terms.timeout.saturating_sub(terms.reserve() * reserves), stopped(Stage::Handler, at(hop))),
+            None => (terms.timeout.saturating_sub(terms.reserve() * reserves), late(caller, hop)),
         };
-        // What orders has left by now may be no more than its reserve.
-        if hop == Hop::Payments && Fit::of(spent, limit) != Fit::Under && terms.leaves_after(case).is_none() {
-            endings.push(stopped(Stage::Unsent, at(Hop::Orders)));
+        // What its caller has left by now may be no more than its reserve.
+        if caller != Hop::Proxy && Fit::of(spent, limit) != Fit::Under && terms.leaves_after(case).is_none() {
+            endings.push(stopped(Stage::Unsent, at(caller)));
         }
         spent = spent.saturating_add(terms.work(case, hop));
         let fit = Fit::of(spent, limit);
@@ -58,8 +58,22 @@ fn walk(case: Case, terms: &Terms) -> Vec<Ending> {
             return endings;
         }
     }
-    endings.push(Ending { status: Some(200), reached: Some(Hop::Payments), ..Ending::default() });
+    endings.push(Ending { status: Some(200), reached: Some(terms.last()), ..Ending::default() });
     endings
+}
+
+/// Each hop that works, with its caller, and how many reserves are kept on the way to it.
+fn way(last: Hop) -> impl Iterator<Item = (Hop, Hop, u32)> {
+    let hops = [(Hop::Proxy, Hop::Orders, 1), (Hop::Orders, Hop::Payments, 2), (Hop::Payments, Hop::Database, 3)];
+    hops.into_iter().filter(move |(_, hop, _)| *hop != Hop::Database || last == Hop::Database)
+}
+
+/// A hop answers for itself, and its caller for the database.
+fn late(caller: Hop, hop: Hop) -> Ending {
+    match hop {
+        Hop::Database => Ending { reached: Some(hop), ..stopped(Stage::Database, at(caller)) },
+        _ => stopped(Stage::Handler, at(hop)),
+    }
 }
 
 /// An answer of this hop's, which the request got no further than.
@@ -124,9 +138,13 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     fn foretold(case: Case, timeout: u32, slow: &[(Hop, u32)]) -> Vec<String> {
+        foretold_with(false, case, timeout, slow)
+    }
+
+    fn foretold_with(database: bool, case: Case, timeout: u32, slow: &[(Hop, u32)]) -> Vec<String> {
         let slow = slow.iter().map(|&(hop, work)| Slow { hop, work: work * MS }).collect();
         let args = DemoArgs { timeout: timeout * MS, slow, stop: Vec::new(), json: false };
-        foretell(case, &Terms::new(&args)).iter().map(Ending::to_string).collect()
+        foretell(case, &Terms::new(&args, database)).iter().map(Ending::to_string).collect()
     }
 
     const FINE: &str = "200; reached payments";
@@ -143,6 +161,28 @@ mod tests {
         for timeout in [200, 250, 1_000, 60_000] {
             let endings = Case::ALL.map(|case| foretold(case, timeout, &[]).join(" or "));
             assert_eq!(endings, [FINE, PAYMENTS, BAD, LATE, LEFT], "{timeout}");
+        }
+    }
+
+    #[test]
+    fn the_last_of_them_reach_the_database_where_there_is_one() {
+        let fine = "200; reached database";
+        let late = "504, cause deadline, stage database, by payments; reached database";
+        let left = "no answer, cause client_gone; reached database";
+        for timeout in [200, 1_000, 60_000] {
+            let endings = Case::ALL.map(|case| foretold_with(true, case, timeout, &[]).join(" or "));
+            assert_eq!(endings, [fine, late, BAD, LATE, left], "{timeout}");
+        }
+        let unsent = "504, cause deadline, stage unsent, by payments; reached payments";
+        // The limits: 800 ms at payments, which works 10 ms, and 700 ms in the database, which works 60 ms.
+        for (slow, endings) in [
+            (&[(Hop::Database, 425)][..], &[fine][..]),
+            (&[(Hop::Database, 426)], &[late, fine]),
+            (&[(Hop::Database, 775)], &[late]),
+            (&[(Hop::Payments, 560)], &[unsent, late, fine]),
+            (&[(Hop::Payments, 960)], &[PAYMENTS]),
+        ] {
+            assert_eq!(foretold_with(true, Case::Fits, 1_000, slow), endings, "{slow:?}");
         }
     }
 

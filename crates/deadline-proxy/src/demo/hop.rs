@@ -7,13 +7,15 @@ pub enum Hop {
     Proxy,
     /// The first service; it calls the second.
     Orders,
-    /// The last service.
+    /// The last service; it has a database, where there is one.
     Payments,
+    /// The server of SQL, and one statement in it.
+    Database,
 }
 
 impl Hop {
     /// Every hop, in the order in which a request passes them.
-    pub const ALL: [Self; 3] = [Self::Proxy, Self::Orders, Self::Payments];
+    pub const ALL: [Self; 4] = [Self::Proxy, Self::Orders, Self::Payments, Self::Database];
 
     /// Its name, as it stands in answers and on the command line.
     #[must_use]
@@ -22,6 +24,7 @@ impl Hop {
             Self::Proxy => "proxy",
             Self::Orders => "orders",
             Self::Payments => "payments",
+            Self::Database => "database",
         }
     }
 

@@ -22,6 +22,9 @@ pub(super) struct Object<'a> {
     /// What was foretold, where it is not what came.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     expected: Vec<Expected>,
+    /// Why there is no database, where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database_skipped: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -42,7 +45,7 @@ struct Expected {
 }
 
 impl<'a> Object<'a> {
-    pub(super) fn new(trace: &'a Trace, foretold: &[Ending]) -> Self {
+    pub(super) fn new(trace: &'a Trace, foretold: &[Ending], skipped: Option<&'a str>) -> Self {
         let got = trace.ending();
         let is_foretold = foretold.contains(&got);
         let Expected { status, stage, cause, hop, .. } = Expected::from(&got);
@@ -56,6 +59,7 @@ impl<'a> Object<'a> {
             elapsed_ms: millis(trace.elapsed),
             foretold: is_foretold,
             expected: foretold.iter().filter(|_| !is_foretold).map(Expected::from).collect(),
+            database_skipped: skipped,
         }
     }
 }
@@ -94,7 +98,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn object(trace: &Trace, foretold: &[Ending]) -> Value {
-        serde_json::to_value(Object::new(trace, foretold)).unwrap()
+        serde_json::to_value(Object::new(trace, foretold, None)).unwrap()
     }
 
     #[test]
@@ -127,5 +131,12 @@ mod tests {
             "status": 504, "stage": "handler", "cause": "deadline", "hop": "payments", "reached": "payments",
         }]);
         assert_eq!(object["expected"], expected);
+    }
+
+    #[test]
+    fn why_there_is_no_database_is_told_with_each_request() {
+        let trace = too_slow();
+        let object = serde_json::to_value(Object::new(&trace, &[], Some("it is not installed"))).unwrap();
+        assert_eq!(object["database_skipped"], json!("it is not installed"));
     }
 }

@@ -1,8 +1,8 @@
-//! The demo: a deadline shrinks over three hops, is enforced, and is answered for.
+//! The demo: a deadline shrinks from hop to hop, is enforced, and is answered for.
 //!
-//! Covers starting proxy → `orders` → `payments` in this process, sending real requests over loopback sockets,
-//! and comparing what came with what a model foretells. The services are made of the public layers, as a
-//! user's would be. Nothing is faked: stop a hop, and what is shown changes accordingly.
+//! Covers starting proxy → `orders` → `payments` in this process, with a PostgreSQL behind them where there is one, sending
+//! real requests over loopback sockets, and comparing what came with what a model foretells. The services are made of the
+//! public layers, as a user's would be. Nothing is faked: stop a hop, and what is shown changes accordingly.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -11,6 +11,7 @@ mod args;
 mod cases;
 mod chain;
 mod client;
+mod database;
 mod foretell;
 mod hop;
 mod json;
@@ -24,8 +25,10 @@ mod waterfall;
 pub use self::args::{DemoArgs, Slow};
 use self::cases::{Case, Terms};
 use self::chain::Chain;
+use self::database::Database;
 use self::foretell::{Ending, foretell};
 pub use self::hop::Hop;
+use self::ledger::Ledger;
 use self::trace::Trace;
 
 /// How a demo went.
@@ -56,10 +59,19 @@ pub enum DemoError {
 ///
 /// [`DemoError`] where no port can be opened, or `out` takes nothing more.
 pub async fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Outcome, DemoError> {
-    let terms = Terms::new(args);
-    let chain = Chain::start(terms.clone(), args.stop.clone()).await.map_err(DemoError::Start)?;
-    let shown = show(args, &terms, &chain, out).await;
+    let (database, skipped) = match Database::find(args.stop.contains(&Hop::Database)).await {
+        Ok(database) => (Some(database), None),
+        Err(why) => (None, Some(why)),
+    };
+    let (terms, ledger) = (Terms::new(args, database.is_some()), Ledger::new());
+    let statements = database.as_ref().map(|database| database.statements(&ledger));
+    let chain = Chain::start(terms.clone(), args.stop.clone(), ledger, statements).await.map_err(DemoError::Start)?;
+    let run = Run { args, terms: &terms, chain: &chain, skipped: skipped.as_deref() };
+    let shown = run.show(out).await;
     chain.stop().await;
+    if let Some(database) = database {
+        database.stop().await;
+    }
     match shown {
         // Whoever reads has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Outcome::AllForetold),
@@ -67,28 +79,41 @@ pub async fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Outcome, DemoEr
     }
 }
 
-async fn show(args: &DemoArgs, terms: &Terms, chain: &Chain, out: &mut dyn Write) -> io::Result<Outcome> {
-    if !args.json {
-        out.write_all(report::header().as_bytes())?;
-    }
-    let mut right = 0;
-    for (index, case) in Case::ALL.into_iter().enumerate() {
-        let foretold = foretell(case, terms);
-        let trace = Trace::of(case, terms, chain).await;
-        right += usize::from(foretold.contains(&trace.ending()));
-        let text = if args.json { line(&trace, &foretold)? } else { report::block(index + 1, &trace, &foretold) };
-        out.write_all(text.as_bytes())?;
-        out.flush()?;
-    }
-    if !args.json {
-        out.write_all(report::footer(right, Case::ALL.len(), !args.stop.is_empty()).as_bytes())?;
-    }
-    out.flush()?;
-    Ok(if right == Case::ALL.len() { Outcome::AllForetold } else { Outcome::Differs })
+/// What is there to be shown.
+struct Run<'a> {
+    args: &'a DemoArgs,
+    terms: &'a Terms,
+    chain: &'a Chain,
+    /// Why there is no database, if there is none.
+    skipped: Option<&'a str>,
 }
 
-fn line(trace: &Trace, foretold: &[Ending]) -> io::Result<String> {
-    Ok(serde_json::to_string(&json::Object::new(trace, foretold))? + "\n")
+impl Run<'_> {
+    async fn show(&self, out: &mut dyn Write) -> io::Result<Outcome> {
+        let Self { args, terms, chain, skipped } = *self;
+        if !args.json {
+            out.write_all(report::header(skipped).as_bytes())?;
+        }
+        let mut right = 0;
+        for (index, case) in Case::ALL.into_iter().enumerate() {
+            let foretold = foretell(case, terms);
+            let trace = Trace::of(case, terms, chain).await;
+            right += usize::from(foretold.contains(&trace.ending()));
+            let text =
+                if args.json { self.line(&trace, &foretold)? } else { report::block(index + 1, &trace, &foretold) };
+            out.write_all(text.as_bytes())?;
+            out.flush()?;
+        }
+        if !args.json {
+            out.write_all(report::footer(right, Case::ALL.len(), !args.stop.is_empty()).as_bytes())?;
+        }
+        out.flush()?;
+        Ok(if right == Case::ALL.len() { Outcome::AllForetold } else { Outcome::Differs })
+    }
+
+    fn line(&self, trace: &Trace, foretold: &[Ending]) -> io::Result<String> {
+        Ok(serde_json::to_string(&json::Object::new(trace, foretold, self.skipped))? + "\n")
+    }
 }
 
 impl fmt::Display for DemoError {

@@ -20,8 +20,8 @@ const DIM: Style = Style::new().dimmed();
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default();
 
-/// What is shown before the first request.
-pub(super) fn header() -> String {
+/// What is shown before the first request; with why there is no database, if there is none.
+pub(super) fn header(skipped: Option<&str>) -> String {
     let key = [
         (Cell::Own, "own work"),
         (Cell::Waiting, "waiting for the next hop"),
@@ -33,7 +33,10 @@ pub(super) fn header() -> String {
         let style = cell.style();
         format!("{style}{}{style:#} {means}", cell.glyph())
     });
-    format!("{BOLD}One deadline over three hops{BOLD:#}: client -> proxy -> orders -> payments\n{}\n", key.join("  "))
+    let (hops, last) = if skipped.is_some() { ("three", "") } else { ("four", " -> database") };
+    let skipped = skipped.map(|why| wrapped(&format!("There is no database hop: {why}"))).unwrap_or_default();
+    let title = format!("{BOLD}One deadline over {hops} hops{BOLD:#}: client -> proxy -> orders -> payments{last}");
+    format!("{title}\n{}\n{skipped}", key.join("  "))
 }
 
 /// What is shown of one request.
@@ -41,7 +44,7 @@ pub(super) fn block(number: usize, trace: &Trace, foretold: &[Ending]) -> String
     let table = if trace.legs.is_empty() { String::new() } else { table(trace) };
     let (style, mark) = if foretold.contains(&trace.ending()) { (GOOD, '✓') } else { (BAD, '✗') };
     let (title, answer, verdict) = (title(number, trace), answer(trace), verdict(trace, foretold));
-    format!("{title}{table}   {style}{mark}{style:#} {answer}{verdict}")
+    format!("{title}{table}   {style}{mark}{style:#} {answer}{}{verdict}", backend(trace))
 }
 
 /// What is shown after the last request. `is_stopped`: whether a hop was.
@@ -87,6 +90,18 @@ fn answer(trace: &Trace) -> String {
     format!("{}\n{}", clipped(&sentence), detail.unwrap_or_default())
 }
 
+/// What a statement that was stopped was told, and when its backend was idle again, as the server itself tells.
+fn backend(trace: &Trace) -> String {
+    let Some(leg) = trace.legs.iter().find(|leg| leg.hop == Hop::Database && leg.cause.is_some()) else {
+        return String::new();
+    };
+    let told = leg.budget.map_or_else(|| "none".to_owned(), millis);
+    let idle = leg
+        .ended
+        .map_or_else(|| "is still busy".to_owned(), |ended| format!("was idle after {}", millis(ended)));
+    format!("     {DIM}statement_timeout {told}; the backend {idle}{DIM:#}\n")
+}
+
 fn status(reply: &Reply, elapsed: &str) -> String {
     let Reply { status, stage, cause, hop, .. } = reply;
     let hop = hop.map_or("somebody", Hop::as_str);
@@ -102,7 +117,7 @@ fn status(reply: &Reply, elapsed: &str) -> String {
 fn left(trace: &Trace, elapsed: &str) -> String {
     let hops: Vec<_> = trace.legs.iter().map(|leg| leg.hop.as_str()).collect();
     match trace.ending().cause {
-        Some(cause) => format!("left after {elapsed}: {} stopped, cause {cause}", hops.join(", ")),
+        Some(cause) => format!("left after {elapsed}: cause {cause} at {}", hops.join(", ")),
         None => format!("left after {elapsed}: not every hop has noticed"),
     }
 }
@@ -132,6 +147,22 @@ fn millis(duration: Duration) -> String {
     }
 }
 
+/// A text on as many lines as it takes.
+fn wrapped(text: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= COLUMNS => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.iter().map(|line| format!("{DIM}{line}{DIM:#}\n")).collect()
+}
+
 /// As much of a text as fits on a line, behind the mark.
 fn clipped(text: &str) -> String {
     let room = COLUMNS - 5;
@@ -144,7 +175,7 @@ fn clipped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::trace::fixture::{left, malformed, too_slow};
+    use crate::demo::trace::fixture::{in_the_database, left, malformed, too_slow};
     use anstream::adapter::strip_str;
 
     fn shown(text: &str) -> String {
@@ -172,6 +203,26 @@ mod tests {
     }
 
     #[test]
+    fn a_statement_that_was_stopped_is_a_row_and_says_when_its_backend_was_idle() {
+        let trace = in_the_database();
+        let text = "
+2  Too slow at the last hop                           x-request-timeout: 1000ms
+   hop       budget  spent sent on  0                                    1000ms
+   proxy     1000ms    2ms   959ms  ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░×·······│
+   orders     959ms   33ms   887ms  █░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░×·····│
+   payments   887ms   11ms   797ms   █░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░×···│
+   database   797ms  797ms       -    ████████████████████████████████×│
+   ✓ 504 after 844ms: stopped by payments, stage database, cause deadline
+     statement_timeout 797ms; the backend was idle after 841ms
+";
+        assert_eq!(shown(&block(2, &trace, &[trace.ending()])), text);
+        let mut busy = trace;
+        busy.legs.last_mut().unwrap().ended = None;
+        let busy = shown(&block(2, &busy, &[busy.ending()]));
+        assert!(busy.ends_with("     statement_timeout 797ms; the backend is still busy\n"), "{busy}");
+    }
+
+    #[test]
     fn a_request_that_was_refused_has_no_waterfall() {
         let trace = malformed();
         let text = r#"
@@ -193,7 +244,7 @@ mod tests {
    proxy     1000ms    1ms   959ms  ░░░░░░░░░░░░×·····························│
    orders     959ms   32ms   887ms  █░░░░░░░░░░░×···························│
    payments   887ms  267ms       -   ███████████×·························│
-   ✓ left after 300ms: proxy, orders, payments stopped, cause client_gone
+   ✓ left after 300ms: cause client_gone at proxy, orders, payments
 ";
         assert_eq!(shown(&block(5, &trace, &[trace.ending()])), text);
     }
@@ -225,8 +276,14 @@ mod tests {
 
     #[test]
     fn the_frame_is_as_wide_as_the_rest() {
-        let frame = [header(), footer(5, 5, false), footer(4, 5, false), footer(2, 5, true)];
+        let frame =
+            [header(Some(&"it is not here ".repeat(20))), footer(5, 5, false), footer(4, 5, false), footer(2, 5, true)];
         let frame = frame.map(|text| shown(&text));
+        assert!(
+            frame[0].contains("over three hops") && frame[0].contains("\nThere is no database hop: it is not here")
+        );
+        let four = shown(&header(None));
+        assert!(four.contains("over four hops") && four.lines().count() == 2, "{four}");
         assert!(frame[1].contains("5 of 5 as foretold") && frame[3].contains("2 of 5 as foretold"));
         let long = clipped(&"x".repeat(200));
         assert!(long.chars().count() == 74 && long.ends_with('…'));

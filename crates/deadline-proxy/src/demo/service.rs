@@ -1,9 +1,11 @@
 //! The two services, made of the public layers as any user of them would.
 //!
-//! `orders` works for a while, then calls `payments` and passes its answer on; `payments` works for a while.
-//! How long is told by the query.
+//! `orders` works for a while, then calls `payments` and passes its answer on; `payments` works for a while, and where it
+//! has a database, that does too. How long is told by the query.
 
+use std::error::Error;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -22,6 +24,7 @@ use tower_deadline::{
 
 use super::Hop;
 use super::cases::told;
+use super::database::Statements;
 use super::record::note;
 
 type Answer = Response<Full<Bytes>>;
@@ -49,27 +52,44 @@ where
     )
 }
 
-/// The handler of `payments`.
-pub(super) async fn charge(head: Parts) -> Result<Answer, Exceeded> {
+/// The handler of `payments`. It says nothing of a deadline to its database: the statement takes that of the request.
+pub(super) async fn charge(database: Option<Statements>, head: Parts) -> Result<Answer, Exceeded> {
     work(Hop::Payments, &head).await;
+    if let Some(database) = database
+        && let Err(error) = database.work(told_to(Hop::Database, &head)).await
+    {
+        return answer_for(Hop::Payments, "the database cannot be reached", &*error);
+    }
     Ok(Response::new(Full::from("charged\n")))
 }
 
 /// The handler of `orders`.
 pub(super) async fn order(payments: Payments, head: Parts) -> Result<Answer, Exceeded> {
     work(Hop::Orders, &head).await;
-    payments.charge(&head).await.or_else(|error| match Exceeded::find(&*error) {
+    payments
+        .charge(&head)
+        .await
+        .or_else(|error| answer_for(Hop::Orders, "payments cannot be reached", &*error))
+}
+
+/// A deadline is left to the layer; of anything else this hop tells in its own words.
+fn answer_for(hop: Hop, words: &'static str, error: &(dyn Error + 'static)) -> Result<Answer, Exceeded> {
+    match Exceeded::find(error) {
         Some(exceeded) => Err(exceeded.clone()),
         None => {
-            let answers = Answers::new().hop(Hop::Orders.as_str());
-            Ok(answers.failure(StatusCode::BAD_GATEWAY, "payments cannot be reached", Call::Http).map(Full::new))
+            let answers = Answers::new().hop(hop.as_str());
+            Ok(answers.failure(StatusCode::BAD_GATEWAY, words, Call::Http).map(Full::new))
         }
-    })
+    }
 }
 
 /// Works for as long as the request says; at the deadline this is dropped.
 async fn work(hop: Hop, head: &Parts) {
-    sleep(told(head.uri.query().unwrap_or_default(), hop)).await;
+    sleep(told_to(hop, head)).await;
+}
+
+fn told_to(hop: Hop, head: &Parts) -> Duration {
+    told(head.uri.query().unwrap_or_default(), hop)
 }
 
 /// The client of `payments`.

@@ -177,6 +177,20 @@ pub(super) mod fixture {
         }
     }
 
+    /// The same, with a database behind payments.
+    pub(in crate::demo) fn in_the_database() -> Trace {
+        let mut trace = too_slow();
+        let [proxy, orders, payments] = &mut trace.legs[..] else { panic!("three hops") };
+        (proxy.ended, orders.ended) = (Some(844 * MS), Some(843 * MS));
+        (payments.ended, payments.sent) = (Some(842 * MS), Some("797ms".to_owned()));
+        let cause = Some(Cause::Deadline);
+        trace.legs.push(Leg { hop: Hop::Database, cause, ..leg(44, 841, 797) });
+        if let Came::Answer(reply) = &mut trace.came {
+            reply.stage = Some(Stage::Database);
+        }
+        Trace { elapsed: 844 * MS, ..trace }
+    }
+
     /// The same, with a client that left.
     pub(in crate::demo) fn left() -> Trace {
         let mut trace = Trace { case: Case::ClientLeaves, came: Came::Nothing, elapsed: 300 * MS, ..too_slow() };

@@ -76,12 +76,13 @@ fn cells(leg: &Leg, next: Option<&Leg>, axis: Duration) -> Vec<Cell> {
     if !cells.iter().any(|cell| is_busy(*cell)) {
         put(&mut cells, column(leg.arrived, axis), Cell::Own);
     }
-    if leg.cause.is_some() {
-        let last = cells.iter().rposition(|cell| is_busy(*cell));
-        put(&mut cells, last.unwrap_or_default(), Cell::Stop);
-    }
+    let last = cells.iter().rposition(|cell| is_busy(*cell));
     if let Some(deadline) = leg.deadline() {
         put(&mut cells, column(deadline, axis), Cell::Deadline);
+    }
+    // Also where the deadline was in the same column.
+    if leg.cause.is_some() {
+        put(&mut cells, last.unwrap_or_default(), Cell::Stop);
     }
     cells
 }
@@ -142,6 +143,12 @@ mod tests {
     fn what_was_stopped_says_so_where_it_was() {
         let stopped = Leg { cause: Some(Cause::ClientGone), ..leg(100, 200, 300) };
         assert_eq!(shown(&stopped, None), "          █████████×····················│");
+    }
+
+    #[test]
+    fn what_was_stopped_at_its_deadline_was_stopped() {
+        let stopped = Leg { cause: Some(Cause::Deadline), ..leg(100, 200, 90) };
+        assert_eq!(shown(&stopped, None), "          █████████×");
     }
 
     #[test]
