@@ -7,6 +7,7 @@ mod diesel_async;
 mod pgbouncer;
 mod sea_orm;
 mod sqlx;
+mod http;
 mod storm;
 mod support;
 mod ways;
