@@ -7,7 +7,7 @@ use deadline_sql::{Outcome, Stopped};
 use tower_deadline::{Stage, now};
 
 use super::super::support::{Database, Relay};
-use super::{FOREVER, fill, pool, pool_that_hears_the_server, said, sqlstate, within};
+use super::{FOREVER, PROMPT, fill, pool, pool_that_hears_the_server, said, sqlstate, within};
 use crate::support::{MS, SLACK, Stopwatch, soon};
 
 /// The limit of the session's statements, in milliseconds; 0 is none.
@@ -161,7 +161,7 @@ async fn where_the_server_stops_it_first_the_outcome_is_known() {
     // Its clock may be a little faster.
     assert!(error.interrupted().unwrap().exceeded().elapsed() >= 498 * MS, "{error:?}");
     assert_eq!(error.interrupted().unwrap().backend(), backend);
-    assert_eq!(watcher.active().await, 0);
+    watcher.until_idle(PROMPT).await;
 }
 
 #[tokio::test]
