@@ -28,8 +28,18 @@ pub(crate) fn roll_back(open: &Open) -> String {
 
 /// Whether these statements could leave a transaction open.
 pub(crate) fn may_begin(statements: &str) -> bool {
-    let word = |word: &str| word.eq_ignore_ascii_case("begin") || word.eq_ignore_ascii_case("start");
-    statements.split(|c: char| !c.is_ascii_alphanumeric()).any(word)
+    statements.split(|c: char| !c.is_ascii_alphanumeric()).any(is_begin)
+}
+
+/// Whether this one statement, as the extended protocol takes it, leaves a transaction open.
+#[cfg(feature = "deadpool-postgres")]
+pub(crate) fn begins(statement: &str) -> bool {
+    let first = statement.split(|c: char| !c.is_ascii_alphanumeric()).find(|word| !word.is_empty());
+    first.is_some_and(is_begin)
+}
+
+fn is_begin(word: &str) -> bool {
+    word.eq_ignore_ascii_case("begin") || word.eq_ignore_ascii_case("start")
 }
 
 #[cfg(test)]
@@ -46,6 +56,16 @@ mod tests {
             ("VACUUM", false),
         ] {
             assert_eq!(may_begin(statements), may, "{statements}");
+        }
+    }
+
+    #[cfg(feature = "deadpool-postgres")]
+    #[test]
+    fn a_statement_by_itself_begins_one_by_its_first_word() {
+        for (statement, begins) in
+            [(" BEGIN READ ONLY", true), ("start transaction", true), ("SELECT start FROM t", false), ("", false)]
+        {
+            assert_eq!(super::begins(statement), begins, "{statement}");
         }
     }
 }

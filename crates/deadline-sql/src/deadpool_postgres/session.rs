@@ -20,6 +20,9 @@ use crate::statements;
 /// time, and its statement is stopped then; what it did is unknown, as with any statement whose answer nobody saw. At
 /// the deadline a method returns at once, and the statement is stopped in the background: the next one waits for that.
 ///
+/// A transaction is begun by [`transaction`](Self::transaction), or else by a method that is given the statement as text:
+/// `BEGIN` by [`query`](Self::query) or [`execute`](Self::execute) is not noticed, and stays open with the connection.
+///
 /// The errors are those of [`Error`](crate::Error) everywhere.
 pub struct Session {
     pub(super) lease: Lease<Driver>,
@@ -73,16 +76,19 @@ impl Session {
 
     /// Like `Client::query_typed`: the statement is not prepared, which takes one round trip less.
     pub async fn query_typed(&mut self, statement: &str, params: TypedParams<'_>) -> Result<Vec<Row>, Error> {
+        self.suspect_if(statements::begins(statement));
         run!(self, client => client.query_typed(statement, params))
     }
 
     /// Like `Client::query_typed_one`.
     pub async fn query_typed_one(&mut self, statement: &str, params: TypedParams<'_>) -> Result<Row, Error> {
+        self.suspect_if(statements::begins(statement));
         run!(self, client => client.query_typed_one(statement, params))
     }
 
     /// Like `Client::query_typed_opt`.
     pub async fn query_typed_opt(&mut self, statement: &str, params: TypedParams<'_>) -> Result<Option<Row>, Error> {
+        self.suspect_if(statements::begins(statement));
         run!(self, client => client.query_typed_opt(statement, params))
     }
 
@@ -92,6 +98,7 @@ impl Session {
         P: BorrowToSql,
         I: IntoIterator<Item = (P, Type)>,
     {
+        self.suspect_if(statements::begins(statement));
         open!(self, client => client.query_typed_raw(statement, params)).map(|(watch, rows)| Rows::new(watch, rows))
     }
 
@@ -116,38 +123,43 @@ impl Session {
 
     /// Like `Client::execute_typed`.
     pub async fn execute_typed(&mut self, statement: &str, params: TypedParams<'_>) -> Result<u64, Error> {
+        self.suspect_if(statements::begins(statement));
         run!(self, client => client.execute_typed(statement, params))
     }
 
     /// Like `Client::prepare`.
     pub async fn prepare(&mut self, statement: &str) -> Result<Statement, Error> {
+        self.suspect_if(statements::begins(statement));
         run!(self, client => client.prepare(statement))
     }
 
     /// Like `Client::prepare_typed`.
     pub async fn prepare_typed(&mut self, statement: &str, types: &[Type]) -> Result<Statement, Error> {
+        self.suspect_if(statements::begins(statement));
         run!(self, client => client.prepare_typed(statement, types))
     }
 
     /// Like `deadpool_postgres::ClientWrapper::prepare_cached`.
     pub async fn prepare_cached(&mut self, statement: &str) -> Result<Statement, Error> {
+        self.suspect_if(statements::begins(statement));
         run!(self, client => client.prepare_cached(statement))
     }
 
     /// Like `deadpool_postgres::ClientWrapper::prepare_typed_cached`.
     pub async fn prepare_typed_cached(&mut self, statement: &str, types: &[Type]) -> Result<Statement, Error> {
+        self.suspect_if(statements::begins(statement));
         run!(self, client => client.prepare_typed_cached(statement, types))
     }
 
     /// Like `Client::simple_query`. A transaction that it leaves open is ended when the connection goes back.
     pub async fn simple_query(&mut self, statements: &str) -> Result<Vec<SimpleQueryMessage>, Error> {
-        self.suspect(statements);
+        self.suspect_if(statements::may_begin(statements));
         run!(self, client => client.simple_query(statements))
     }
 
     /// Like `Client::batch_execute`. A transaction that it leaves open is ended when the connection goes back.
     pub async fn batch_execute(&mut self, statements: &str) -> Result<(), Error> {
-        self.suspect(statements);
+        self.suspect_if(statements::may_begin(statements));
         run!(self, client => client.batch_execute(statements))
     }
 
@@ -180,8 +192,8 @@ impl Session {
         self.lease.connection().and_then(|connection| connection.backend.pid())
     }
 
-    fn suspect(&mut self, statements: &str) {
-        if self.lease.depth() == 0 && statements::may_begin(statements) {
+    fn suspect_if(&mut self, may_begin: bool) {
+        if may_begin && self.lease.depth() == 0 {
             self.lease.suspect();
         }
     }

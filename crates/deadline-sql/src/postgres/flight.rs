@@ -40,7 +40,9 @@ pub(crate) fn arm<M: Source>(running: &mut Running<'_, Driver<M>>) -> Arming {
 
 /// The server has answered, well or not.
 pub(crate) fn told<M: Source>(running: &mut Running<'_, Driver<M>>, well: bool) {
-    let (limit, in_transaction) = (running.limit(), is_in_transaction(running));
+    // What a session is told within a transaction that somebody has begun by hand is undone with it.
+    let in_transaction = is_in_transaction(running) || running.lease().is_suspect();
+    let limit = running.limit();
     if let Some(connection) = running.connection_mut().filter(|_| well) {
         connection.backend_mut().told(limit, in_transaction);
     }

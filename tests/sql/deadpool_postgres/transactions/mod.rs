@@ -162,7 +162,29 @@ async fn a_transaction_of_ones_own_words_ends_with_the_loan() {
     drop(raw);
     drop(connection);
     scene.assert_nothing_open().await;
+    let mut connection = scene.pool.get_before(within(60_000)).await.unwrap();
+    let begin = connection.prepare("BEGIN").await.unwrap();
+    connection.execute(&begin, &[]).await.unwrap();
+    connection.query_typed("INSERT INTO t VALUES (3)", &[]).await.unwrap();
+    drop(connection);
+    scene.assert_nothing_open().await;
     assert_eq!(scene.rows().await, NONE);
+}
+
+/// A limit that is taken back within it comes back with its end.
+#[tokio::test]
+async fn the_end_of_a_transaction_of_ones_own_words_leaves_no_limit() {
+    let scene = Scene::new().await;
+    let mut connection = scene.pool.get().await.unwrap();
+    {
+        let _ambient = tower_deadline::enter(within(60_000));
+        connection.batch_execute("BEGIN").await.unwrap();
+    }
+    connection.query_typed("SELECT 1", &[]).await.unwrap();
+    drop(connection);
+    let mut connection = scene.pool.get().await.unwrap();
+    let row = connection.query_one("SHOW statement_timeout", &[]).await.unwrap();
+    assert_eq!(row.get::<_, &str>(0), "0");
 }
 
 #[tokio::test]
