@@ -55,7 +55,8 @@ async fn the_deadline_holds_for_all_rows_and_is_told_once() {
     let (_database, watcher, pool) = scene().await;
     let deadline = within(1_000);
     let mut connection = pool.get_before(deadline).await.unwrap();
-    let slow = "SELECT pg_sleep(0.1) FROM generate_series(1, 1000)";
+    // Each of them is sent at once, because it is too large to wait for others.
+    let slow = "SELECT repeat('x', 100000), pg_sleep(0.1) FROM generate_series(1, 1000)";
     let mut rows = connection.query_raw(slow, NOTHING).await.unwrap();
     let error = loop {
         match rows.next().await.expect("an error comes first") {
@@ -133,6 +134,8 @@ async fn an_answer_that_is_held_after_its_deadline_holds_up_nobody() {
         assert_eq!(said(&error), Some((Stage::Database, Stopped::Pending, Outcome::Unknown)));
         relay.freeze(false);
         watcher.until_idle(SLACK).await;
+        // Longer than a connection has to come to rest before it is closed.
+        sleep(2_000 * MS).await;
         drop(errors);
         drop(connection);
         assert_the_same(&pool, backend).await;
