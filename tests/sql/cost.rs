@@ -3,6 +3,7 @@
 use deadline_sql::deadpool_postgres::{Connection, Pool, Pooler};
 use deadpool_postgres::{Manager, ManagerConfig};
 use tokio_postgres::NoTls;
+use tokio_postgres::types::Type;
 use tower_deadline::{Deadline, now};
 
 use super::support::{Database, Relay};
@@ -77,6 +78,25 @@ async fn a_deadline_costs_no_round_trip_and_a_pooler_one() {
     // To end the transaction around each statement; those within one of their own are as before.
     assert_eq!(ours(&mut lent.get_before(far).await.unwrap(), &relay).await, [2, 3, 2, 3]);
     assert_eq!(ours(&mut lent.get().await.unwrap(), &relay).await, naked);
+}
+
+#[tokio::test]
+async fn a_statement_that_was_prepared_before_is_not_asked_for_again() {
+    let database = Database::new().await;
+    let relay = Relay::delaying(database.address, AWAY).await;
+    let database = database.by_way_of(relay.address);
+    for pooler in [Pooler::None, Pooler::Transaction] {
+        let pool = Pool::builder(database.config(), NoTls).max_size(1).pooler(pooler).build().unwrap();
+        let far = Deadline::after(now(), 10 * SLACK);
+        let first = pool.get_before(far).await.unwrap().prepare_cached(PARAMETER).await.unwrap();
+        let mut connection = pool.get_before(far).await.unwrap();
+        let (none, second) = flights(&relay, connection.prepare_cached(PARAMETER)).await;
+        assert_eq!((none, second.unwrap().params()), (0, first.params()));
+        let (some, third) = flights(&relay, connection.prepare_typed_cached(PARAMETER, &[Type::INT4])).await;
+        assert!(some > 0 && third.is_ok(), "its types are others");
+        let failed = connection.prepare_cached("SELECT no_such_column").await;
+        assert!(failed.is_err() && connection.prepare_cached("SELECT no_such_column").await.is_err());
+    }
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Config, Error};
 
+use super::prepared::Prepared;
 use crate::postgres::{Backend, Dialled, Link, Pooler, Tls, dial};
 
 /// Connections to one database, as deadpool wants to have them.
@@ -26,6 +27,7 @@ pub struct Manager {
 pub struct Pooled {
     pub(super) client: ClientWrapper,
     pub(super) backend: Backend,
+    pub(super) prepared: Prepared,
 }
 
 impl Manager {
@@ -51,7 +53,7 @@ impl managed::Manager for Manager {
 
     async fn create(&self) -> Result<Pooled, Error> {
         let Dialled { client, driven, backend } = dial(&self.config, &self.tls, self.pooler).await?;
-        Ok(Pooled { client: ClientWrapper::new(client, driven), backend })
+        Ok(Pooled { client: ClientWrapper::new(client, driven), backend, prepared: Prepared::default() })
     }
 
     async fn recycle(&self, pooled: &mut Pooled, metrics: &Metrics) -> RecycleResult<Error> {

@@ -9,6 +9,7 @@ mod copy;
 mod flight;
 mod manager;
 mod pool;
+mod prepared;
 mod raw;
 mod rows;
 mod session;

@@ -139,16 +139,22 @@ impl Session {
         run!(self, client => client.prepare_typed(statement, types))
     }
 
-    /// Like `deadpool_postgres::ClientWrapper::prepare_cached`.
+    /// Like `deadpool_postgres::ClientWrapper::prepare_cached`: nothing is sent for a statement that the connection has.
     pub async fn prepare_cached(&mut self, statement: &str) -> Result<Statement, Error> {
-        self.suspect_if(statements::begins(statement));
-        run!(self, client => client.prepare_cached(statement))
+        self.prepare_typed_cached(statement, &[]).await
     }
 
     /// Like `deadpool_postgres::ClientWrapper::prepare_typed_cached`.
     pub async fn prepare_typed_cached(&mut self, statement: &str, types: &[Type]) -> Result<Statement, Error> {
         self.suspect_if(statements::begins(statement));
-        run!(self, client => client.prepare_typed_cached(statement, types))
+        if let Some(kept) = self.lease.connection().and_then(|connection| connection.prepared.find(statement, types)) {
+            return Ok(kept);
+        }
+        let prepared = run!(self, client => client.prepare_typed(statement, types))?;
+        if let Some(connection) = self.lease.connection_mut() {
+            connection.prepared.keep(statement, types, prepared.clone());
+        }
+        Ok(prepared)
     }
 
     /// Like `Client::simple_query`. A transaction that it leaves open is ended when the connection goes back.
