@@ -6,6 +6,9 @@
 //! Behind a pooler that lends a process for one transaction, a statement is enclosed in one, and that is ended in a
 //! second flight: it is known then that the statement went well.
 
+use std::pin::pin;
+
+use futures_util::FutureExt;
 use futures_util::future::join;
 
 use super::driver::{Driver, Link, Source};
@@ -63,15 +66,26 @@ pub(crate) async fn armed<L: Link, T>(
     match arming {
         Arming::Nothing => call.await,
         Arming::Before(arming) => {
-            let (told, answer) = join(link.run(&arming), call).await;
+            let (told, answer) = in_order(link.run(&arming), call).await;
             let answer = answer?;
             told.map(|()| answer)
         }
         Arming::Around(begin) => {
             // Where it did not begin, the statement says only that.
-            let (begun, answer) = join(link.run(&begin), call).await;
+            let (begun, answer) = in_order(link.run(&begin), call).await;
             begun.and(answer)
         }
+    }
+}
+
+/// Both in one flight. The answers come in this order, so nobody is woken for the first: that saves a microsecond.
+async fn in_order<F: Future, S: Future>(first: F, second: S) -> (F::Output, S::Output) {
+    let mut first = pin!(first);
+    let sent = first.as_mut().now_or_never();
+    let second = second.await;
+    match sent {
+        Some(answer) => (answer, second),
+        None => (first.await, second),
     }
 }
 
