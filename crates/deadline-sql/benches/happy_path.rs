@@ -1,0 +1,179 @@
+//! What a deadline costs a statement that is in time: raw tokio-postgres and deadpool beside ours, in the same run, on a
+//! server that is started for it.
+//!
+//! Covers the time of a prepared `SELECT 1` on loopback, on a connection that is held and with one out of the pool for
+//! each. Beside them stands what the raw driver takes with a `SET` in the same flight: nine tenths of the difference are
+//! the server's, for answering a second message at all. Round trips are counted in `tests/sql/cost.rs`; they are the
+//! same. Figures are for one machine on one day.
+//!
+//! ```text
+//! taskset -c 1 cargo bench -p deadline-sql --features deadpool-postgres,throwaway --bench happy_path
+//! ```
+//!
+//! All on one processor: else each process of the server stays on another one for a while or does not, which is worth
+//! more than what is measured.
+
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "it measures real time, and fails by panicking")]
+
+use std::time::{Duration, Instant};
+
+use deadline_sql::deadpool_postgres::Pool;
+use deadline_sql::deadpool_postgres::tokio_postgres::{Config, NoTls};
+use deadline_sql::throwaway::{Error, Server};
+use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod};
+use futures_util::future::join;
+use http_deadline::Deadline;
+
+/// Each way in turn, a few statements at a time, so often: a machine that is busy for a while is busy for all.
+const ROUNDS: usize = 2_000;
+const BATCH: usize = 5;
+/// What a deadline may cost a statement.
+const MOST: f64 = 10.0;
+const STATEMENT: &str = "SELECT 1";
+const SET: &str = "SET statement_timeout = 60000";
+const BUDGET: Duration = Duration::from_secs(60);
+
+/// One way to run the statement, and how long that took each time, in microseconds.
+struct Way {
+    name: &'static str,
+    took: Vec<f64>,
+}
+
+impl Way {
+    fn new(name: &'static str) -> Self {
+        Self { name, took: Vec::with_capacity(ROUNDS * BATCH) }
+    }
+
+    fn add(&mut self, since: Instant) {
+        self.took.push(since.elapsed().as_secs_f64() * 1e6);
+    }
+
+    fn quantile(&self, share: f64) -> f64 {
+        quantile(&self.took, share)
+    }
+
+    /// By how much each batch took longer, for each of its statements.
+    fn more_than(&self, other: &Self) -> Vec<f64> {
+        let batches = self.took.chunks(BATCH).zip(other.took.chunks(BATCH));
+        batches.map(|(ours, theirs)| quantile(ours, 0.5) - quantile(theirs, 0.5)).collect()
+    }
+}
+
+fn quantile(took: &[f64], share: f64) -> f64 {
+    let mut sorted = took.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "an index"
+    )]
+    let index = (share * (sorted.len() - 1) as f64) as usize;
+    sorted.get(index).copied().unwrap_or_default()
+}
+
+/// The median of what it takes more, beside the least and the most of those of ten parts of the run.
+fn print(raw: &Way, other: &Way) -> f64 {
+    let each = other.more_than(raw);
+    let parts: Vec<f64> = each.chunks(each.len() / 10).map(|part| quantile(part, 0.5)).collect();
+    let (more, least, most) = (quantile(&each, 0.5), quantile(&parts, 0.0), quantile(&parts, 1.0));
+    let (half, late) = (other.quantile(0.5), other.quantile(0.99));
+    println!("{:<30} p50 {half:>6.1} µs  p99 {late:>7.1} µs  {more:>+5.1} µs ({least:+.1} to {most:+.1})", other.name);
+    more
+}
+
+async fn held(config: &Config) -> f64 {
+    let raw_pool = raw_pool(config);
+    let raw_client = raw_pool.get().await.unwrap();
+    let raw_statement = raw_client.prepare(STATEMENT).await.unwrap();
+    let pool = Pool::builder(config.clone(), NoTls).max_size(2).build().unwrap();
+    let mut bounded = pool.get_before(Deadline::after(Instant::now(), 60 * BUDGET)).await.unwrap();
+    let bounded_statement = bounded.prepare(STATEMENT).await.unwrap();
+    let mut unbounded = pool.get().await.unwrap();
+    let unbounded_statement = unbounded.prepare(STATEMENT).await.unwrap();
+    let names = ["held: raw", "held: raw, and a SET", "held: ours, no deadline", "held: ours, a deadline"];
+    let mut ways = names.map(Way::new);
+    for _ in 0..ROUNDS {
+        let [raw, set, without, with] = &mut ways;
+        for _ in 0..BATCH {
+            let start = Instant::now();
+            raw_client.query_one(&raw_statement, &[]).await.unwrap();
+            raw.add(start);
+        }
+        for _ in 0..BATCH {
+            let start = Instant::now();
+            let answers = join(raw_client.batch_execute(SET), raw_client.query_one(&raw_statement, &[])).await;
+            assert!(answers.0.is_ok() && answers.1.is_ok());
+            set.add(start);
+        }
+        for _ in 0..BATCH {
+            let start = Instant::now();
+            unbounded.query_one(&unbounded_statement, &[]).await.unwrap();
+            without.add(start);
+        }
+        for _ in 0..BATCH {
+            let start = Instant::now();
+            bounded.query_one(&bounded_statement, &[]).await.unwrap();
+            with.add(start);
+        }
+    }
+    table(&ways)
+}
+
+async fn pooled(config: &Config) {
+    let raw_pool = raw_pool(config);
+    let pool = Pool::builder(config.clone(), NoTls).max_size(1).build().unwrap();
+    let mut ways = ["with get(): raw", "with get(): ours, no deadline", "with get(): ours, a deadline"].map(Way::new);
+    for _ in 0..ROUNDS {
+        let [raw, without, with] = &mut ways;
+        for _ in 0..BATCH {
+            let start = Instant::now();
+            let client = raw_pool.get().await.unwrap();
+            let statement = client.prepare_cached(STATEMENT).await.unwrap();
+            client.query_one(&statement, &[]).await.unwrap();
+            drop(client);
+            raw.add(start);
+        }
+        for (way, budget) in [(without, None), (with, Some(BUDGET))] {
+            for _ in 0..BATCH {
+                let start = Instant::now();
+                let mut connection = match budget {
+                    Some(budget) => pool.get_before(Deadline::after(start, budget)).await.unwrap(),
+                    None => pool.get().await.unwrap(),
+                };
+                let statement = connection.prepare_cached(STATEMENT).await.unwrap();
+                connection.query_one(&statement, &[]).await.unwrap();
+                drop(connection);
+                way.add(start);
+            }
+        }
+    }
+    table(&ways);
+}
+
+fn raw_pool(config: &Config) -> deadpool_postgres::Pool {
+    let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    let manager = Manager::from_config(config.clone(), NoTls, manager);
+    deadpool_postgres::Pool::builder(manager).max_size(1).build().unwrap()
+}
+
+/// By how much the last takes more than the first.
+fn table(ways: &[Way]) -> f64 {
+    let [raw, ..] = ways else { return 0.0 };
+    ways.iter().fold(0.0, |_, way| print(raw, way))
+}
+
+fn main() {
+    let server = match Server::start() {
+        Ok(server) => server,
+        Err(Error::Missing(missing)) => return println!("skipped: {missing}"),
+        Err(error) => return eprintln!("{error}"),
+    };
+    let config: Config = server.url().parse().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let more = runtime.block_on(async {
+        pooled(&config).await;
+        held(&config).await
+    });
+    println!("a statement: {} at most {MOST} µs more", if more <= MOST { "ok," } else { "FAILED, not" });
+}
