@@ -65,6 +65,11 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+/// The examples of the page compile as those of the crate do.
+#[cfg(all(doctest, feature = "deadpool-postgres"))]
+#[doc = include_str!("../../../docs/postgres.md")]
+mod page {}
+
 pub mod adapter;
 mod count;
 #[cfg(feature = "deadpool-postgres")]
