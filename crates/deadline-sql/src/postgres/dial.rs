@@ -28,7 +28,8 @@ pub(crate) struct Dialled {
 
 /// Connects to the first that answers, in stage `connect`.
 pub(crate) async fn dial(config: &Config, tls: &Arc<dyn Tls>, pooler: Pooler) -> Result<Dialled, Error> {
-    connecting(async {
+    // Seldom, and large: it is not to be a part of every wait for a connection.
+    Box::pin(connecting(async {
         let mut failed = None;
         for (config, address) in candidates(config).await {
             match tls.connect(&config).await {
@@ -45,7 +46,7 @@ pub(crate) async fn dial(config: &Config, tls: &Arc<dyn Tls>, pooler: Pooler) ->
             // No host has an address: tokio-postgres has the words for it.
             None => nowhere(config, tls, pooler).await,
         }
-    })
+    }))
     .await
 }
 
