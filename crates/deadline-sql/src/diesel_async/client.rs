@@ -9,17 +9,25 @@ use tokio_postgres::SimpleQueryMessage;
 
 use super::Failure;
 use super::instrument::Shared;
-use crate::Verdict;
+use crate::{DriverError, Verdict};
 
 /// Has the server stop a statement at the time that it was told, and say so: in the words that it uses in this session,
 /// and without a line in its log.
-const STOPPED: &str = "SET LOCAL statement_timeout = 1;
-    DO $$ BEGIN
-        PERFORM pg_sleep(1);
-    EXCEPTION WHEN query_canceled THEN
-        PERFORM set_config('statement_timeout', '0', true), set_config('deadline_sql.stopped', SQLERRM, true);
-    END $$;
-    SELECT current_setting('deadline_sql.stopped', true)";
+fn stopped_after(millis: u32) -> String {
+    format!(
+        "DO $$ BEGIN END $$;
+        SET LOCAL statement_timeout = {millis};
+        DO $$ BEGIN
+            PERFORM pg_sleep(60);
+        EXCEPTION WHEN query_canceled THEN
+            PERFORM set_config('statement_timeout', '0', true), set_config('deadline_sql.stopped', SQLERRM, true);
+        END $$;
+        SELECT current_setting('deadline_sql.stopped', true)"
+    )
+}
+
+/// One is enough, unless the server is so busy that the time is up before it waits for that.
+const MILLIS: [u32; 4] = [1, 10, 100, 1_000];
 
 pub(super) struct Client {
     pub(super) connection: AsyncPgConnection,
@@ -67,11 +75,22 @@ impl Client {
 }
 
 async fn words(client: &tokio_postgres::Client) -> Option<String> {
-    let messages = client.simple_query(STOPPED).await.ok()?;
-    messages.iter().find_map(|message| match message {
+    for millis in MILLIS {
+        match client.simple_query(&stopped_after(millis)).await {
+            Ok(messages) => return messages.iter().find_map(first_column),
+            Err(error) if error.verdict() == Verdict::Cancelled => {}
+            // It knows no PL/pgSQL.
+            Err(_) => break,
+        }
+    }
+    None
+}
+
+fn first_column(message: &SimpleQueryMessage) -> Option<String> {
+    match message {
         SimpleQueryMessage::Row(row) => row.get(0).filter(|words| !words.is_empty()).map(str::to_owned),
         _ => None,
-    })
+    }
 }
 
 impl fmt::Debug for Client {

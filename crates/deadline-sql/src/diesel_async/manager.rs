@@ -45,7 +45,7 @@ impl managed::Manager for Manager {
         let dialled = dial(&self.config, &self.tls, Pooler::None).await;
         let Dialled { client, driven, backend } = dialled.map_err(Failure::Connect)?;
         let instrumentation = Shared::to_default();
-        let client = connecting(Client::set_up(client, self.cache, instrumentation.clone())).await?;
+        let client = Box::pin(connecting(Client::set_up(client, self.cache, instrumentation.clone()))).await?;
         Ok(Pooled { client: Arc::new(client), instrumentation, backend, driven })
     }
 
