@@ -16,6 +16,7 @@ mod foreign;
 mod methods;
 mod rows;
 mod statements;
+mod storm;
 mod transactions;
 
 /// The most that a sleep or a wait for a lock may go on after the end of its request.

@@ -1,5 +1,7 @@
 //! Transactions: kept, undone, left, and stopped.
 
+use std::time::Duration;
+
 use deadline_sql::diesel_async::{Connection, Error as OurError, Pool, find};
 use deadline_sql::{Outcome, Stopped};
 use diesel::prelude::*;
@@ -101,11 +103,26 @@ async fn lock(connection: &mut Connection) -> QueryResult<()> {
         .await
 }
 
-/// How long after `end` somebody else has the row.
-async fn freed(database: &Database, end: std::time::Instant) -> std::time::Duration {
+/// How long somebody else waits for the row after its holder has ended.
+async fn freed<T>(
+    database: &Database,
+    watcher: &Watcher,
+    active: usize,
+    holder: impl Future<Output = T>,
+) -> (T, Duration) {
     let other = database.connect().await;
-    soon("the row", other.batch_execute("UPDATE items SET name = 'free'")).await.unwrap();
-    now().saturating_duration_since(end)
+    let ended = async { (holder.await, now()) };
+    let had = async {
+        while watcher.active().await < active || (active == 0 && watcher.idle_in_transaction().await == 0) {
+            tokio::time::sleep(5 * MS).await;
+        }
+        // It may still be at the statement before.
+        tokio::time::sleep(100 * MS).await;
+        other.batch_execute("UPDATE items SET name = 'free'").await.unwrap();
+        now()
+    };
+    let ((ended, at), had) = soon("the row", async { tokio::join!(ended, had) }).await;
+    (ended, had.saturating_duration_since(at))
 }
 
 async fn scene() -> (Database, Watcher, Pool) {
@@ -120,55 +137,55 @@ async fn a_transaction_that_is_dropped_is_rolled_back_at_once() {
     let (database, watcher, pool) = scene().await;
     let mut connection = pool.get_before(within(60_000)).await.unwrap();
     let before = pid(&mut connection).await;
-    // The connection is kept, or dropped with it.
-    assert!(tokio::time::timeout(200 * MS, lock(&mut connection)).await.is_err());
-    let took = freed(&database, now()).await;
-    assert!(took <= PROMPT, "{took:?}");
+    // The connection is kept, and used again.
+    let dropped = tokio::time::timeout(800 * MS, lock(&mut connection));
+    let (dropped, took) = freed(&database, &watcher, 1, dropped).await;
+    assert!(dropped.is_err() && took <= PROMPT, "{took:?}");
     assert_eq!(connection.transaction(async |connection| insert(connection, 2).await).await, Ok(1));
-    let pool_ = pool.clone();
-    drop(connection);
-    let holder = tokio::spawn(async move { lock(&mut pool_.get_before(within(60_000)).await.unwrap()).await });
-    watcher.until_active(1).await;
-    tokio::time::sleep(100 * MS).await;
-    holder.abort();
-    let took = freed(&database, now()).await;
-    assert!(took <= PROMPT, "{took:?}");
     // Between two statements.
-    let mut connection = pool.get_before(within(60_000)).await.unwrap();
     let idle = connection.transaction(async |connection| {
         diesel::update(items::table).set(items::name.eq("locked")).execute(connection).await?;
         std::future::pending::<QueryResult<()>>().await
     });
-    assert!(tokio::time::timeout(200 * MS, idle).await.is_err());
-    let took = freed(&database, now()).await;
-    assert!(took <= PROMPT, "{took:?}");
+    let (dropped, took) = freed(&database, &watcher, 0, tokio::time::timeout(800 * MS, idle)).await;
+    assert!(dropped.is_err() && took <= PROMPT, "{took:?}");
     assert_eq!(pid(&mut connection).await, before);
     drop(connection);
+    // With its connection, in a task of its own.
+    let held = pool.clone();
+    let holder = tokio::spawn(async move { lock(&mut held.get_before(within(60_000)).await.unwrap()).await });
+    let aborted = async {
+        tokio::time::sleep(800 * MS).await;
+        holder.abort();
+    };
+    let ((), took) = freed(&database, &watcher, 1, aborted).await;
+    assert!(took <= PROMPT, "{took:?}");
+    assert_eq!(pid(&mut pool.get().await.unwrap()).await, before);
     assert_eq!(ids(&pool).await, [1, 2]);
 }
 
 #[tokio::test]
 async fn a_transaction_of_diesels_own_ends_with_its_connection() {
     let (database, watcher, pool) = scene().await;
-    let mut connection = pool.get_before(within(60_000)).await.unwrap();
-    let lock = AsyncConnection::transaction(&mut connection, async |connection| {
-        diesel::update(items::table).set(items::name.eq("locked")).execute(connection).await?;
-        run(connection, FOREVER).await
-    });
-    assert!(tokio::time::timeout(200 * MS, lock).await.is_err());
-    drop(connection);
-    let took = freed(&database, now()).await;
-    assert!(took <= PROMPT, "{took:?}");
+    let holder = async {
+        let mut connection = pool.get_before(within(60_000)).await.unwrap();
+        let lock = AsyncConnection::transaction(&mut connection, async |connection| {
+            diesel::update(items::table).set(items::name.eq("locked")).execute(connection).await?;
+            run(connection, FOREVER).await
+        });
+        tokio::time::timeout(800 * MS, lock).await
+    };
+    let (dropped, took) = freed(&database, &watcher, 1, holder).await;
+    assert!(dropped.is_err() && took <= PROMPT, "{took:?}");
     watcher.until_idle(PROMPT).await;
 }
 
 #[tokio::test]
 async fn a_deadline_in_a_transaction_frees_its_rows_and_is_told() {
     let (database, watcher, pool) = scene().await;
-    let deadline = within(400);
-    let error = lock(&mut pool.get_before(deadline).await.unwrap()).await.unwrap_err();
+    let holder = async { lock(&mut pool.get_before(within(800)).await.unwrap()).await.unwrap_err() };
+    let (error, took) = freed(&database, &watcher, 1, holder).await;
     assert!(matches!(said(&error), Some((Stage::Database, ..))), "{error:?}");
-    let took = freed(&database, deadline.instant()).await;
     assert!(took <= PROMPT, "{took:?}");
     watcher.until_idle(PROMPT).await;
 }
@@ -180,7 +197,7 @@ async fn no_beginning_that_is_dropped_leaves_a_transaction() {
     let mut connection = pool.get_before(within(60_000)).await.unwrap();
     let before = pid(&mut connection).await;
     for micros in (0..4_000).step_by(100) {
-        let end = now() + std::time::Duration::from_micros(micros);
+        let end = now() + Duration::from_micros(micros);
         let spin = async {
             while now() < end {
                 tokio::task::yield_now().await;
