@@ -108,8 +108,9 @@ async fn a_stream_that_is_dropped_is_stopped() {
     };
     assert!(matches!(said(&error), Some((Stage::Database, ..))), "{error:?}");
     assert!(stream.try_next().await.unwrap().is_none());
-    drop(stream);
+    // Held or not.
     watcher.until_idle(PROMPT).await;
+    drop(stream);
     drop(connection);
     let mut connection = pool.get().await.unwrap();
     connection.batch_execute("SELECT 1").await.unwrap();

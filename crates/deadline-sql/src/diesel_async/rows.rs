@@ -26,7 +26,8 @@ pub(super) type Answer = BoxStream<'static, QueryResult<Row<'static, 'static>>>;
 pub struct Rows<'a> {
     watch: Watch<'a, Driver>,
     client: &'a Client,
-    rows: Answer,
+    /// `None` after the end: as long as somebody could read them, the driver waits for that.
+    rows: Option<Answer>,
     first: First,
 }
 
@@ -42,7 +43,7 @@ enum First {
 
 impl<'a> Rows<'a> {
     pub(super) fn new(running: Running<'a, Driver>, client: &'a Client, rows: Answer) -> Self {
-        Self { watch: Watch::new(running), client, rows, first: First::Awaited }
+        Self { watch: Watch::new(running), client, rows: Some(rows), first: First::Awaited }
     }
 
     /// The row that is next, without the first one's wait.
@@ -50,14 +51,19 @@ impl<'a> Rows<'a> {
         if self.watch.has_ended() {
             return Poll::Ready(None);
         }
-        let client = self.client;
-        let polled = self.rows.as_mut().poll_next(cx).map(Option::transpose);
-        let polled = polled.map(|row| row.map_err(|error| client.failure(error)));
-        let row = ready!(self.watch.poll(cx, polled)).transpose();
-        if row.is_none() {
-            ready!(self.watch.poll_complete(cx)).map_err(diesel::result::Error::from)?;
+        if let Some(rows) = &mut self.rows {
+            let client = self.client;
+            let polled = rows.as_mut().poll_next(cx).map(Option::transpose);
+            let polled = polled.map(|row| row.map_err(|error| client.failure(error)));
+            let row = ready!(self.watch.poll(cx, polled)).transpose();
+            if !matches!(row, Some(Ok(_))) {
+                self.rows = None;
+            }
+            if row.is_some() {
+                return Poll::Ready(row.map(|row| row.map_err(Into::into)));
+            }
         }
-        Poll::Ready(row.map(|row| row.map_err(Into::into)))
+        Poll::Ready(ready!(self.watch.poll_complete(cx)).err().map(|error| Err(error.into())))
     }
 }
 

@@ -56,6 +56,7 @@ impl<'a, A: Adapter> Watch<'a, A> {
     }
 
     /// Fails once the deadline has passed: for what is ready for more at any time, and would else never hear of it.
+    #[cfg(feature = "deadpool-postgres")]
     pub(crate) fn check(&mut self, cx: &mut Context<'_>) -> Result<(), Error<A::Error>> {
         match self.alarm.poll(cx) {
             Poll::Ready(()) => self.end(None),

@@ -10,6 +10,8 @@ use crate::{Settings, Verdict};
 mod ends;
 mod fake;
 mod ladder;
+#[cfg(feature = "diesel-async")]
+mod leaves;
 mod opens;
 
 use self::fake::{Event, Failed, Fake, Manners};
