@@ -3,16 +3,12 @@
 mod bad_days;
 mod cost;
 mod deadpool_postgres;
-mod deadpool_postgres;
-mod cost;
 mod diesel_async;
-mod diesel_async;
+mod http;
 mod naive;
-mod pgbouncer;
 mod pgbouncer;
 mod sea_orm;
 mod sqlx;
-mod http;
 mod storm;
 mod support;
 mod ways;
