@@ -65,8 +65,7 @@ async fn a_function_over_any_connection_takes_ours() {
     where
         C: AsyncConnection<Backend = diesel::pg::Pg>,
     {
-        let item = diesel::update(items::table.find(id)).set(items::name.eq(name));
-        connection.transaction(async |connection| item.execute(connection).await).await
+        diesel::update(items::table.find(id)).set(items::name.eq(name)).execute(connection).await
     }
     let database = with_items().await;
     let url = database.url();

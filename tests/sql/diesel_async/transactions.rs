@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use deadline_sql::diesel_async::{Connection, Error as OurError, Pool, find};
+use deadline_sql::diesel_async::{Connection, Error as OurError, Pool, Transactions, find};
 use deadline_sql::{Outcome, Stopped};
 use diesel::prelude::*;
 use diesel::result::Error;
-use diesel_async::{AsyncConnection, RunQueryDsl};
+use diesel_async::{AsyncConnection, RunQueryDsl, TransactionManager};
 use tower_deadline::{Deadline, Stage, now};
 
 use super::super::support::{Database, Watcher};
@@ -23,6 +23,22 @@ async fn insert(connection: &mut Connection, id: i32) -> QueryResult<usize> {
 async fn ids(pool: &Pool) -> Vec<i32> {
     let mut connection = pool.get().await.unwrap();
     items::table.select(items::id).order(items::id).load(&mut connection).await.unwrap()
+}
+
+/// What `AsyncConnection::transaction` does. With that itself and an async closure, rustc 1.95 fails when it compiles a
+/// second time (incrementally); an example in the documentation has it.
+async fn by_diesel<R>(
+    connection: &mut Connection,
+    body: impl AsyncFnOnce(&mut Connection) -> QueryResult<R>,
+) -> QueryResult<R> {
+    Transactions::begin_transaction(connection).await?;
+    match body(connection).await {
+        Ok(kept) => Transactions::commit_transaction(connection).await.map(|()| kept),
+        Err(error) => {
+            Transactions::rollback_transaction(connection).await?;
+            Err(error)
+        }
+    }
 }
 
 #[tokio::test]
@@ -77,7 +93,7 @@ async fn the_commit_of_a_transaction_in_which_something_failed_is_an_error() {
     let pool = pool(&database, 1);
     let mut connection = pool.get_before(within(60_000)).await.unwrap();
     let ours = connection.transaction(async |connection| swallow(connection).await).await;
-    let theirs = AsyncConnection::transaction(&mut connection, async |connection| swallow(connection).await).await;
+    let theirs = by_diesel(&mut connection, async |connection| swallow(connection).await).await;
     let nested = connection.transaction(async |connection| {
         let inner = connection.transaction(async |connection| swallow(connection).await).await;
         assert!(matches!(find(&inner.unwrap_err()), Some(OurError::RolledBack)));
@@ -169,7 +185,7 @@ async fn a_transaction_of_diesels_own_ends_with_its_connection() {
     let (database, watcher, pool) = scene().await;
     let holder = async {
         let mut connection = pool.get_before(within(60_000)).await.unwrap();
-        let lock = AsyncConnection::transaction(&mut connection, async |connection| {
+        let lock = by_diesel(&mut connection, async |connection| {
             diesel::update(items::table).set(items::name.eq("locked")).execute(connection).await?;
             run(connection, FOREVER).await
         });

@@ -37,6 +37,29 @@ impl Connection {
     /// Where the deadline is sooner than the answer to `COMMIT`, nobody knows whether it was kept:
     /// [`Outcome::Unknown`](crate::Outcome::Unknown), and never to be tried again as it is.
     ///
+    /// ```no_run
+    /// use deadline_sql::diesel_async::Connection;
+    /// use diesel::{QueryResult, pg::Pg, sql_query};
+    /// use diesel_async::{AsyncConnection, RunQueryDsl};
+    ///
+    /// async fn ship(connection: &mut Connection) -> QueryResult<usize> {
+    ///     connection
+    ///         .transaction(async |connection| {
+    ///             sql_query("UPDATE orders SET shipped = now()").execute(connection).await
+    ///         })
+    ///         .await
+    /// }
+    ///
+    /// // Over any connection it is diesel's.
+    /// async fn bill<C: AsyncConnection<Backend = Pg>>(connection: &mut C) -> QueryResult<usize> {
+    ///     connection
+    ///         .transaction(async |connection| sql_query("UPDATE orders SET billed = now()").execute(connection).await)
+    ///         .await
+    /// }
+    /// # fn assert_send(connection: &mut Connection) -> impl Send { ship(connection) }
+    /// # async fn assert_any(connection: &mut Connection) { let _ = bill(connection).await; }
+    /// ```
+    ///
     /// # Errors
     ///
     /// What `body` returns, as it is: whether the server answers to `ROLLBACK` changes nothing. What the beginning fails
