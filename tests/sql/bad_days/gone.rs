@@ -98,13 +98,13 @@ async fn a_backend_that_stands_still_is_given_up_and_stops_when_it_moves_again()
     let (counts, database) = (Counts::default(), Database::new().await);
     let _recording = counts.record();
     let (pool, watcher) = (pool(database.config()), database.watcher().await);
+    let start = Stopwatch::start();
     let mut connection = pool.get_before(within(300 * MS)).await.unwrap();
     let pid = connection.backend().expect("it is known");
     let freezing = async {
         watcher.until_active(1).await;
         Frozen::new(pid).await
     };
-    let start = Stopwatch::start();
     let (ran, frozen) = tokio::join!(connection.query("SELECT pg_sleep(20)", &[]), freezing);
     start.assert_due(290 * MS);
     let error = ran.unwrap_err();
