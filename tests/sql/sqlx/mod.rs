@@ -9,6 +9,7 @@ use tower_deadline::{Deadline, now};
 use super::support::Database;
 use crate::support::MS;
 
+mod bad_days;
 mod faults;
 mod soak;
 mod statements;

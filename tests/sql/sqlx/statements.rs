@@ -17,6 +17,7 @@ use crate::support::{MS, Stopwatch, soon};
 async fn a_deadline_stops_a_statement_and_spares_its_connection() {
     let database = Database::new().await;
     let (pool, watcher) = (pool(&database, 1), database.watcher().await);
+    drop(connected(&pool).await.unwrap());
     let start = Stopwatch::start();
     let mut connection = pool.get_before(within(300)).await.unwrap();
     let error = query("SELECT pg_sleep(5)").execute(&mut *connection).await.unwrap_err();
@@ -64,8 +65,9 @@ async fn a_statement_that_is_dropped_is_stopped_and_the_next_one_runs() {
 async fn nothing_is_sent_with_nothing_left_and_a_wait_for_a_connection_ends() {
     let database = Database::new().await;
     let pool = pool(&database, 1);
-    let mut connection = pool.get_before(within(30)).await.unwrap();
-    tokio::time::sleep(31 * MS).await;
+    drop(connected(&pool).await.unwrap());
+    let mut connection = pool.get_before(within(200)).await.unwrap();
+    tokio::time::sleep(201 * MS).await;
     let error = query("SELECT 1").execute(&mut *connection).await.unwrap_err();
     assert_eq!(
         interrupted(&error).map(|error| (error.stopped(), error.outcome(), error.exceeded().stage())),
@@ -113,7 +115,7 @@ async fn a_stream_ends_at_the_deadline_and_a_dropped_one_is_stopped() {
     const ROWS: &str = "SELECT i, pg_sleep(CASE WHEN i > 3 THEN 5 ELSE 0 END) FROM generate_series(1, 9) i";
     let database = Database::new().await;
     let (pool, watcher) = (pool(&database, 1), database.watcher().await);
-    let mut connection = pool.get_before(within(400)).await.unwrap();
+    let mut connection = pool.get_before(within(1_000)).await.unwrap();
     let all: Vec<i32> = query_scalar::<_, i32>("SELECT generate_series(1, 5000)")
         .fetch(&mut *connection)
         .try_collect()
@@ -161,6 +163,20 @@ async fn what_the_session_was_told_is_seen_by_nobody_else_and_its_own_limit_stay
             let shown: String = query_scalar(show).fetch_one(pool.inner()).await.unwrap();
             assert_eq!(shown, own);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_limit_of_a_millisecond_is_lifted_though_it_can_stop_what_lifts_it() {
+    let database = Database::new().await;
+    let pool = pool(&database, 1);
+    for millis in (2..5).cycle().take(240) {
+        drop(connected(&pool).await.unwrap());
+        if let Ok(mut connection) = pool.get_before(within(millis)).await {
+            let _ = query("SELECT 1").execute(&mut *connection).await;
+        }
+        let shown: String = query_scalar("SHOW statement_timeout").fetch_one(pool.inner()).await.unwrap();
+        assert_eq!(shown, "0");
     }
 }
 

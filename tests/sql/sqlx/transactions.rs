@@ -87,7 +87,8 @@ async fn a_deadline_within_a_transaction_frees_what_it_locked() {
     table(&database).await;
     let pool = pool(&database, 1);
     let other = database.connect().await;
-    let mut connection = pool.get_before(within(300)).await.unwrap();
+    drop(connected(&pool).await.unwrap());
+    let mut connection = pool.get_before(within(400)).await.unwrap();
     let mut transaction = connection.begin().await.unwrap();
     query("UPDATE seen SET v = 5").execute(&mut *transaction).await.unwrap();
     let error = query("SELECT pg_sleep(5)").execute(&mut *transaction).await.unwrap_err();
@@ -105,7 +106,8 @@ async fn nobody_knows_what_became_of_a_commit_at_the_deadline() {
     let setup = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(5); RETURN NULL; END'; \
         CREATE CONSTRAINT TRIGGER slow AFTER UPDATE ON seen DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow()";
     database.connect().await.batch_execute(setup).await.unwrap();
-    let mut connection = pool.get_before(within(300)).await.unwrap();
+    drop(connected(&pool).await.unwrap());
+    let mut connection = pool.get_before(within(400)).await.unwrap();
     let mut transaction = connection.begin().await.unwrap();
     query("UPDATE seen SET v = 5").execute(&mut *transaction).await.unwrap();
     let error = soon("the deadline", transaction.commit()).await.unwrap_err();

@@ -1,7 +1,7 @@
 //! The database itself.
 
 use sea_orm::prelude::async_trait::async_trait;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement};
+use sea_orm::{AccessMode, ConnectionTrait, DbBackend, DbErr, ExecResult, IsolationLevel, QueryResult, Statement};
 
 use http_deadline::Deadline;
 
@@ -64,7 +64,23 @@ impl Database {
     /// Those of [`Error`] everywhere. Whatever becomes of it, also where its future is dropped, no transaction is left
     /// open behind one's back.
     pub async fn begin(&self) -> Result<Transaction, Error> {
-        Transaction::begin(self.connection().await?).await
+        self.begin_with_config(None, None).await
+    }
+
+    /// Begins a transaction at this level of isolation, that may write or may not.
+    ///
+    /// # Errors
+    ///
+    /// As for [`begin`](Self::begin).
+    pub async fn begin_with_config(
+        &self,
+        isolation_level: Option<IsolationLevel>,
+        access_mode: Option<AccessMode>,
+    ) -> Result<Transaction, Error> {
+        let level = isolation_level.map(|level| format!("ISOLATION LEVEL {level}"));
+        let modes: Vec<_> = level.into_iter().chain(access_mode.map(|mode| mode.to_string())).collect();
+        let begin = format!("BEGIN {}", modes.join(", "));
+        Transaction::begin(self.connection().await?, begin.trim_end()).await
     }
 
     /// Does the work in a transaction, and commits it where it is well. Where it fails, or where this future is dropped,

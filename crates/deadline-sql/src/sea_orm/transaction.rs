@@ -22,8 +22,8 @@ pub struct Transaction {
 }
 
 impl Transaction {
-    pub(super) async fn begin(mut connection: Connection) -> Result<Self, Error> {
-        connection.open("BEGIN").await.map_err(of_sqlx)?;
+    pub(super) async fn begin(mut connection: Connection, begin: &str) -> Result<Self, Error> {
+        connection.open(begin).await.map_err(of_sqlx)?;
         Ok(Self { connection: Mutex::new(connection), spoilt: AtomicBool::new(false) })
     }
 

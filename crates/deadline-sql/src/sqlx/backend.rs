@@ -74,10 +74,14 @@ impl Backend {
         }
     }
 
-    /// What takes back what its session was told, if it was; and that it is about to be taken back.
-    pub(crate) fn restoring(&mut self) -> Option<String> {
-        let told = std::mem::take(&mut self.told);
-        told.then(|| format!("SET statement_timeout = {}", self.own_millis()))
+    /// What takes back what its session was told, if it was.
+    pub(crate) fn restoring(&self) -> Option<String> {
+        self.told.then(|| format!("SET statement_timeout = {}", self.own_millis()))
+    }
+
+    /// It has been taken back.
+    pub(crate) fn restored(&mut self) {
+        self.told = false;
     }
 
     /// No transaction is open.
@@ -125,11 +129,13 @@ mod tests {
     }
 
     #[test]
-    fn what_a_session_was_told_is_taken_back_once() {
+    fn what_a_session_was_told_is_taken_back_until_the_server_has_said_so() {
         let mut backend = known(20, false);
         assert_eq!(backend.restoring(), None);
         backend.telling(limit(Some(5)), false);
         assert_eq!(backend.restoring().as_deref(), Some("SET statement_timeout = 20"));
+        assert!(backend.restoring().is_some(), "nobody has answered");
+        backend.restored();
         assert_eq!(backend.restoring(), None);
     }
 

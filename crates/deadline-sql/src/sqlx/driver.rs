@@ -1,8 +1,8 @@
 //! How a connection of sqlx is stopped and brought to rest.
 
 use std::fmt;
+use std::time::Duration;
 
-use futures_util::FutureExt;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::{AssertSqlSafe, Connection, Error, Executor, Postgres};
@@ -11,7 +11,11 @@ use tokio::runtime::{EnterGuard, Handle};
 use super::CancelTicket;
 use super::backend::Backend;
 use crate::adapter::{AcquireError, Adapter, Drained, Open, connecting};
-use crate::{DriverError, Limit, Verdict, statements};
+use crate::{DriverError, Limit, Verdict, statements, timer};
+
+/// How often a limit is lifted, and how long that may take, before the connection is closed instead.
+const TRIES: usize = 5;
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The adapter.
 #[derive(Debug)]
@@ -71,13 +75,15 @@ impl Adapter for Driver {
         drained(ended.map(|_| ()))
     }
 
-    fn release(&self, mut held: Held) {
+    fn release(&self, held: Held) {
         let _runtime = self.enter();
-        if let Some(restoring) = held.backend.restoring() {
-            // It is sent, and not waited for: sqlx pings at the return, and waits for both.
-            let _ = held.connection.execute(AssertSqlSafe(restoring)).now_or_never();
+        match held.backend.restoring() {
+            None => drop(held),
+            Some(restoring) => match Handle::try_current() {
+                Ok(runtime) => drop(runtime.spawn(give_back(Restored(Some(held)), restoring))),
+                Err(_) => self.discard(held),
+            },
         }
-        drop(held);
     }
 
     fn discard(&self, held: Held) {
@@ -86,9 +92,33 @@ impl Adapter for Driver {
     }
 }
 
+/// A connection whose session has been told a limit. Closed unless that was taken back.
+struct Restored(Option<Held>);
+
+impl Drop for Restored {
+    fn drop(&mut self) {
+        if let Some(held) = self.0.take() {
+            drop(held.connection.detach());
+        }
+    }
+}
+
+/// Takes back what the session was told. A limit of a millisecond can stop the very statement that lifts it.
+async fn give_back(mut restored: Restored, restoring: String) {
+    let Some(held) = &mut restored.0 else { return };
+    for _ in 0..TRIES {
+        let lifting = held.connection.execute(AssertSqlSafe(restoring.clone()));
+        match timer::within(PATIENCE, lifting).await {
+            Some(Ok(_)) => return drop(restored.0.take()),
+            Some(Err(error)) if error.verdict() == Verdict::Cancelled => {}
+            Some(Err(_)) | None => return,
+        }
+    }
+}
+
 /// Waits until everything that was sent has been answered. What a statement failed with that nobody waited for says
 /// nothing about the next; sqlx would give it to that one.
-pub(super) async fn drain(connection: &mut PgConnection) -> Result<(), Error> {
+async fn drain(connection: &mut PgConnection) -> Result<(), Error> {
     loop {
         match connection.ping().await {
             Err(Error::Database(_)) => {}

@@ -2,16 +2,20 @@
 //!
 //! Covers a [`Pool`] around one of sqlx's, whose connections are executors: `sqlx::query(..).fetch_one(&mut *connection)`,
 //! streams, the macros of sqlx, and transactions. Each statement ends with its request: see [the crate](crate). Also
-//! covers what a pool of sqlx needs that is used without ours ([`recommended`]). Does not cover `LISTEN`, `COPY` and
-//! advisory locks; [`Session::raw`] gets at sqlx's own connection.
+//! covers what a pool of sqlx needs that is used without ours ([`recommended`]). Does not cover `LISTEN`, `COPY`,
+//! migrations and advisory locks; [`Session::raw`] gets at sqlx's own connection.
+//!
+//! Not behind a pooler in transaction mode, as PgBouncer has it: what a session is told there reaches somebody else, and
+//! the process that a cancel names works for somebody else by then.
 //!
 //! # What it costs
 //!
 //! sqlx sends nothing before the last answer has come. So the server is told the time that is left in a round trip of its
 //! own, before each statement; the first on a connection that was taken out of the pool also asks for the process that a
-//! cancel has to name. `begin` and `commit` tell it in the same message. What the server was told is taken back when the
-//! connection goes back, together with sqlx's own ping: other users of the same pool never see it. As the statement
-//! starts a round trip after the time was taken, [the reserve](crate::Settings::reserve) should be longer than one.
+//! cancel has to name. `begin` and `commit` tell it in the same message. What the server was told is taken back before
+//! the connection goes back, in one more round trip that nobody waits for: other users of the same pool never see it. As
+//! the statement starts a round trip after the time was taken, [the reserve](crate::Settings::reserve) should be longer
+//! than one.
 //!
 //! A pool of sqlx pings a connection before it gives it out, too. Here it was clean when it came back:
 //! [`recommended`] turns that off.

@@ -22,7 +22,11 @@ impl<'a> Raw<'a> {
         let running = lease.start().await?;
         run!(running, |held, _limit| {
             match held.backend.restoring().filter(|_| !in_transaction) {
-                Some(restoring) => held.connection.execute(AssertSqlSafe(restoring)).await.map(|_| ()),
+                Some(restoring) => {
+                    held.connection.execute(AssertSqlSafe(restoring)).await?;
+                    held.backend.restored();
+                    Ok(())
+                }
                 None => Ok(()),
             }
         })?;
