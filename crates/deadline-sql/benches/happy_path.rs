@@ -13,7 +13,7 @@
 //! All on one processor: else each process of the server stays on another one for a while or does not, which is worth
 //! more than what is measured.
 
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "it measures real time, and fails by panicking")]
+#![expect(clippy::disallowed_methods, reason = "it measures real time")]
 
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,8 @@ const MOST: f64 = 10.0;
 const STATEMENT: &str = "SELECT 1";
 const SET: &str = "SET statement_timeout = 60000";
 const BUDGET: Duration = Duration::from_secs(60);
+
+type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 /// One way to run the statement, and how long that took each time, in microseconds.
 struct Way {
@@ -82,55 +84,55 @@ fn print(raw: &Way, other: &Way) -> f64 {
     more
 }
 
-async fn held(config: &Config) -> f64 {
-    let raw_pool = raw_pool(config);
-    let raw_client = raw_pool.get().await.unwrap();
-    let raw_statement = raw_client.prepare(STATEMENT).await.unwrap();
-    let pool = Pool::builder(config.clone(), NoTls).max_size(2).build().unwrap();
-    let mut bounded = pool.get_before(Deadline::after(Instant::now(), 60 * BUDGET)).await.unwrap();
-    let bounded_statement = bounded.prepare(STATEMENT).await.unwrap();
-    let mut unbounded = pool.get().await.unwrap();
-    let unbounded_statement = unbounded.prepare(STATEMENT).await.unwrap();
+async fn held(config: &Config) -> Outcome<f64> {
+    let raw_pool = raw_pool(config)?;
+    let raw_client = raw_pool.get().await?;
+    let raw_statement = raw_client.prepare(STATEMENT).await?;
+    let pool = Pool::builder(config.clone(), NoTls).max_size(2).build()?;
+    let mut bounded = pool.get_before(Deadline::after(Instant::now(), 60 * BUDGET)).await?;
+    let bounded_statement = bounded.prepare(STATEMENT).await?;
+    let mut unbounded = pool.get().await?;
+    let unbounded_statement = unbounded.prepare(STATEMENT).await?;
     let names = ["held: raw", "held: raw, and a SET", "held: ours, no deadline", "held: ours, a deadline"];
     let mut ways = names.map(Way::new);
     for _ in 0..ROUNDS {
         let [raw, set, without, with] = &mut ways;
         for _ in 0..BATCH {
             let start = Instant::now();
-            raw_client.query_one(&raw_statement, &[]).await.unwrap();
+            raw_client.query_one(&raw_statement, &[]).await?;
             raw.add(start);
         }
         for _ in 0..BATCH {
             let start = Instant::now();
             let answers = join(raw_client.batch_execute(SET), raw_client.query_one(&raw_statement, &[])).await;
-            assert!(answers.0.is_ok() && answers.1.is_ok());
+            answers.0.and(answers.1)?;
             set.add(start);
         }
         for _ in 0..BATCH {
             let start = Instant::now();
-            unbounded.query_one(&unbounded_statement, &[]).await.unwrap();
+            unbounded.query_one(&unbounded_statement, &[]).await?;
             without.add(start);
         }
         for _ in 0..BATCH {
             let start = Instant::now();
-            bounded.query_one(&bounded_statement, &[]).await.unwrap();
+            bounded.query_one(&bounded_statement, &[]).await?;
             with.add(start);
         }
     }
-    table(&ways)
+    Ok(table(&ways))
 }
 
-async fn pooled(config: &Config) {
-    let raw_pool = raw_pool(config);
-    let pool = Pool::builder(config.clone(), NoTls).max_size(1).build().unwrap();
+async fn pooled(config: &Config) -> Outcome {
+    let raw_pool = raw_pool(config)?;
+    let pool = Pool::builder(config.clone(), NoTls).max_size(1).build()?;
     let mut ways = ["with get(): raw", "with get(): ours, no deadline", "with get(): ours, a deadline"].map(Way::new);
     for _ in 0..ROUNDS {
         let [raw, without, with] = &mut ways;
         for _ in 0..BATCH {
             let start = Instant::now();
-            let client = raw_pool.get().await.unwrap();
-            let statement = client.prepare_cached(STATEMENT).await.unwrap();
-            client.query_one(&statement, &[]).await.unwrap();
+            let client = raw_pool.get().await?;
+            let statement = client.prepare_cached(STATEMENT).await?;
+            client.query_one(&statement, &[]).await?;
             drop(client);
             raw.add(start);
         }
@@ -138,23 +140,24 @@ async fn pooled(config: &Config) {
             for _ in 0..BATCH {
                 let start = Instant::now();
                 let mut connection = match budget {
-                    Some(budget) => pool.get_before(Deadline::after(start, budget)).await.unwrap(),
-                    None => pool.get().await.unwrap(),
+                    Some(budget) => pool.get_before(Deadline::after(start, budget)).await?,
+                    None => pool.get().await?,
                 };
-                let statement = connection.prepare_cached(STATEMENT).await.unwrap();
-                connection.query_one(&statement, &[]).await.unwrap();
+                let statement = connection.prepare_cached(STATEMENT).await?;
+                connection.query_one(&statement, &[]).await?;
                 drop(connection);
                 way.add(start);
             }
         }
     }
     table(&ways);
+    Ok(())
 }
 
-fn raw_pool(config: &Config) -> deadpool_postgres::Pool {
+fn raw_pool(config: &Config) -> Outcome<deadpool_postgres::Pool> {
     let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let manager = Manager::from_config(config.clone(), NoTls, manager);
-    deadpool_postgres::Pool::builder(manager).max_size(1).build().unwrap()
+    Ok(deadpool_postgres::Pool::builder(manager).max_size(1).build()?)
 }
 
 /// By how much the last takes more than the first.
@@ -163,19 +166,23 @@ fn table(ways: &[Way]) -> f64 {
     ways.iter().fold(0.0, |_, way| print(raw, way))
 }
 
-fn main() {
+fn main() -> Outcome {
     let server = match Server::start() {
         Ok(server) => server,
-        Err(Error::Missing(missing)) => return println!("skipped: {missing}"),
-        Err(error) => return eprintln!("{error}"),
+        Err(Error::Missing(missing)) => {
+            println!("skipped: {missing}");
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
     };
-    let config: Config = server.url().parse().unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let config: Config = server.url().parse()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let more = runtime.block_on(async {
         // As a service has one for each request: a runtime without a timer does not look at the clock.
         let _timer = tokio::spawn(tokio::time::sleep(60 * BUDGET));
-        pooled(&config).await;
+        pooled(&config).await?;
         held(&config).await
-    });
+    })?;
     println!("a statement: {} at most {MOST} µs more", if more <= MOST { "ok," } else { "FAILED, not" });
+    Ok(())
 }
