@@ -36,15 +36,14 @@ macro_rules! open {
 macro_rules! fly {
     ($running:ident, $client:ident => $call:expr, $extent:ident) => {{
         let arming = $crate::postgres::flight::arm(&mut $running);
-        let raced = match $running.connection() {
+        let flown = match $running.connection() {
             Some(connection) => {
                 let $client = &connection.client;
                 $running.race($crate::postgres::flight::$extent(&**connection, arming, $call)).await
             }
             None => None,
         };
-        $crate::postgres::flight::told(&mut $running, raced.as_ref().is_some_and(Result::is_ok));
-        raced
+        $crate::postgres::flight::told(&mut $running, flown)
     }};
 }
 

@@ -6,6 +6,7 @@ use deadpool_postgres::ClientWrapper;
 
 use super::{Driver, Error};
 use crate::Lease;
+use crate::postgres::flight::persistently;
 
 /// The client of a connection, without a deadline. What it leaves behind is cleaned up when it is dropped.
 pub struct Raw<'a> {
@@ -20,7 +21,7 @@ impl<'a> Raw<'a> {
         let disarming = running.connection().and_then(|connection| connection.backend.disarming());
         if let (Some(disarming), false) = (disarming, in_transaction) {
             let raced = match running.connection() {
-                Some(connection) => running.race(connection.client.batch_execute(disarming)).await,
+                Some(connection) => running.race(persistently(&**connection, disarming)).await,
                 None => None,
             };
             if let (Some(Ok(())), Some(connection)) = (&raced, running.connection_mut()) {

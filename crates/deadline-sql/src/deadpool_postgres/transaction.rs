@@ -101,7 +101,7 @@ impl Transaction<'_> {
         let Some(open) = self.session.lease.innermost() else { return self.ended() };
         let running = self.session.lease.start().await?.untimed();
         let raced = match running.connection() {
-            Some(connection) => running.race(connection.client.batch_execute(&statements::roll_back(&open))).await,
+            Some(connection) => running.race(flight::persistently(&**connection, &statements::roll_back(&open))).await,
             None => None,
         };
         running.end(raced)?;

@@ -72,12 +72,11 @@ async fn fly<T>(
     call: impl Future<Output = Result<T, Failure>>,
 ) -> Option<Result<T, Failure>> {
     let arming = flight::arm(running);
-    let raced = match running.connection() {
+    let flown = match running.connection() {
         Some(pooled) => running.race(flight::armed(&**pooled, arming, call)).await,
         None => None,
     };
-    flight::told(running, raced.as_ref().is_some_and(Result::is_ok));
-    raced
+    flight::told(running, flown)
 }
 
 impl SimpleAsyncConnection for Connection {

@@ -16,8 +16,8 @@ pub(crate) struct Backend {
     pooler: Pooler,
     /// The limit that it has without us, in milliseconds: of the role, the database or the startup options.
     own: Option<NonZeroU32>,
-    /// Whether its session may have been told another limit since.
-    told: bool,
+    /// The shortest limit that its session may have been told since, in milliseconds.
+    told: Option<NonZeroU32>,
     /// Whether its transaction may have been.
     told_locally: bool,
 }
@@ -27,6 +27,12 @@ const WHO: &str = "SELECT pg_backend_pid(), reset_val FROM pg_settings WHERE nam
 
 /// The same of whoever is lent for a moment: its number is nobody's then.
 const WHICH: &str = "SELECT NULL, reset_val FROM pg_settings WHERE name = 'statement_timeout'";
+
+/// Takes back what a session was told.
+const DISARM: &str = "SET statement_timeout TO DEFAULT";
+
+/// A limit below this could stop what replaces it, on a busy machine: that runs under it.
+const SHORT: u32 = 5;
 
 /// After its socket was closed, a server that works on looks at it so often, and stops (PostgreSQL 14 and later).
 const NOTICE: &str = "SET client_connection_check_interval = 250";
@@ -45,7 +51,7 @@ impl Backend {
                 own = row.get(1).and_then(|own| own.parse().ok()).and_then(NonZeroU32::new);
             }
         }
-        Ok(Self { ticket, pid, pooler, own, told: false, told_locally: false })
+        Ok(Self { ticket, pid, pooler, own, told: None, told_locally: false })
     }
 
     pub(crate) fn ticket(&self) -> Option<CancelTicket> {
@@ -61,7 +67,7 @@ impl Backend {
         let local = if in_transaction { "LOCAL " } else { "" };
         match limit.millis_under(self.own).filter(|_| limit.millis().is_some()) {
             Some(millis) => Some(format!("SET {local}statement_timeout = {millis}")),
-            None if self.told || (in_transaction && self.told_locally) => {
+            None if self.told.is_some() || (in_transaction && self.told_locally) => {
                 Some(format!("SET {local}statement_timeout TO DEFAULT"))
             }
             None => None,
@@ -84,28 +90,31 @@ impl Backend {
     pub(crate) fn telling(&mut self, limit: Limit, in_transaction: bool) {
         match (limit.millis().is_some(), in_transaction) {
             (true, true) => self.told_locally = true,
-            (true, false) => self.told = true,
+            (true, false) => self.told = self.told.into_iter().chain(limit.millis_under(self.own)).min(),
             (false, _) => {}
         }
     }
 
-    /// The server has been told, and has answered.
+    /// The server has been told, and has answered. What is told within a transaction may be undone with it.
     pub(crate) fn told(&mut self, limit: Limit, in_transaction: bool) {
-        if limit.millis().is_none() && !in_transaction {
-            self.told = false;
+        if !in_transaction {
+            self.told = limit.millis_under(self.own).filter(|_| limit.millis().is_some());
         }
     }
 
+    /// Whether the limit of its session is so short that it is lifted before anything else is sent.
+    pub(crate) fn is_short(&self) -> bool {
+        self.told.is_some_and(|told| told.get() < SHORT)
+    }
+
     /// What takes back what its session was told, if it was.
-    #[cfg(feature = "deadpool-postgres")]
     pub(crate) fn disarming(&self) -> Option<&'static str> {
-        self.told.then_some("SET statement_timeout TO DEFAULT")
+        self.told.map(|_| DISARM)
     }
 
     /// It has been taken back.
-    #[cfg(feature = "deadpool-postgres")]
     pub(crate) fn disarmed(&mut self) {
-        self.told = false;
+        self.told = None;
     }
 
     /// No transaction is open.
@@ -129,8 +138,8 @@ mod tests {
     use http_deadline::Deadline;
     use std::time::{Duration, Instant};
 
-    fn backend(own: u32, told: bool) -> Backend {
-        let own = NonZeroU32::new(own);
+    fn backend(own: u32, told: u32) -> Backend {
+        let (own, told) = (NonZeroU32::new(own), NonZeroU32::new(told));
         Backend { ticket: None, pid: None, pooler: Pooler::None, own, told, told_locally: false }
     }
 
@@ -144,13 +153,13 @@ mod tests {
     fn the_server_is_told_the_time_and_is_never_left_without_its_own() {
         let set = |words: &str| Some(format!("SET {words}"));
         for (backend, millis, in_transaction, words) in [
-            (backend(0, false), Some(50), false, set("statement_timeout = 50")),
-            (backend(0, false), Some(50), true, set("LOCAL statement_timeout = 50")),
-            (backend(20, false), Some(50), false, set("statement_timeout = 20")),
-            (backend(0, false), None, false, None),
-            (backend(0, true), None, false, set("statement_timeout TO DEFAULT")),
-            (backend(20, true), None, true, set("LOCAL statement_timeout TO DEFAULT")),
-            (backend(20, false), None, true, None),
+            (backend(0, 0), Some(50), false, set("statement_timeout = 50")),
+            (backend(0, 0), Some(50), true, set("LOCAL statement_timeout = 50")),
+            (backend(20, 0), Some(50), false, set("statement_timeout = 20")),
+            (backend(0, 0), None, false, None),
+            (backend(0, 90), None, false, set("statement_timeout TO DEFAULT")),
+            (backend(20, 90), None, true, set("LOCAL statement_timeout TO DEFAULT")),
+            (backend(20, 0), None, true, None),
         ] {
             assert_eq!(backend.arming(limit(millis), in_transaction), words, "{backend:?} {millis:?}");
         }
@@ -158,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_limit_lasts_until_the_server_has_said_that_it_is_gone() {
-        let mut backend = backend(0, false);
+        let mut backend = backend(0, 0);
         let (short, none) = (limit(Some(5)), limit(None));
         backend.telling(short, false);
         backend.telling(none, false);
@@ -168,8 +177,28 @@ mod tests {
     }
 
     #[test]
+    fn a_short_limit_is_lifted_until_the_server_has_taken_a_longer_one() {
+        let mut backend = backend(0, 0);
+        for (millis, well, short) in [
+            (Some(5), true, false),
+            (Some(4), false, true),
+            (Some(50), false, true),
+            (Some(50), true, false),
+            (Some(1), true, true),
+            (None, false, true),
+            (None, true, false),
+        ] {
+            backend.telling(limit(millis), false);
+            if well {
+                backend.told(limit(millis), false);
+            }
+            assert_eq!(backend.is_short(), short, "{millis:?} {well}");
+        }
+    }
+
+    #[test]
     fn what_a_transaction_was_told_ends_with_it() {
-        let mut backend = backend(0, false);
+        let mut backend = backend(0, 0);
         backend.telling(limit(Some(5)), true);
         assert!(backend.arming(limit(None), true).is_some());
         assert_eq!(backend.arming(limit(None), false), None);
@@ -179,11 +208,11 @@ mod tests {
 
     #[test]
     fn a_process_that_is_lent_is_told_the_time_in_a_transaction_and_nowhere_else() {
-        let lent = |own| Backend { pooler: Pooler::Transaction, ..backend(own, false) };
+        let lent = |own| Backend { pooler: Pooler::Transaction, ..backend(own, 0) };
         let words = |millis| Some(format!("BEGIN; SET LOCAL statement_timeout = {millis}"));
         assert_eq!(lent(0).enclosing(limit(Some(50))), words(50));
         assert_eq!(lent(20).enclosing(limit(Some(50))), words(20));
         assert_eq!((lent(0).enclosing(limit(None)), lent(20).enclosing(limit(None))), (None, None));
-        assert_eq!(backend(0, false).enclosing(limit(Some(50))), None);
+        assert_eq!(backend(0, 0).enclosing(limit(Some(50))), None);
     }
 }

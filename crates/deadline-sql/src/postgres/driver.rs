@@ -4,7 +4,7 @@ use deadpool::managed::{Manager, Object, Pool, PoolError};
 
 use super::backend::Backend;
 use super::cancel::CancelTicket;
-
+use super::flight;
 use crate::adapter::{AcquireError, Adapter, Drained, Open};
 use crate::{DriverError, statements};
 
@@ -65,7 +65,7 @@ impl<M: Source> Adapter for Driver<M> {
     }
 
     async fn roll_back(&self, connection: &mut Object<M>, open: &Open) -> Drained {
-        let ended = drained(connection.run(&statements::roll_back(open)).await);
+        let ended = drained(flight::persistently(&**connection, &statements::roll_back(open)).await);
         if *open == Open::Transaction {
             connection.backend_mut().outside();
         }
