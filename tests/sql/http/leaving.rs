@@ -1,4 +1,4 @@
-//! A client that leaves while its statement runs (postgres.md 3e).
+//! A client that leaves while its statement runs.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! HTTP end to end (postgres.md §6.7, 12): a client, perhaps a proxy, axum, a real PostgreSQL.
+//! HTTP end to end: a client, perhaps a proxy, axum, a real PostgreSQL.
 
 use std::net::SocketAddr;
 use std::process::Stdio;
