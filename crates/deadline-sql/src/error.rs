@@ -19,6 +19,12 @@ pub trait DriverError: StdError + Send + Sync + 'static {
 
     /// The five characters of `SQLSTATE`, where the driver lets us have them.
     fn sqlstate(&self) -> Option<&str>;
+
+    /// Whether the server said so, and has thereby undone the statement. What a driver says by itself (there were more
+    /// rows than one, a value cannot be read) tells nothing of what was done, nor whether the server is done.
+    fn is_from_server(&self) -> bool {
+        self.sqlstate().is_some() || matches!(self.verdict(), Verdict::Cancelled | Verdict::Aborted)
+    }
 }
 
 /// Why there is no result.
@@ -101,7 +107,8 @@ impl<E> Error<E> {
             Self::Unavailable(_) | Self::PoolClosed | Self::ConnectionLost => Outcome::NotStarted,
             Self::RolledBack => Outcome::RolledBack,
             Self::Database(error) if error.verdict() == Verdict::Closed => Outcome::Unknown,
-            Self::Database(_) => Outcome::RolledBack,
+            Self::Database(error) if error.is_from_server() => Outcome::RolledBack,
+            Self::Database(_) => Outcome::Unknown,
         }
     }
 

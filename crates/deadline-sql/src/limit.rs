@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use http_deadline::{Deadline, whole_millis};
 
+use crate::timer::Alarm;
+
 /// The most milliseconds that the databases take: `statement_timeout` is a signed number of 32 bits.
 const MOST: u64 = i32::MAX as u64;
 
@@ -68,6 +70,18 @@ impl Limit {
     #[must_use]
     pub fn begun(&self) -> Instant {
         self.begun
+    }
+
+    /// What `call` yields; `None` where the deadline is sooner. What is ready at the instant is delivered (R11).
+    ///
+    /// Dropping the future drops `call`.
+    pub fn race<F: Future>(&self, call: F) -> impl Future<Output = Option<F::Output>> + use<F> {
+        self.alarm().race(call)
+    }
+
+    /// When it has to have been answered.
+    pub(crate) fn alarm(&self) -> Alarm {
+        Alarm::at(self.deadline.map(|deadline| deadline.instant()))
     }
 
     /// Whether a server that was told this limit can have stopped the statement for it by `now`. It was told after

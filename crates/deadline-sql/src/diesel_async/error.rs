@@ -67,6 +67,16 @@ impl DriverError for Failure {
             Self::SetUp(_) | Self::Statement(..) => None,
         }
     }
+
+    fn is_from_server(&self) -> bool {
+        match self {
+            Self::Connect(error) => error.is_from_server(),
+            Self::SetUp(_) => false,
+            Self::Statement(error, verdict) => {
+                matches!(error, diesel::result::Error::DatabaseError(..)) && *verdict != Verdict::Closed
+            }
+        }
+    }
 }
 
 impl fmt::Display for Failure {

@@ -9,6 +9,7 @@ use http_deadline::{Cause, Deadline, Stage};
 use super::*;
 
 /// An error of a driver with nothing but its code.
+/// Without one, it is the driver that says it.
 #[derive(Debug)]
 struct Coded(&'static str);
 
@@ -26,7 +27,7 @@ impl DriverError for Coded {
     }
 
     fn sqlstate(&self) -> Option<&str> {
-        Some(self.0)
+        Some(self.0).filter(|code| !code.is_empty())
     }
 }
 
@@ -57,6 +58,7 @@ fn an_outcome_is_unknown_only_where_nobody_saw_the_answer() {
         (Error::RolledBack, Outcome::RolledBack),
         (Error::Database(Coded("23505")), Outcome::RolledBack),
         (Error::Database(Coded("08006")), Outcome::Unknown),
+        (Error::Database(Coded("")), Outcome::Unknown),
     ] {
         assert_eq!(error.outcome(), outcome, "{error:?}");
     }

@@ -26,7 +26,7 @@ pub enum Outcome {
     NotStarted,
     /// The server said that it failed: it left nothing behind.
     RolledBack,
-    /// Nobody saw the server's answer. It may be done or not, and is never to be tried again as it is.
+    /// Nobody saw the server's answer, or not all of it. It may be done or not, and is never to be tried again as it is.
     Unknown,
 }
 

@@ -69,6 +69,10 @@ impl<A: Adapter> Lease<A> {
         let acquired = timer::before(at, wait.run(engine.adapter().acquire())).await;
         count::pool_wait(timer::now().saturating_duration_since(begun));
         match (acquired, limit.deadline()) {
+            (Some(Ok(connection)), _) if engine.is_closed() => {
+                engine.adapter().release(connection);
+                Err(Error::PoolClosed)
+            }
             (Some(Ok(connection)), _) => Ok(Self::new(engine, given, connection)),
             (Some(Err(AcquireError::Connect(error))), _) => Err(Error::Unavailable(error)),
             (Some(Err(AcquireError::Closed)) | None, None) | (Some(Err(AcquireError::Closed)), _) => {

@@ -97,13 +97,16 @@ impl<'a, A: Adapter> Running<'a, A> {
     }
 
     /// What the driver answers, unless the deadline is sooner. What is ready at the instant is delivered (R11).
+    ///
+    /// A driver whose calls take the connection exclusively copies the [limit](Self::limit) first, and races
+    /// [against that](Limit::race).
     pub fn race<F: Future>(&self, call: F) -> impl Future<Output = Option<F::Output>> + use<F, A> {
-        self.alarm().race(call)
+        self.limit.race(call)
     }
 
     /// When it has to have been answered.
     pub(crate) fn alarm(&self) -> timer::Alarm {
-        timer::Alarm::at(self.limit.deadline().map(|deadline| deadline.instant()))
+        self.limit.alarm()
     }
 
     /// Ends it with what [`race`](Self::race) yielded.
@@ -151,8 +154,13 @@ impl<'a, A: Adapter> Running<'a, A> {
                 }
                 Error::Database(error)
             }
-            _ => {
+            _ if error.is_from_server() => {
                 self.put_back_failed();
+                Error::Database(error)
+            }
+            // The server may be at it still: a driver that takes one row does not wait for the others.
+            _ => {
+                self.clean();
                 Error::Database(error)
             }
         }
@@ -188,12 +196,23 @@ impl<'a, A: Adapter> Running<'a, A> {
         }
     }
 
+    /// Waits in the background for the rest of an answer of which the driver has had enough.
+    fn clean(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            let plan = Plan::clean(self.lease.engine.settings(), self.open());
+            self.lease.state = State::Settling(settle(&self.lease.engine, connection, plan));
+        }
+    }
+
+    /// A savepoint that nobody knows of is gone with its transaction.
+    fn open(&self) -> Option<Open> {
+        (self.begins != Begins::None && self.lease.depth() == 0).then_some(Open::Transaction)
+    }
+
     /// Has it stopped in the background, and the connection back when it is at rest.
     fn settle(&mut self) {
         if let Some(connection) = self.connection.take() {
-            // A savepoint that nobody knows of is gone with its transaction.
-            let open = (self.begins != Begins::None && self.lease.depth() == 0).then_some(Open::Transaction);
-            let plan = Plan::stop(self.limit, self.timed, self.lease.engine.settings(), open);
+            let plan = Plan::stop(self.limit, self.timed, self.lease.engine.settings(), self.open());
             self.lease.state = State::Settling(settle(&self.lease.engine, connection, plan));
         }
     }

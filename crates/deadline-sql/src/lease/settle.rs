@@ -23,6 +23,8 @@ pub(super) struct Plan {
     rest: Option<Limit>,
     /// A statement is to be stopped, after this grace.
     stop: Option<Duration>,
+    /// Whether the server was told the time: what ends by itself then, ends by that.
+    timed: bool,
     open: Option<Open>,
     /// Since when nobody waits for the statement.
     since: Instant,
@@ -38,7 +40,7 @@ impl Plan {
             if timed && limit.is_spent(now + Duration::from_millis(1)) { settings.grace } else { Duration::ZERO };
         let deadline = limit.deadline();
         let since = deadline.map_or(now, |deadline| deadline.instant().min(now));
-        Self { rest: None, stop: Some(grace), open, since, deadline }
+        Self { rest: None, stop: Some(grace), timed, open, since, deadline }
     }
 
     /// A statement whose caller has what it wanted, and is not to be stopped before its time is up.
@@ -46,17 +48,24 @@ impl Plan {
     pub(super) fn rest(limit: Limit, settings: &Settings) -> Self {
         let deadline = limit.deadline();
         let since = deadline.map_or_else(timer::now, |deadline| deadline.instant());
-        Self { rest: Some(limit), stop: Some(settings.grace), open: None, since, deadline }
+        Self {
+            rest: Some(limit),
+            stop: Some(settings.grace),
+            timed: limit.millis().is_some(),
+            open: None,
+            since,
+            deadline,
+        }
     }
 
     /// Whatever somebody else has done with the connection, who is done with it.
     pub(super) fn clean(settings: &Settings, open: Option<Open>) -> Self {
-        Self { rest: None, stop: Some(settings.grace), open, since: timer::now(), deadline: None }
+        Self { rest: None, stop: Some(settings.grace), timed: false, open, since: timer::now(), deadline: None }
     }
 
     /// A transaction or a savepoint that nobody ended.
     pub(super) fn roll_back(open: Open) -> Self {
-        Self { rest: None, stop: None, open: Some(open), since: timer::now(), deadline: None }
+        Self { rest: None, stop: None, timed: false, open: Some(open), since: timer::now(), deadline: None }
     }
 }
 
@@ -65,6 +74,14 @@ impl Plan {
 struct Hold<A: Adapter> {
     engine: Arc<Engine<A>>,
     connection: Option<A::Connection>,
+    _settling: count::Settling,
+}
+
+impl<A: Adapter> Hold<A> {
+    fn new(engine: &Arc<Engine<A>>, connection: A::Connection) -> Self {
+        let _settling = count::Settling::begin();
+        Self { engine: Arc::clone(engine), connection: Some(connection), _settling }
+    }
 }
 
 impl<A: Adapter> Drop for Hold<A> {
@@ -84,12 +101,8 @@ pub(super) fn settle<A: Adapter>(
     plan: Plan,
 ) -> oneshot::Receiver<A::Connection> {
     let (give, take) = oneshot::channel();
-    let hold = Hold { engine: Arc::clone(engine), connection: Some(connection) };
-    let settling = count::Settling::begin();
-    engine.spawn(async move {
-        let _settling = settling;
-        bring_to_rest(hold, plan, give).await;
-    });
+    let hold = Hold::new(engine, connection);
+    engine.spawn(bring_to_rest(hold, plan, give));
     take
 }
 
@@ -103,7 +116,7 @@ pub(super) fn after<A: Adapter>(
     let held = Arc::clone(engine);
     engine.spawn(async move {
         if let Ok(connection) = before.await {
-            bring_to_rest(Hold { engine: held, connection: Some(connection) }, plan, give).await;
+            bring_to_rest(Hold::new(&held, connection), plan, give).await;
         }
     });
     take
@@ -133,13 +146,15 @@ async fn climb<A: Adapter>(engine: &Engine<A>, connection: &mut A::Connection, p
         return Drained::Broken;
     }
     if let (None, Some(grace)) = (ended, plan.stop) {
-        let stopped = stop(engine, connection, grace).await;
-        count::cancelled(stopped);
-        report::settled(stopped, engine.adapter().backend(connection), timer::now(), plan.since);
-        if stopped == Stopped::Discarded {
+        let stopped = stop(engine, connection, grace, plan.timed).await;
+        if let Some(stopped) = stopped {
+            count::cancelled(stopped);
+            report::settled(stopped, engine.adapter().backend(connection), timer::now(), plan.since);
+        }
+        if stopped == Some(Stopped::Discarded) {
             return Drained::Broken;
         }
-        if plan.deadline.is_some() {
+        if stopped.is_some() || plan.deadline.is_some() {
             count::overrun(timer::now().saturating_duration_since(plan.since));
         }
     }
@@ -148,29 +163,38 @@ async fn climb<A: Adapter>(engine: &Engine<A>, connection: &mut A::Connection, p
     timer::within(engine.settings().roll_back_limit, rolled_back).await.unwrap_or(Drained::Broken)
 }
 
-/// Waits until the statement has ended, and sees to it that it does.
-async fn stop<A: Adapter>(engine: &Engine<A>, connection: &mut A::Connection, grace: Duration) -> Stopped {
+/// Waits until the statement has ended, and sees to it that it does. `None` where it ended without anything of ours, or
+/// nothing ran.
+async fn stop<A: Adapter>(
+    engine: &Engine<A>,
+    connection: &mut A::Connection,
+    grace: Duration,
+    timed: bool,
+) -> Option<Stopped> {
     let ticket = engine.adapter().ticket(connection);
     let mut drained = pin!(engine.adapter().drain(connection));
-    let ended = |drained, how| if drained == Drained::Clean { how } else { Stopped::Discarded };
+    let mut how = timed.then_some(Stopped::ServerTimer);
+    let ended = |drained, how| if drained == Drained::Clean { how } else { Some(Stopped::Discarded) };
     // Without a grace nothing is read before the cancel: a driver that reads as fast as the server sends could go on for
     // all rows of a long answer.
     if (ticket.is_none() || !grace.is_zero())
         && let Some(drained) = timer::within(grace, drained.as_mut()).await
     {
-        return ended(drained, Stopped::ServerTimer);
+        return ended(drained, how);
     }
-    let Some(ticket) = ticket else { return Stopped::Discarded };
+    let Some(ticket) = ticket else { return Some(Stopped::Discarded) };
     for patience in &engine.settings().drains {
-        // Not acknowledged, it could still hit whoever comes next.
-        if cancel(engine, &ticket).await == Delivery::Unknown {
-            return Stopped::Discarded;
+        match cancel(engine, &ticket).await {
+            Delivery::Acted => how = Some(Stopped::CancelRequest),
+            Delivery::NotSent => {}
+            // Not acknowledged, it could still hit whoever comes next.
+            Delivery::Unknown => return Some(Stopped::Discarded),
         }
         if let Some(drained) = timer::within(*patience, drained.as_mut()).await {
-            return ended(drained, Stopped::CancelRequest);
+            return ended(drained, how);
         }
     }
-    Stopped::Discarded
+    Some(Stopped::Discarded)
 }
 
 async fn cancel<A: Adapter>(engine: &Engine<A>, ticket: &A::Ticket) -> Delivery {

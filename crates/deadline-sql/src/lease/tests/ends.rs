@@ -24,6 +24,7 @@ async fn failing(verdict: Verdict, at: u32) -> (Error<Failed>, Vec<(u128, Event)
     tokio::time::sleep(at * MS).await;
     let error = running.end::<()>(Some(Err(Failed(verdict)))).unwrap_err();
     drop(lease);
+    assert_eq!(engine.drain(MS).await, Ok(()));
     (error, fake.events())
 }
 
@@ -47,6 +48,31 @@ async fn a_connection_that_is_gone_is_not_given_back() {
     for verdict in [Verdict::Other, Verdict::Transient, Verdict::Aborted] {
         assert_eq!(failing(verdict, 1).await.1, [(1, Event::Released)], "{verdict:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_driver_says_by_itself_leaves_nothing_running() {
+    let (fake, engine) = engine(obedient());
+    let mut lease = Lease::acquire(&engine, Some(after(500))).await.unwrap();
+    let running = lease.start().await.unwrap();
+    assert_eq!(timer::within(MS, fake.run(400 * MS)).await, None);
+    let error = running.end::<()>(Some(Err(Failed(Verdict::Other)))).unwrap_err();
+    assert_eq!(error.outcome(), Outcome::Unknown);
+    drop(lease);
+    assert_eq!(engine.drain(1_000 * MS).await, Ok(()));
+    assert_eq!(fake.events(), [(21, Event::Cancelled), (21, Event::Released)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_still_in_line_when_the_pool_is_closed_gets_nothing() {
+    let (fake, engine) = engine(obedient());
+    let first = Lease::acquire(&engine, None).await.unwrap();
+    let mut second = Box::pin(Lease::acquire(&engine, None));
+    assert!(timer::within(MS, &mut second).await.is_none());
+    assert!(engine.drain(Duration::ZERO).await.is_err());
+    drop(first);
+    assert!(matches!(second.await, Err(Error::PoolClosed)));
+    assert_eq!(fake.events(), [(1, Event::Released), (1, Event::Released)]);
 }
 
 #[tokio::test(start_paused = true)]

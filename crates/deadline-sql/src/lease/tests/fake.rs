@@ -185,6 +185,10 @@ impl DriverError for Failed {
     fn sqlstate(&self) -> Option<&str> {
         None
     }
+
+    fn is_from_server(&self) -> bool {
+        self.0 != Verdict::Other
+    }
 }
 
 impl fmt::Display for Failed {

@@ -7,6 +7,8 @@ use crate::adapter::Delivery;
 use crate::timer::now;
 use crate::{Settings, Verdict};
 
+#[cfg(feature = "metrics")]
+mod counts;
 mod ends;
 mod fake;
 mod ladder;
