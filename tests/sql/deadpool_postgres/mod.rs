@@ -11,6 +11,7 @@ use tower_deadline::{Deadline, Stage, now};
 use super::support::Database;
 use crate::support::MS;
 
+mod answers;
 mod cancels;
 mod foreign;
 mod locks;
