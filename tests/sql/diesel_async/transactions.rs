@@ -67,6 +67,21 @@ async fn what_a_transaction_did_is_kept_or_undone_and_so_is_what_is_within_it() 
 }
 
 #[tokio::test]
+async fn what_a_body_began_and_never_ended_is_kept_with_its_transaction() {
+    let database = with_items().await;
+    let pool = pool(&database, 1);
+    let mut connection = pool.get_before(within(60_000)).await.unwrap();
+    let kept = connection.transaction(async |outer| {
+        insert(outer, 1).await?;
+        Transactions::begin_transaction(outer).await?;
+        insert(outer, 2).await
+    });
+    assert_eq!(kept.await, Ok(1));
+    drop(connection);
+    assert_eq!(ids(&pool).await, [1, 2]);
+}
+
+#[tokio::test]
 async fn a_transaction_begins_in_its_manner() {
     let database = with_items().await;
     let mut connection = pool(&database, 1).get_before(within(60_000)).await.unwrap();

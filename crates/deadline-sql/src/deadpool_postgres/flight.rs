@@ -39,7 +39,9 @@ macro_rules! fly {
         let flown = match $running.connection() {
             Some(connection) => {
                 let $client = &connection.client;
-                $running.race($crate::postgres::flight::$extent(&**connection, arming, $call)).await
+                // Pinned here, it is a part of the future once, and not once in each that waits for it.
+                let call = std::pin::pin!($call);
+                $running.race($crate::postgres::flight::$extent(&**connection, arming, call)).await
             }
             None => None,
         };

@@ -31,3 +31,6 @@ type Driver = crate::postgres::Driver<Manager>;
 
 /// Why a statement has no result.
 pub type Error = crate::Error<tokio_postgres::Error>;
+
+#[cfg(test)]
+mod tests;

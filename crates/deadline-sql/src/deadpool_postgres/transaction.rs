@@ -17,6 +17,8 @@ use crate::statements;
 #[must_use = "a transaction that is dropped is rolled back"]
 pub struct Transaction<'a> {
     session: &'a mut Session,
+    /// How many are open, with this one.
+    depth: usize,
     done: bool,
 }
 
@@ -72,7 +74,8 @@ impl<'a> TransactionBuilder<'a> {
         let Self { session, manner } = self;
         let running = session.lease.start().await?.begins();
         flight::begin(running, manner).await?;
-        Ok(Transaction { session, done: false })
+        let depth = session.lease.depth();
+        Ok(Transaction { session, depth, done: false })
     }
 }
 
@@ -88,6 +91,7 @@ impl Transaction<'_> {
     /// [`Error::RolledBack`](crate::Error::RolledBack) where a statement in it had failed: PostgreSQL answers such a
     /// `COMMIT` with `ROLLBACK` and no error, and tokio-postgres says `Ok`. Else as for every statement.
     pub async fn commit(mut self) -> Result<(), Error> {
+        self.session.lease.enclose_within(self.depth);
         let running = self.session.lease.start().await?;
         if flight::commit(running).await? { self.ended() } else { Err(Error::RolledBack) }
     }
@@ -98,6 +102,7 @@ impl Transaction<'_> {
     ///
     /// As for every statement. It is undone all the same, in the background.
     pub async fn rollback(mut self) -> Result<(), Error> {
+        self.session.lease.enclose_within(self.depth);
         let Some(open) = self.session.lease.innermost() else { return self.ended() };
         let running = self.session.lease.start().await?.untimed();
         let raced = match running.connection() {
@@ -132,6 +137,7 @@ impl DerefMut for Transaction<'_> {
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
         if !self.done {
+            self.session.lease.enclose_within(self.depth);
             self.session.lease.abandon();
         }
     }

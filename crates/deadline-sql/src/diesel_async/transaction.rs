@@ -153,6 +153,7 @@ impl TransactionBuilder<'_> {
 impl Open<'_> {
     /// Whatever becomes of it, it is over then.
     async fn commit(self) -> Result<(), Error> {
+        self.connection.lease.enclose_within(self.depth + 1);
         let running = self.connection.lease.start().await?;
         if flight::commit(running).await? {
             self.connection.lease.closed();

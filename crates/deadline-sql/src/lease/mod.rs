@@ -143,6 +143,12 @@ impl<A: Adapter> Lease<A> {
         self.depth = self.depth.saturating_sub(1);
     }
 
+    /// What was begun when so many were open, and was never ended, ends with the innermost of these.
+    #[cfg(any(feature = "postgres", feature = "sqlx"))]
+    pub(crate) fn enclose_within(&mut self, depth: usize) {
+        self.depth = self.depth.min(depth);
+    }
+
     /// Ends the innermost transaction in the background, now: what it locked is free as soon as the server has done so,
     /// whatever becomes of the lease.
     pub fn abandon(&mut self) {

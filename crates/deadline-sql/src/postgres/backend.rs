@@ -10,6 +10,7 @@ use crate::Limit;
 
 /// The server's process for one connection, and what it was told.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Default))]
 pub(crate) struct Backend {
     ticket: Option<CancelTicket>,
     pid: Option<u32>,

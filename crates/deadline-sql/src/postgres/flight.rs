@@ -102,8 +102,8 @@ pub(crate) async fn armed<L: Link, T>(
         }
         Arming::Before(arming) => arming,
         Arming::Lifted(lifting, arming) => {
-            // What is wrong with the connection, the statement says too.
-            let _ = persistently(link, lifting).await;
+            // What is wrong with the connection, the statement says too. Seldom: it is not to be a part of each flight.
+            let _ = Box::pin(persistently(link, lifting)).await;
             arming
         }
     };

@@ -16,6 +16,8 @@ use crate::{DriverError, Verdict, statements};
 #[must_use = "a transaction that is dropped is rolled back"]
 pub struct Transaction<'a> {
     session: &'a mut Session,
+    /// How many are open, with this one.
+    depth: usize,
     done: bool,
 }
 
@@ -28,7 +30,8 @@ impl Session {
     /// behind one's back.
     pub async fn begin(&mut self) -> Result<Transaction<'_>, Error> {
         self.open("BEGIN").await?;
-        Ok(Transaction { session: self, done: false })
+        let depth = self.lease.depth();
+        Ok(Transaction { session: self, depth, done: false })
     }
 
     /// Begins a transaction by a statement of one's own, as `BEGIN ISOLATION LEVEL SERIALIZABLE`.
@@ -41,7 +44,8 @@ impl Session {
             return Err(Error::Database(sqlx::Error::InvalidSavePointStatement));
         }
         self.open(statement.into_sql_str().as_str()).await?;
-        Ok(Transaction { session: self, done: false })
+        let depth = self.lease.depth();
+        Ok(Transaction { session: self, depth, done: false })
     }
 
     /// Begins a transaction with this statement, or a savepoint in the one that is open. One message: it begins, and is
@@ -112,6 +116,7 @@ impl Transaction<'_> {
     /// [`Error::RolledBack`](crate::Error::RolledBack) where a statement in it had failed: PostgreSQL answers such a
     /// `COMMIT` with `ROLLBACK` and no error, and sqlx says `Ok`. Else as for every statement.
     pub async fn commit(mut self) -> Result<(), Error> {
+        self.session.lease.enclose_within(self.depth);
         self.session.keep().await?;
         self.done = true;
         Ok(())
@@ -123,6 +128,7 @@ impl Transaction<'_> {
     ///
     /// As for every statement. It is undone all the same, in the background.
     pub async fn rollback(mut self) -> Result<(), Error> {
+        self.session.lease.enclose_within(self.depth);
         self.session.undo().await?;
         self.done = true;
         Ok(())
@@ -146,6 +152,7 @@ impl DerefMut for Transaction<'_> {
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
         if !self.done {
+            self.session.lease.enclose_within(self.depth);
             self.session.abandon();
         }
     }

@@ -118,3 +118,20 @@ async fn three_deep_each_ends_by_itself_and_all_with_the_first() {
     scene.assert_nothing_open().await;
     assert_eq!(scene.rows().await, [1, 2, 4]);
 }
+
+#[tokio::test]
+async fn a_part_that_is_forgotten_is_a_part_of_what_is_around_it() {
+    let scene = Scene::new().await;
+    let mut connection = scene.pool.get_before(within(60_000)).await.unwrap();
+    for (keep, rows) in [(true, vec![1, 2]), (false, vec![])] {
+        let mut outer = connection.transaction().await.unwrap();
+        insert(&mut outer, 1).await;
+        let mut part = outer.transaction().await.unwrap();
+        insert(&mut part, 2).await;
+        std::mem::forget(part);
+        let ended = if keep { outer.commit().await } else { outer.rollback().await };
+        ended.unwrap();
+        assert_eq!(scene.rows().await, rows);
+        scene.other.batch_execute("DELETE FROM t").await.unwrap();
+    }
+}

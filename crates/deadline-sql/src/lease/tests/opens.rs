@@ -103,3 +103,19 @@ async fn who_may_have_begun_one_by_hand_is_cleaned_up_after() {
     lease.clean();
     assert_eq!(events(&fake, lease).await, [(0, Event::RolledBack(Open::Transaction)), (0, Event::Released)]);
 }
+
+#[cfg(any(feature = "postgres", feature = "sqlx"))]
+#[tokio::test(start_paused = true)]
+async fn what_was_begun_within_and_forgotten_ends_with_what_is_around_it() {
+    for (depth, open) in [(1, Open::Transaction), (2, Open::Savepoint(1)), (9, Open::Savepoint(2))] {
+        let (fake, mut lease) = leased().await;
+        for _ in 0..3 {
+            begin(&mut lease, MS).await.unwrap();
+        }
+        lease.enclose_within(depth);
+        lease.abandon();
+        assert_eq!(lease.depth(), depth.min(3) - 1);
+        tokio::time::sleep(MS).await;
+        assert_eq!(fake.events(), [(3, Event::RolledBack(open))]);
+    }
+}

@@ -30,13 +30,14 @@ impl DriverError for Refused {
 /// A connection that answers in this order, and with `Ok` from then on.
 #[derive(Default)]
 struct Scripted {
+    backend: Backend,
     answers: Mutex<VecDeque<Result<(), Refused>>>,
     sent: Mutex<Vec<String>>,
 }
 
 impl Scripted {
     fn saying(answers: impl IntoIterator<Item = Result<(), Refused>>) -> Self {
-        Self { answers: Mutex::new(answers.into_iter().collect()), sent: Mutex::default() }
+        Self { answers: Mutex::new(answers.into_iter().collect()), ..Self::default() }
     }
 
     fn sent(&self) -> Vec<String> {
@@ -48,11 +49,11 @@ impl Link for Scripted {
     type Error = Refused;
 
     fn backend(&self) -> &Backend {
-        unimplemented!()
+        &self.backend
     }
 
     fn backend_mut(&mut self) -> &mut Backend {
-        unimplemented!()
+        &mut self.backend
     }
 
     async fn run(&self, statements: &str) -> Result<(), Refused> {
