@@ -64,9 +64,16 @@ impl DriverError for DbErr {
 
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
-        match interrupted(&error) {
-            Some(interrupted) => interrupted.clone().into(),
-            None => Self::Database(error),
+        use crate::sqlx::Error as Ours;
+        if let DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed) = error {
+            return Self::PoolClosed;
+        }
+        match of_sqlx(&error).and_then(crate::sqlx::ours) {
+            Some(Ours::Exceeded(interrupted)) => Self::Exceeded(interrupted.clone()),
+            Some(Ours::PoolClosed) => Self::PoolClosed,
+            Some(Ours::RolledBack) => Self::RolledBack,
+            Some(Ours::ConnectionLost) => Self::ConnectionLost,
+            Some(Ours::Unavailable(_) | Ours::Database(_)) | None => Self::Database(error),
         }
     }
 }
@@ -81,5 +88,30 @@ impl From<Error> for DbErr {
             Error::ConnectionLost => crate::Error::ConnectionLost,
         };
         query_error(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_lost_on_the_way_through_an_error_of_sea_orm() {
+        let through = |error: Error| Error::from(DbErr::from(error));
+        assert!(matches!(through(Error::PoolClosed), Error::PoolClosed));
+        assert!(matches!(through(Error::RolledBack), Error::RolledBack));
+        let lost = through(Error::ConnectionLost);
+        assert!(matches!(lost, Error::ConnectionLost) && lost.is_transient(), "{lost:?}");
+        assert!(matches!(
+            through(Error::Database(DbErr::RecordNotInserted)),
+            Error::Database(DbErr::RecordNotInserted)
+        ));
+    }
+
+    #[test]
+    fn what_sqlx_says_of_its_own_is_of_the_database() {
+        let error = Error::from(query_error(sqlx::Error::WorkerCrashed));
+        assert!(matches!(&error, Error::Database(DbErr::Query(_))), "{error:?}");
+        assert!(error.is_transient());
     }
 }

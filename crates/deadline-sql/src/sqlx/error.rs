@@ -37,7 +37,8 @@ pub fn interrupted(error: &Error) -> Option<&Interrupted> {
     ours(error)?.interrupted()
 }
 
-fn ours(error: &Error) -> Option<&Ours> {
+/// Our own error, in one of sqlx's.
+pub(crate) fn ours(error: &Error) -> Option<&Ours> {
     match error {
         Error::Io(error) => error.get_ref()?.downcast_ref(),
         _ => None,

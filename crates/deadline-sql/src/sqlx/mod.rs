@@ -47,6 +47,8 @@ mod transaction;
 
 pub use self::cancel::CancelTicket;
 pub use self::error::interrupted;
+#[cfg(feature = "sea-orm")]
+pub(crate) use self::error::ours;
 pub use self::hooks::{recommended, swallow_stale_cancels};
 pub use self::pool::{Connection, Pool};
 pub use self::raw::Raw;
