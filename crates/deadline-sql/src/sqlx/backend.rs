@@ -12,7 +12,7 @@ use crate::Limit;
 #[derive(Debug, Default)]
 pub(crate) struct Backend {
     /// `None` before the first statement.
-    pid: Option<i32>,
+    process: Option<Process>,
     /// The limit that its session has without us, in milliseconds.
     own: Option<NonZeroU32>,
     /// Whether its session may have been told another limit since.
@@ -21,14 +21,40 @@ pub(crate) struct Backend {
     told_locally: bool,
 }
 
+/// A process, of one server among those that the same address may lead to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Process {
+    pub(crate) pid: i32,
+    /// When that was started, in microseconds.
+    pub(crate) server: i64,
+}
+
+/// What tells one server from another: when it was started, in microseconds.
+macro_rules! started {
+    () => {
+        "(extract(epoch FROM pg_postmaster_start_time()) * 1000000)::int8"
+    };
+}
+
+pub(crate) use started;
+
 /// Who it is, and which limit it has, in milliseconds: PostgreSQL reads its own way of writing a limit as an interval.
 /// Its own limit is read before another is set.
-const WHO: &str = "(SELECT pg_backend_pid() AS pid, \
-    (extract(epoch FROM current_setting('statement_timeout')::interval) * 1000)::int8 AS own OFFSET 0) AS backend";
+const WHO: &str = concat!(
+    "(SELECT pg_backend_pid() AS pid, ",
+    started!(),
+    " AS server, (extract(epoch FROM current_setting('statement_timeout')::interval) * 1000)::int8 AS own OFFSET 0) \
+     AS backend"
+);
 
 impl Backend {
-    pub(crate) fn pid(&self) -> Option<i32> {
-        self.pid
+    pub(crate) fn process(&self) -> Option<Process> {
+        self.process
+    }
+
+    /// The number of its process, for a log.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.process.and_then(|process| u32::try_from(process.pid).ok())
     }
 
     /// What to tell, or to ask, the server before a statement in this limit; and that it is about to be told.
@@ -44,12 +70,12 @@ impl Backend {
 
     fn arming(&self, limit: Limit, in_transaction: bool) -> Option<String> {
         let millis = limit.millis();
-        if self.pid.is_none() {
+        if self.process.is_none() {
             return Some(match millis {
-                None => format!("SELECT pid, own FROM {WHO}"),
+                None => format!("SELECT pid, server, own FROM {WHO}"),
                 // A limit of the server's own is never lifted.
                 Some(millis) => format!(
-                    "SELECT pid, own, set_config('statement_timeout', \
+                    "SELECT pid, server, own, set_config('statement_timeout', \
                      CASE WHEN own BETWEEN 1 AND {millis} THEN own ELSE {millis} END::text, {in_transaction}) FROM {WHO}"
                 ),
             });
@@ -65,9 +91,9 @@ impl Backend {
 
     /// The server has been told, and this is what it answered.
     pub(crate) fn told(&mut self, limit: Limit, in_transaction: bool, answer: Option<&PgRow>) {
-        if let Some(row) = answer.filter(|_| self.pid.is_none()) {
-            self.pid = row.try_get(0).ok();
-            self.own = row.try_get::<i64, _>(1).ok().and_then(|own| u32::try_from(own).ok()).and_then(NonZeroU32::new);
+        if let Some(row) = answer.filter(|_| self.process.is_none()) {
+            self.process = row.try_get(0).and_then(|pid| Ok(Process { pid, server: row.try_get(1)? })).ok();
+            self.own = row.try_get::<i64, _>(2).ok().and_then(|own| u32::try_from(own).ok()).and_then(NonZeroU32::new);
         }
         if limit.millis().is_none() && !in_transaction {
             self.told = false;
@@ -103,7 +129,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     fn known(own: u32, told: bool) -> Backend {
-        Backend { pid: Some(7), own: NonZeroU32::new(own), told, told_locally: false }
+        Backend { process: Some(Process { pid: 7, server: 1 }), own: NonZeroU32::new(own), told, told_locally: false }
     }
 
     fn limit(millis: Option<u64>) -> Limit {

@@ -56,11 +56,11 @@ impl Adapter for Driver {
     }
 
     fn ticket(&self, held: &Held) -> Option<CancelTicket> {
-        Some(CancelTicket { beside: self.beside.clone(), pid: held.backend.pid() })
+        Some(CancelTicket { beside: self.beside.clone(), process: held.backend.process() })
     }
 
     fn backend(&self, held: &Held) -> Option<u32> {
-        held.backend.pid().and_then(|pid| u32::try_from(pid).ok())
+        held.backend.pid()
     }
 
     async fn drain(&self, held: &mut Held) -> Drained {

@@ -37,8 +37,7 @@ impl Session {
     /// stopped.
     #[must_use]
     pub fn backend(&self) -> Option<u32> {
-        let pid = self.lease.connection()?.backend.pid()?;
-        u32::try_from(pid).ok()
+        self.lease.connection()?.backend.pid()
     }
 }
 
