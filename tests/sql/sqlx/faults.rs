@@ -25,7 +25,7 @@ async fn a_stale_error_is_given_to_the_next_statement_by_sqlx_and_not_by_us() {
     let mut connection = theirs.acquire().await.unwrap();
     leaves_an_error(&mut connection).await;
     let error = query("SELECT 1").execute(&mut *connection).await.unwrap_err();
-    assert_eq!(error.as_database_error().unwrap().code().as_deref(), Some("57014"), "issue 4385 is still there");
+    assert_eq!(error.as_database_error().unwrap().code().as_deref(), Some("57014"), "the fault is still there");
 
     let ours = pool(&database, 1);
     let mut connection = connected(&ours).await.unwrap();
@@ -66,7 +66,7 @@ async fn is_kept(database: &Database, pool: &PgPool) -> bool {
 #[tokio::test]
 async fn a_dropped_begin_loses_writes_in_sqlx_and_not_with_our_options() {
     let [theirs, ours] = [Database::new().await, Database::new().await];
-    assert!(!is_kept(&theirs, &naive(&theirs, 1)).await, "issue 4393 is still there");
+    assert!(!is_kept(&theirs, &naive(&theirs, 1)).await, "issues 4385 and 4393 are still there");
     assert!(is_kept(&ours, &recommended_alone(&ours)).await);
 }
 

@@ -15,7 +15,8 @@ const ALONE: &str = "SELECT now() = statement_timestamp()";
 const MOST: usize = 16;
 
 /// Options for a pool whose connections come back clean: [`swallow_stale_cancels`] at each return, and no ping before a
-/// connection is given out, which is not needed then.
+/// connection is given out. What was closed while it was idle is found by the first statement on it then, which fails;
+/// `test_before_acquire(true)` behind this pings again.
 ///
 /// A pool that is used through ours alone needs no more than `test_before_acquire(false)`, and saves a round trip at each
 /// return.

@@ -18,18 +18,20 @@
 //! than one.
 //!
 //! A pool of sqlx pings a connection before it gives it out, too. Here it was clean when it came back:
-//! [`recommended`] turns that off.
+//! [`recommended`] turns that off. The ping also finds what was closed while it was idle, as by a server that was started
+//! anew: without it, the first statement on each such connection fails, and
+//! [`is_transient`](crate::Error::is_transient). Where that is worse than a round trip, turn it on again.
 //!
 //! # What it works around
 //!
-//! Two faults of sqlx 0.9.0 (its issues 4385 and 4393; mended by its pull request 4394, in no release yet):
+//! Two faults of sqlx 0.9.0:
 //!
 //! - *The error of a statement that was dropped is given to the next one.* Somebody who was given up by a deadline of 50
 //!   ms leaves its `57014` (`canceling statement`) to whoever has the connection next; and a pool that finds it there
 //!   closes the connection. Here a connection is pinged until it has nothing more to say, before anybody has it.
-//! - *A `begin()` that was dropped, or that was given such an error, leaves its transaction open in the pool.* Whatever
-//!   is then run outside of a transaction succeeds, and is lost when the connection is closed. Here a beginning that
-//!   nobody waited for is always rolled back.
+//! - *A `begin()` that was dropped, or that was given such an error, leaves its transaction open in the pool* (its issues
+//!   4385 and 4393; mended by its pull request 4394, in no release yet). Whatever is then run outside of a transaction
+//!   succeeds, and is lost when the connection is closed. Here a beginning that nobody waited for is always rolled back.
 //!
 //! Both only hold for connections of [`Pool`], and for a pool of sqlx that has [`recommended`] options.
 
