@@ -72,17 +72,19 @@ async fn a_limit_of_the_servers_own_is_no_deadline() {
 #[tokio::test]
 async fn a_failure_of_its_own_when_the_time_is_up_is_no_deadline() {
     let database = Database::new().await;
-    let pool = pool_by(&database, 1, Settings::new().reserve(3_000 * MS));
-    let mut connection = pool.get_before(within(3_600)).await.unwrap();
+    let pool = pool_by(&database, 1, Settings::new().reserve(20_000 * MS));
+    // Its opening is not to take from the time.
+    pid(&mut pool.get().await.unwrap()).await;
+    let mut connection = pool.get_before(within(21_500)).await.unwrap();
     let error = connection
-        .batch_execute("SELECT pg_sleep(0.35); SELECT pg_sleep(0.35); SELECT 1/0")
+        .batch_execute("SELECT pg_sleep(0.8); SELECT pg_sleep(0.8); SELECT 1/0")
         .await
         .unwrap_err();
     assert_eq!((said(&error), message(&error)), (None, "division by zero"));
     // And one that the server stops then is one.
     drop(connection);
-    let mut connection = pool.get_before(within(3_600)).await.unwrap();
-    let error = connection.batch_execute("SELECT pg_sleep(0.35); SELECT pg_sleep(60)").await.unwrap_err();
+    let mut connection = pool.get_before(within(20_500)).await.unwrap();
+    let error = connection.batch_execute("SELECT pg_sleep(0.3); SELECT pg_sleep(60)").await.unwrap_err();
     assert!(said(&error).is_some(), "{error:?}");
 }
 
