@@ -19,6 +19,8 @@ pub(crate) struct Backend {
     told: bool,
     /// Whether its transaction may have been.
     told_locally: bool,
+    /// Whether somebody may have begun a transaction by hand, with which ends what the session is told in it.
+    by_hand: bool,
 }
 
 /// A process, of one server among those that the same address may lead to.
@@ -96,7 +98,7 @@ impl Backend {
             self.own = row.try_get::<i64, _>(2).ok().and_then(|own| u32::try_from(own).ok()).and_then(NonZeroU32::new);
         }
         if limit.millis().is_none() && !in_transaction {
-            self.told = false;
+            self.restored();
         }
     }
 
@@ -105,9 +107,14 @@ impl Backend {
         self.told.then(|| format!("SET statement_timeout = {}", self.own_millis()))
     }
 
-    /// It has been taken back.
+    /// It has been taken back, if no transaction of somebody's can bring it again.
     pub(crate) fn restored(&mut self) {
-        self.told = false;
+        self.told &= self.by_hand;
+    }
+
+    /// Somebody may begin a transaction by hand.
+    pub(crate) fn begun_by_hand(&mut self) {
+        self.by_hand = true;
     }
 
     /// No transaction is open.
@@ -129,7 +136,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     fn known(own: u32, told: bool) -> Backend {
-        Backend { process: Some(Process { pid: 7, server: 1 }), own: NonZeroU32::new(own), told, told_locally: false }
+        Backend { process: Some(Process { pid: 7, server: 1 }), own: NonZeroU32::new(own), told, ..Backend::default() }
     }
 
     fn limit(millis: Option<u64>) -> Limit {
@@ -163,6 +170,15 @@ mod tests {
         assert!(backend.restoring().is_some(), "nobody has answered");
         backend.restored();
         assert_eq!(backend.restoring(), None);
+    }
+
+    #[test]
+    fn what_is_taken_back_in_a_transaction_begun_by_hand_may_come_back_with_its_end() {
+        let mut backend = known(0, true);
+        backend.begun_by_hand();
+        assert!(backend.telling(limit(None), false).is_some());
+        backend.told(limit(None), false, None);
+        assert_eq!(backend.restoring().as_deref(), Some("SET statement_timeout = 0"));
     }
 
     #[test]

@@ -107,8 +107,12 @@ async fn run_query(
     if !in_transaction && statements::may_begin(query.sql.as_str()) {
         lease.suspect();
     }
+    let is_suspect = lease.is_suspect();
     let running = lease.start().await?;
     run!(running, |held, limit| {
+        if is_suspect {
+            held.backend.begun_by_hand();
+        }
         held.tell(limit, in_transaction).await?;
         let mut items = held.connection.fetch_many(query);
         while let Some(item) = items.try_next().await? {
