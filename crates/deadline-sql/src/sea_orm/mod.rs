@@ -108,6 +108,30 @@ mod tests {
         ));
     }
 
+    /// As a server wants to have what handles a request.
+    fn is_send(_: impl Send) {}
+
+    #[expect(dead_code, reason = "it is enough that it compiles")]
+    fn every_future_can_move_between_threads(database: &Database, transaction: &Transaction) {
+        use sea_orm::ConnectionTrait;
+        is_send(database.begin());
+        is_send(database.execute_unprepared(""));
+        is_send(database.transaction(async |transaction| {
+            transaction.execute_unprepared("").await?;
+            let inner = transaction.savepoint(async |transaction| {
+                transaction.execute_unprepared("").await?;
+                Ok::<_, Error>(())
+            });
+            inner.await
+        }));
+        is_send(transaction.savepoint(async |transaction| {
+            transaction.execute_unprepared("").await?;
+            Ok::<_, Error>(())
+        }));
+        is_send(async { database.begin().await?.commit().await });
+        is_send(async { database.begin().await?.rollback().await });
+    }
+
     #[test]
     fn what_sqlx_says_of_its_own_is_of_the_database() {
         let error = Error::from(query_error(sqlx::Error::WorkerCrashed));

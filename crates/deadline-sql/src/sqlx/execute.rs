@@ -155,3 +155,33 @@ impl Execute<'_, Postgres> for Query {
         self.persistent
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlx::Pool;
+    use sqlx::{query, query_scalar};
+
+    /// As a server wants to have what handles a request.
+    fn is_send(_: impl Send) {}
+
+    #[expect(dead_code, reason = "it is enough that it compiles")]
+    fn every_future_can_move_between_threads(pool: &Pool) {
+        is_send(pool.drain(std::time::Duration::ZERO));
+        is_send(async {
+            let mut connection = pool.get().await?;
+            query("").execute(&mut *connection).await?;
+            let mut transaction = connection.begin().await?;
+            let mut rows = query("").fetch(&mut *transaction);
+            rows.try_next().await?;
+            drop(rows);
+            let mut savepoint = transaction.begin().await?;
+            query_scalar::<_, i32>("").fetch_one(&mut *savepoint).await?;
+            savepoint.rollback().await?;
+            transaction.commit().await?;
+            connection.begin_with("BEGIN READ ONLY").await?.commit().await?;
+            drop(connection.raw().await?);
+            Ok::<_, Error>(())
+        });
+    }
+}
