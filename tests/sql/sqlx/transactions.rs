@@ -33,6 +33,9 @@ async fn what_was_committed_is_there_and_what_was_rolled_back_is_not() {
     assert_eq!(level, "serializable");
     query("UPDATE seen SET v = 99").execute(&mut *transaction).await.unwrap();
     transaction.rollback().await.unwrap();
+    let none = connection.begin_with("UPDATE seen SET v = 99").await;
+    assert!(matches!(none, Err(Error::Database(sqlx::Error::BeginFailed))), "{none:?}");
+    drop(none);
     assert_eq!(value(&database).await, 12);
 }
 

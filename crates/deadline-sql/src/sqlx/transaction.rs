@@ -38,12 +38,17 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// As for [`begin`](Self::begin); in a transaction, sqlx's `InvalidSavePointStatement`.
+    /// As for [`begin`](Self::begin); in a transaction, sqlx's `InvalidSavePointStatement`; and its `BeginFailed` where
+    /// the statement begins none, which is not sent then.
     pub async fn begin_with(&mut self, statement: impl SqlSafeStr) -> Result<Transaction<'_>, Error> {
         if self.lease.depth() > 0 {
             return Err(Error::Database(sqlx::Error::InvalidSavePointStatement));
         }
-        self.open(statement.into_sql_str().as_str()).await?;
+        let statement = statement.into_sql_str();
+        if !statements::may_begin(statement.as_str()) {
+            return Err(Error::Database(sqlx::Error::BeginFailed));
+        }
+        self.open(statement.as_str()).await?;
         let depth = self.lease.depth();
         Ok(Transaction { session: self, depth, done: false })
     }
