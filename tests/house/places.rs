@@ -12,11 +12,15 @@ use super::{Outcome, nothing_in, tree};
 
 const DIALECTS: &str = "crates/http-deadline/src/dialect/";
 const FLOOR_1: &str = "crates/http-deadline/src/";
-const FLOOR_2: &str = "crates/tower-deadline/src/";
-const TIMER: &str = "crates/tower-deadline/src/timer.rs";
+/// Of each crate that waits, where its code is and the file that waits.
+const TIMERS: [(&str, &str); 2] = [
+    ("crates/tower-deadline/src/", "crates/tower-deadline/src/timer.rs"),
+    ("crates/deadline-sql/src/", "crates/deadline-sql/src/timer.rs"),
+];
 /// Of each crate that counts, where its code is and the file, or the folder, that counts.
-const COUNTS: [(&str, &str); 2] = [
-    (FLOOR_2, "crates/tower-deadline/src/count.rs"),
+const COUNTS: [(&str, &str); 3] = [
+    ("crates/tower-deadline/src/", "crates/tower-deadline/src/count.rs"),
+    ("crates/deadline-sql/src/", "crates/deadline-sql/src/count.rs"),
     ("crates/deadline-proxy/src/", "crates/deadline-proxy/src/count/"),
 ];
 
@@ -45,16 +49,20 @@ fn fields_named(source: &Source, fields: &[String]) -> Vec<String> {
     complaints
 }
 
+/// What alone may name something in a crate, for a file of that crate that is not it.
+fn elsewhere<'a>(source: &Source, places: &[(&str, &'a str)]) -> Option<&'a str> {
+    let (_, alone) = places.iter().find(|(code, _)| source.path.starts_with(code))?;
+    (!source.path.starts_with(alone)).then_some(alone)
+}
+
 /// `tokio::time`, by its path or in a group, outside of the timer.
 fn runtime_time(source: &Source) -> Vec<String> {
-    if !source.path.starts_with(FLOOR_2) || source.path == TIMER {
-        return Vec::new();
-    }
+    let Some(timer) = elsewhere(source, &TIMERS) else { return Vec::new() };
     const GROUP: &str = "tokio::{";
     let in_group = source.find(GROUP).filter(|at| heads(&source.code()[at + GROUP.len()..]).contains(&"time".into()));
     let places = source.find("tokio::time").chain(in_group);
     places
-        .map(|at| format!("{}:{}: `tokio::time`: {TIMER} alone names it", source.path, source.line(at)))
+        .map(|at| format!("{}:{}: `tokio::time`: {timer} alone names it", source.path, source.line(at)))
         .collect()
 }
 
@@ -91,10 +99,7 @@ fn clock(source: &Source) -> Vec<String> {
 
 /// The `metrics` facade, by a path or imported, outside of the file that counts.
 fn facade(source: &Source) -> Vec<String> {
-    let counts = COUNTS.into_iter().find(|(code, _)| source.path.starts_with(code));
-    let Some((_, count)) = counts.filter(|(_, count)| !source.path.starts_with(count)) else {
-        return Vec::new();
-    };
+    let Some(count) = elsewhere(source, &COUNTS) else { return Vec::new() };
     let places = ["metrics::", "use metrics"].into_iter().flat_map(|named| source.find(named));
     let lines: BTreeSet<usize> = places.map(|at| source.line(at)).collect();
     lines
@@ -155,8 +160,11 @@ fn the_runtimes_time_is_found_by_its_path_and_in_a_group() {
         "use tokio::{\n    task::{self, JoinHandle},\n    time::Sleep,\n};",
         "use ::tokio::{time as t};",
     ] {
-        assert_eq!(count(path, bad), 1, "{bad}");
-        assert_eq!(count(TIMER, bad), 0, "{bad}");
+        assert_eq!(
+            TIMERS.map(|(code, timer)| [count(&format!("{code}a/b.rs"), bad), count(timer, bad)]),
+            [[1, 0]; 2],
+            "{bad}"
+        );
     }
     assert_eq!(count(path, "use tokio::{task::{time, other}, sync}; // tokio::time\nuse std::time::Duration;"), 0);
     assert_eq!(count("crates/deadline-proxy/src/a.rs", "use tokio::time;"), 0);
@@ -167,9 +175,7 @@ fn the_facade_of_counts_is_found_by_its_path_and_imported() {
     let count = |path: &str, text: &str| facade(&Source::parse(path, text)).len();
     let path = "crates/tower-deadline/src/a.rs";
     for bad in ["metrics::counter!(\"a\")", "use metrics::counter;", "use metrics as m;", "::metrics::gauge!(b)"] {
-        assert_eq!(count(path, bad), 1, "{bad}");
-        assert_eq!(count("crates/deadline-proxy/src/a.rs", bad), 1, "{bad}");
-        assert_eq!(COUNTS.map(|(_, of)| count(of, bad)), [0, 0], "{bad}");
+        assert_eq!(COUNTS.map(|(code, of)| [count(&format!("{code}a.rs"), bad), count(of, bad)]), [[1, 0]; 3], "{bad}");
     }
     assert_eq!(count(path, "#[cfg(feature = \"metrics\")]\nmod my_metrics; // metrics::counter!"), 0);
     assert_eq!(count(path, "#[cfg(test)]\nmod tests {\n    use metrics::Key;\n}"), 0);
