@@ -122,10 +122,12 @@ async fn log(response: Response) -> Response {
     response
 }
 
-/// An error, and what caused it.
+/// An error, and what caused it, unless it has said so itself.
 fn told(error: &(dyn Error + 'static)) -> String {
-    let causes = iter::successors(Some(error), |&error| error.source());
-    causes.map(|error| error.to_string()).collect::<Vec<_>>().join(": ")
+    let causes = iter::successors(error.source(), |&error| error.source());
+    causes
+        .map(ToString::to_string)
+        .fold(error.to_string(), |told, cause| if told.contains(&cause) { told } else { format!("{told}: {cause}") })
 }
 
 async fn told_to_stop() {
