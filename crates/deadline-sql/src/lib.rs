@@ -60,8 +60,8 @@
 //! # What it does not
 //!
 //! It does not know HTTP, nor the layers that bring the deadline: it takes the ambient one of `http-deadline`, or one
-//! that is given. It tries nothing again. A server stops when it looks: some work (a parallel plan, a long function in C)
-//! looks seldom, and the overrun is what tells.
+//! that is given. It tries nothing again, except where [`tiers::Soft`] is asked to. A server stops when it looks: some work
+//! (a parallel plan, a long function in C) looks seldom, and the overrun is what tells.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
