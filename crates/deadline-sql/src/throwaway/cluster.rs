@@ -2,6 +2,7 @@
 //!
 //! Covers making it and what is in it. The process that serves it is another matter (`postmaster.rs`).
 
+use std::env;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -13,6 +14,11 @@ use tempfile::TempDir;
 use super::account::Account;
 use super::error::Error;
 use super::{Builder, Programs};
+
+/// Where the folder is if `TMPDIR` will not do.
+const SHORT_AND_OPEN: &str = "/tmp";
+/// The path of a Unix socket has 108 bytes with its end on Linux, and 104 on others.
+const LONGEST: usize = 103 - "/.s.PGSQL.65535".len();
 
 /// A cluster that is made, and perhaps not served yet. Gone when it is dropped.
 #[derive(Debug)]
@@ -27,10 +33,11 @@ impl Cluster {
     /// Its folder, and nothing in it.
     pub(super) fn make(variables: &[(String, String)]) -> Result<Self, Error> {
         let programs = Programs::find()?;
-        // The path of a Unix socket is short.
-        let folder = tempfile::Builder::new().prefix("pg-").tempdir();
-        let folder = folder.map_err(Error::folder(std::env::temp_dir()))?;
+        let mut folder = folder_in(&env::temp_dir())?;
         let account = account_for(folder.path())?;
+        if !holds_a_socket(folder.path()) || account.is_some() && !is_open_to_all(folder.path()) {
+            folder = folder_in(Path::new(SHORT_AND_OPEN))?;
+        }
         let cluster = Self { programs, account, folder, variables: variables.to_vec() };
         cluster.hand_over(cluster.path())?;
         Ok(cluster)
@@ -113,6 +120,20 @@ impl Cluster {
     }
 }
 
+fn folder_in(place: &Path) -> Result<TempDir, Error> {
+    tempfile::Builder::new().prefix("pg-").tempdir_in(place).map_err(Error::folder(place))
+}
+
+fn holds_a_socket(folder: &Path) -> bool {
+    folder.as_os_str().len() <= LONGEST
+}
+
+/// Whether anybody who is told of it can go there: the `TMPDIR` of root may be root's alone.
+fn is_open_to_all(folder: &Path) -> bool {
+    let is_passed_by_all = |above: &Path| fs::metadata(above).is_ok_and(|found| found.mode() & 0o001 != 0);
+    folder.ancestors().skip(1).all(is_passed_by_all)
+}
+
 /// Whoever made the folder is who we are: somebody else's account is needed by root alone.
 fn account_for(folder: &Path) -> Result<Option<Account>, Error> {
     const ACCOUNTS: &str = "/etc/passwd";
@@ -125,4 +146,29 @@ fn account_for(folder: &Path) -> Result<Option<Account>, Error> {
 
 fn append(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_is_too_deep_for_a_socket_is_told_from_one_that_is_not() {
+        for (length, holds) in [(6, true), (LONGEST, true), (LONGEST + 1, false)] {
+            let folder = PathBuf::from(format!("/{}", "a".repeat(length - 1)));
+            assert_eq!(holds_a_socket(&folder), holds, "{length}");
+        }
+    }
+
+    #[test]
+    fn a_folder_within_one_that_is_somebodys_alone_is_closed() {
+        let outer = folder_in(Path::new(SHORT_AND_OPEN)).unwrap();
+        let inner = outer.path().join("within");
+        fs::create_dir(&inner).unwrap();
+        for (mode, open) in [(0o700, false), (0o770, false), (0o711, true), (0o755, true)] {
+            fs::set_permissions(outer.path(), Permissions::from_mode(mode)).unwrap();
+            assert_eq!(is_open_to_all(&inner), open, "{mode:o}");
+            assert!(is_open_to_all(outer.path()), "{mode:o}: its own mode is no matter");
+        }
+    }
 }

@@ -18,7 +18,8 @@
 //! ```
 //!
 //! PostgreSQL refuses to run as root. Where the caller is root, as in most containers, the server runs as `postgres`, or
-//! as `nobody` where there is no such account.
+//! as `nobody` where there is no such account. Where `TMPDIR` is too deep for a socket, or closed to that account, the
+//! folder is in `/tmp`.
 //!
 //! What is here blocks, for a second or two: asynchronous code asks `spawn_blocking` to do it.
 
