@@ -31,7 +31,7 @@ async fn hundreds_of_cancels_beside_other_clients_hit_none_of_them_and_the_poole
     for _ in 0..4 {
         let (pool, left) = (pool.clone(), Arc::clone(&left));
         droppers.spawn(async move {
-            while let Ok(number) = left.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
+            while let Ok(number) = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
                 // Around the end of the statement, which is where a cancel can come too late.
                 let mut chance = Chance::of(7, number);
                 let patience = 6 * MS * u32::try_from(chance.number() % 100).unwrap() / 100;
@@ -97,7 +97,7 @@ async fn a_light_storm_leaves_nothing_behind() {
     for _ in 0..16 {
         let (pool, left) = (pool.clone(), Arc::clone(&left));
         workers.spawn(async move {
-            while left.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+            while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
                 let error = match pool.get_before(within(50 * MS)).await {
                     Ok(mut connection) => connection.query_typed("SELECT pg_sleep(5)", &[]).await.unwrap_err(),
                     Err(error) => error,
