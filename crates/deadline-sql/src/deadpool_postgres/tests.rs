@@ -13,7 +13,8 @@ fn spawnable<F: Future + Send>(future: F) {
 /// Each method's future can be a task's. It is enough that this compiles.
 #[expect(dead_code, reason = "it is not to be run")]
 fn every_future_can_be_spawned(pool: &Pool, session: &mut Session, text: &'static str, deadline: Deadline) {
-    let (none, typed): ([&(dyn ToSql + Sync); 0], [(&(dyn ToSql + Sync), Type); 0]) = ([], []);
+    let none: [&(dyn ToSql + Sync); 0] = [];
+    let typed: [(&(dyn ToSql + Sync), Type); 0] = [];
     spawnable(pool.get());
     spawnable(pool.get_before(deadline));
     spawnable(pool.drain(std::time::Duration::ZERO));
