@@ -105,6 +105,7 @@ impl<'a, A: Adapter> Running<'a, A> {
     }
 
     /// When it has to have been answered.
+    #[cfg(feature = "postgres")]
     pub(crate) fn alarm(&self) -> timer::Alarm {
         self.limit.alarm()
     }
