@@ -79,7 +79,7 @@ pub mod diesel_async;
 mod error;
 mod lease;
 mod limit;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "deadpool-postgres", feature = "diesel-async"))]
 pub mod postgres;
 mod report;
 #[cfg(feature = "sea-orm")]
@@ -88,7 +88,7 @@ mod settings;
 #[cfg(feature = "sqlx")]
 pub mod sqlx;
 mod stage;
-#[cfg(any(feature = "postgres", feature = "sqlx"))]
+#[cfg(any(feature = "deadpool-postgres", feature = "diesel-async", feature = "sqlx"))]
 mod statements;
 #[cfg(all(feature = "throwaway", unix))]
 pub mod throwaway;

@@ -19,13 +19,13 @@ use crate::{Error, Limit, count, report, timer};
 mod desk;
 mod running;
 mod settle;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "deadpool-postgres", feature = "diesel-async"))]
 mod watch;
 
 pub use self::desk::{Engine, Undrained};
 pub use self::running::Running;
 use self::settle::{Plan, settle};
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "deadpool-postgres", feature = "diesel-async"))]
 pub(crate) use self::watch::Watch;
 
 /// A connection that was taken out of a pool, to run one statement after the other.

@@ -104,12 +104,6 @@ impl<'a, A: Adapter> Running<'a, A> {
         self.limit.race(call)
     }
 
-    /// When it has to have been answered.
-    #[cfg(feature = "postgres")]
-    pub(crate) fn alarm(&self) -> timer::Alarm {
-        self.limit.alarm()
-    }
-
     /// Ends it with what [`race`](Self::race) yielded.
     ///
     /// # Errors

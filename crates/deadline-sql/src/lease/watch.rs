@@ -28,7 +28,7 @@ pub(crate) struct Watch<'a, A: Adapter> {
 
 impl<'a, A: Adapter> Watch<'a, A> {
     pub(crate) fn new(running: Running<'a, A>) -> Self {
-        Self { alarm: running.alarm(), running: Some(running), end: None, ending: None }
+        Self { alarm: running.limit().alarm(), running: Some(running), end: None, ending: None }
     }
 
     /// Where it is enclosed in a transaction, this ends that.
