@@ -28,7 +28,10 @@ use http::StatusCode;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tower_deadline::axum::Failure;
-use tower_deadline::{BoxError, DeadlineLayer, Policy};
+use tower_deadline::{BoxError, Deadline, DeadlineLayer, Policy, now};
+
+/// How long the database may take to let us in, and to make what it lacks.
+const START: Duration = Duration::from_secs(5);
 
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS example_orders (id bigserial PRIMARY KEY, item text NOT NULL);
@@ -58,7 +61,8 @@ async fn serve() -> Result<(), BoxError> {
         }
     };
     let pool = Pool::builder(url.parse()?, NoTls).max_size(8).build()?;
-    pool.get().await?.batch_execute(TABLES).await?;
+    // Outside of a request nothing has a deadline but what is given one: a server that never answers is told.
+    pool.get_before(Deadline::after(now(), START)).await?.batch_execute(TABLES).await?;
 
     let address = env::args().nth(1).unwrap_or_else(|| "127.0.0.1:3000".to_owned());
     let listener = TcpListener::bind(address).await?;
