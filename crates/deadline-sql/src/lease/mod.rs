@@ -144,7 +144,7 @@ impl<A: Adapter> Lease<A> {
     }
 
     /// What was begun when so many were open, and was never ended, ends with the innermost of these.
-    #[cfg(any(feature = "postgres", feature = "sqlx"))]
+    #[cfg(any(feature = "deadpool-postgres", feature = "diesel-async", feature = "sqlx"))]
     pub(crate) fn enclose_within(&mut self, depth: usize) {
         self.depth = self.depth.min(depth);
     }

@@ -198,6 +198,8 @@ async fn stop<A: Adapter>(
 }
 
 async fn cancel<A: Adapter>(engine: &Engine<A>, ticket: &A::Ticket) -> Delivery {
-    let Ok(_permit) = engine.cancels().acquire().await else { return Delivery::NotSent };
-    timer::within(engine.settings().cancel_limit, ticket.cancel()).await.unwrap_or(Delivery::Unknown)
+    let limit = engine.settings().cancel_limit;
+    // Where others wait for theirs without end, this one is not sent now: it is tried again, or given up in its time.
+    let Some(Ok(_permit)) = timer::within(limit, engine.cancels().acquire()).await else { return Delivery::NotSent };
+    timer::within(limit, ticket.cancel()).await.unwrap_or(Delivery::Unknown)
 }

@@ -78,6 +78,19 @@ async fn a_cancel_that_may_still_come_costs_the_connection() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_place_among_the_cancels_is_waited_for_as_long_as_a_cancel_may_take() {
+    let (fake, engine) = engine(obedient());
+    let mut lease = Lease::acquire(&engine, None).await.unwrap();
+    let all = engine.cancels().acquire_many(4).await.unwrap();
+    assert_eq!(timer::within(5 * MS, statement(&mut lease, 60_000 * MS)).await.map(drop), None);
+    drop(lease);
+    assert_eq!(engine.drain(30_000 * MS).await, Ok(()));
+    // Five times a second, and each time the patience that comes after it.
+    assert_eq!(fake.events(), [(5 + 5_000 + 50 + 100 + 200 + 400 + 800, Event::Discarded)]);
+    drop(all);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cancel_that_did_not_leave_is_tried_again() {
     let manners = Manners { delivery: Some(Delivery::NotSent), ..Manners::default() };
     let events = stopped(manners, 60).await;
