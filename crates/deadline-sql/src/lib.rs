@@ -40,8 +40,8 @@
 //! What happens to a statement, from its deadline to the pool (R40, R41):
 //!
 //! 1. With less than a millisecond left, nothing is sent. The wait for a connection ends at the deadline.
-//! 2. The server is told the time that is left, in the same flight as the statement, and stops by itself. Its word
-//!    comes back in time as a rule, and then it is known that nothing is left of the statement.
+//! 2. The server is told the time that is left, in the same flight as the statement (with sqlx and sea-orm, in one before
+//!    it), and stops by itself. Its word comes back in time as a rule, and then it is known that nothing is left of it.
 //! 3. At the deadline the caller has its [`Error`] at once. The connection stays out of the pool and gives the server
 //!    [a moment](Settings::grace). A statement whose future is dropped before its deadline gets none.
 //! 4. A cancel is sent, and waited for until it can hit no later statement; then the connection is waited for. Both are
