@@ -25,8 +25,17 @@ pub(crate) fn interrupted(interrupted: &Interrupted, sqlstate: Option<&str>) {
         sqlstate,
         backend,
         elapsed = ?exceeded.elapsed(),
-        "a deadline stopped a statement",
+        "{}",
+        happened(*stopped),
     );
+}
+
+/// What a deadline did.
+fn happened(stopped: Stopped) -> &'static str {
+    match stopped {
+        Stopped::NotSent => "a deadline kept a statement from being sent",
+        _ => "a deadline stopped a statement",
+    }
 }
 
 /// A statement that nobody waited for has ended, or been given up.
@@ -38,4 +47,17 @@ pub(crate) fn settled(stopped: Stopped, backend: Option<u32>, now: Instant, sinc
 /// A connection was closed because it did not come to rest.
 pub(crate) fn unsettled(backend: Option<u32>) {
     tracing::warn!(target: TARGET, backend, "a connection was closed: what it ran could not be stopped in time");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_sent_was_not_stopped() {
+        assert_eq!(happened(Stopped::NotSent), "a deadline kept a statement from being sent");
+        for stopped in [Stopped::ServerTimer, Stopped::CancelRequest, Stopped::Pending, Stopped::Discarded] {
+            assert_eq!(happened(stopped), "a deadline stopped a statement");
+        }
+    }
 }
