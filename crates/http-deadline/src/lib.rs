@@ -7,7 +7,7 @@
 //! - the header [dialects](dialect) in which a timeout travels: total decoding, truncating encoding;
 //! - [`Policy`], what one hop decides: default, cap, floor, reserve, mode;
 //! - [`Journey`], the record of one request: the [`Stage`] it is in, the first [`Cause`] that stopped it,
-//!   and who has to be told when it ends;
+//!   who has to be told when it ends, and who [listens](Listener) on the way;
 //! - [`current`] and [`enter`], the ambient deadline of the running task.
 //!
 //! # What it does not
@@ -44,6 +44,7 @@
 
 mod admit;
 mod ambient;
+mod call_event;
 mod cause;
 mod deadline;
 mod exceeded;
@@ -59,11 +60,12 @@ pub mod dialect;
 
 pub use self::admit::{Admitted, Refusal};
 pub use self::ambient::{Ambient, Entered, current, enter};
+pub use self::call_event::CallEvent;
 pub use self::cause::Cause;
 pub use self::deadline::Deadline;
 pub use self::dialect::{Dialect, Dialects};
 pub use self::exceeded::Exceeded;
-pub use self::journey::{Cancellation, Detail, Ended, Journey, StageGuard, Under};
+pub use self::journey::{Cancellation, Detail, Ended, Journey, Listener, StageGuard, Under};
 pub use self::millis::whole_millis;
 pub use self::name::PolicyName;
 pub use self::origin::{Origin, OriginKind};

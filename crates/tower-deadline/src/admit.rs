@@ -52,6 +52,7 @@ use pin_project::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::account::Accounts;
 use crate::answer::Answers;
 use crate::count;
 use crate::observed::CountedElsewhere;
@@ -73,6 +74,7 @@ pub struct AdmitLayer<C = OnePolicy> {
     dialects: Arc<Dialects>,
     answers: Answers,
     guard: Duration,
+    accounts: Accounts,
 }
 
 impl AdmitLayer {
@@ -118,7 +120,13 @@ impl AdmitLayer {
 
 impl<C> AdmitLayer<C> {
     fn choosing(choice: C) -> Self {
-        Self { choice, dialects: Arc::default(), answers: Answers::default(), guard: Duration::ZERO }
+        Self {
+            choice,
+            dialects: Arc::default(),
+            answers: Answers::default(),
+            guard: Duration::ZERO,
+            accounts: Accounts::default(),
+        }
     }
 
     /// Reads these dialects.
@@ -205,6 +213,11 @@ impl<C> AdmitLayer<C> {
     #[inline]
     pub(crate) fn choice(&self) -> &C {
         &self.choice
+    }
+
+    #[inline]
+    pub(crate) fn accounts(&self) -> &Accounts {
+        &self.accounts
     }
 
     pub(crate) fn used_answers(&self) -> &Answers {

@@ -5,6 +5,35 @@
 //! and names of policies. Does not decide when to count.
 
 use http_deadline::{Cancellation, PolicyName, Refusal, Stage};
+#[cfg(feature = "metrics")]
+use http_deadline::{Cause, OriginKind};
+
+#[cfg(feature = "metrics")]
+mod requests;
+#[cfg(not(feature = "metrics"))]
+#[path = "count/uncounted.rs"]
+mod requests;
+
+pub(crate) use self::requests::{Policies, Requests};
+
+#[cfg(feature = "metrics")]
+mod name {
+    //! The names of what is counted for each request.
+
+    pub(super) const REQUESTS: &str = "deadline_requests_total";
+    pub(super) const BUDGET: &str = "deadline_budget_seconds";
+    pub(super) const HEADROOM: &str = "deadline_headroom_seconds";
+    pub(super) const OVERRUN: &str = "deadline_overrun_seconds";
+}
+
+/// A request was stopped in this stage, for this cause.
+#[cfg(feature = "metrics")]
+fn exceeded(policy: PolicyName, stage: Stage, cause: Cause, origin: Option<OriginKind>) {
+    let origin = origin.map_or("none", OriginKind::as_str);
+    let labels =
+        [("policy", policy.as_str()), ("stage", stage.as_str()), ("cause", cause.as_str()), ("origin", origin)];
+    add("deadline_exceeded_total", labels);
+}
 
 /// An observing policy let in what an enforcing one would have refused.
 pub(crate) fn would_refuse(policy: PolicyName, refusal: &Refusal) {

@@ -139,6 +139,7 @@ pub mod rescue;
 pub mod scope;
 pub mod stack;
 
+mod account;
 mod answer_body;
 mod answer_detail;
 mod body_error;

@@ -8,14 +8,17 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use crate::{Cause, Deadline, Policy, Stage};
+use crate::{CallEvent, Cause, Deadline, Policy, Stage};
 
 mod ended;
+mod listen;
 mod open;
 mod phase;
 
 pub use self::ended::Ended;
 use self::ended::Waiting;
+pub use self::listen::Listener;
+use self::listen::Listening;
 use self::phase::{Marks, Phase};
 
 /// What a caller says of a cause: an error of any kind, shared by everybody who is told.
@@ -48,6 +51,7 @@ struct Shared {
     client_asked: bool,
     parent: Option<Journey>,
     stages: AtomicU64,
+    listening: Listening,
     stopped: OnceLock<(Cause, Option<Detail>)>,
     under: Under,
     /// What is enforced, where that was not known when the journey was made.
@@ -144,6 +148,7 @@ impl Journey {
     /// Opens a stage.
     pub fn enter(&self, stage: Stage) -> StageGuard {
         self.change_stages(|stages| open::with(stages, stage));
+        self.hear(|listener| listener.entered(stage));
         StageGuard { journey: self.clone(), stage }
     }
 
@@ -159,6 +164,29 @@ impl Journey {
             // The closure never declines, so there is no error to look at.
             let _ = shared.stages.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
         }
+    }
+
+    /// From here on, tells this listener what happens on the journey and on its parts, after those who came before.
+    pub fn listen(&self, listener: Arc<dyn Listener>) {
+        self.0.listening.add(listener);
+    }
+
+    /// Whether anybody listens, here or to a journey that this is a part of.
+    #[must_use]
+    #[inline]
+    pub fn is_listened_to(&self) -> bool {
+        self.lineage().any(|journey| !journey.0.listening.is_empty())
+    }
+
+    /// Tells everybody who listens that an outgoing attempt has come this far.
+    #[inline]
+    pub fn tell(&self, event: &CallEvent<'_>) {
+        self.hear(|listener| listener.called(event));
+    }
+
+    #[inline]
+    fn hear(&self, told: impl Fn(&dyn Listener)) {
+        self.lineage().for_each(|journey| journey.0.listening.tell(&told));
     }
 
     /// Records why the request stopped. Returns whether this was the first cause; later ones change nothing.
@@ -300,6 +328,7 @@ impl Shared {
             client_asked,
             parent,
             stages: AtomicU64::new(0),
+            listening: Listening::default(),
             stopped: OnceLock::new(),
             under: Under::Nothing,
             enforced: OnceLock::new(),
@@ -326,6 +355,7 @@ impl Drop for StageGuard {
     fn drop(&mut self) {
         let stage = self.stage;
         self.journey.change_stages(|stages| open::without(stages, stage));
+        self.journey.hear(|listener| listener.left(stage));
     }
 }
 

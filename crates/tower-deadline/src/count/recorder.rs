@@ -21,11 +21,22 @@ impl Counts {
         metrics::set_default_local_recorder(self)
     }
 
-    /// Everything that was counted, and how often: a name and its labels in the order of their keys, as in
-    /// `deadline_would_refuse_total{policy=default,reason=missing}`.
+    /// What was counted, but for what each request counts, and how often: a name and its labels in the order of their
+    /// keys, as in `deadline_would_refuse_total{policy=default,reason=missing}`.
     pub(crate) fn all(&self) -> Vec<(String, u64)> {
+        self.with(|counter| !counter.starts_with("deadline_requests_total"))
+    }
+
+    /// What each request counts: the denominator.
+    pub(crate) fn requests(&self) -> Vec<(String, u64)> {
+        self.with(|counter| counter.starts_with("deadline_requests_total"))
+    }
+
+    fn with(&self, wanted: impl Fn(&str) -> bool) -> Vec<(String, u64)> {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.iter().map(|(counter, count)| (counter.clone(), count.0.load(Ordering::Relaxed))).collect()
+        let counts = counts.iter().map(|(counter, count)| (counter.clone(), count.0.load(Ordering::Relaxed)));
+        // What is looked up ahead of time has counted nothing.
+        counts.filter(|(counter, count)| *count > 0 && wanted(counter)).collect()
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Instant;
 use http::{Extensions, HeaderMap, Request};
 use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, Policy, Stage, StageGuard, Statuses, Under};
 
+use crate::account::Account;
 use crate::admit::Found;
 use crate::count;
 use crate::observed::{CountedElsewhere, Observed};
@@ -26,6 +27,7 @@ pub(crate) struct Custody {
     /// What an observing policy would have done, until it is counted. Boxed: it is moved with each request, and hardly
     /// ever there.
     observed: Option<Box<Observed>>,
+    account: Account,
 }
 
 /// Who stops the request at its deadline.
@@ -94,6 +96,15 @@ impl Custody {
         Self::of(Ambient::of(journey), deadline, is_ours, found.would_refuse)
     }
 
+    /// The same, with the account of the request.
+    #[inline]
+    pub(crate) fn accounted(self, account: Account) -> Self {
+        // By fields: what is dropped ends the journey.
+        let mut custody = self;
+        custody.account = account;
+        custody
+    }
+
     #[inline]
     fn of(ambient: Ambient, deadline: Option<Deadline>, is_ours: bool, is_counted: bool) -> Self {
         let acting = ambient.journey().filter(|journey| !journey.policy().is_observed());
@@ -104,7 +115,7 @@ impl Custody {
         };
         let observed = deadline.filter(|_| !is_counted).zip(ambient.journey());
         let observed = observed.and_then(|(deadline, journey)| observed_by(journey, deadline));
-        Self { ambient, watching, observed }
+        Self { ambient, watching, observed, account: Account::default() }
     }
 
     /// `None` where nobody has asked for it yet.
@@ -183,7 +194,7 @@ impl Custody {
 
     /// The deadline has passed: records that, and tells where the request was. `stage` is meant where no
     /// stage is open.
-    pub(super) fn stop(&self, deadline: Deadline, stage: Stage) -> Exceeded {
+    pub(super) fn stop(&mut self, deadline: Deadline, stage: Stage) -> Exceeded {
         let stage = self.stage(stage);
         let stopped = self.journey().and_then(|journey| {
             journey.stop(Cause::Deadline);
@@ -191,6 +202,7 @@ impl Custody {
             journey.cause()
         });
         let cause = stopped.unwrap_or(Cause::Deadline);
+        self.account.stopped(stage, cause, Some(deadline));
         Exceeded::new(deadline, stage, cause, now())
     }
 
@@ -229,6 +241,8 @@ impl Custody {
             if let Some(journey) = self.ambient.make() {
                 scope::abandon(journey, Cause::ClientGone);
             }
+            let cause = self.journey().and_then(Journey::cause).unwrap_or(Cause::ClientGone);
+            self.account.stopped(self.stage(stage), cause, self.ambient.deadline());
         }
     }
 
@@ -259,6 +273,7 @@ impl Custody {
 
     /// The head is out, and the body is not covered: the deadline ceases to count (R18).
     pub(super) fn release(&mut self) {
+        self.account.ended(self.ambient.deadline());
         self.forget_deadline();
         self.ambient.release();
     }
@@ -266,6 +281,7 @@ impl Custody {
 
 impl Drop for Custody {
     fn drop(&mut self) {
+        self.account.ended(self.ambient.deadline());
         if let Some(journey) = self.journey() {
             journey.end();
         }

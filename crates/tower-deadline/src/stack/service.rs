@@ -64,9 +64,13 @@ where
         let policy = self.admit.choice().choose(&request);
         let found = match self.admit.admit(&policy, &request, now) {
             Ok(found) => found,
-            Err(refusal) => return DeadlineFuture::refused(self.admit.refuse(&policy, &request, &refusal)),
+            Err(refusal) => {
+                self.admit.accounts().refused(&policy, &refusal);
+                return DeadlineFuture::refused(self.admit.refuse(&policy, &request, &refusal));
+            }
         };
-        let custody = Custody::admitted(request.extensions_mut(), &policy, &found);
+        let account = self.admit.accounts().open(&policy, found.deadline);
+        let custody = Custody::admitted(request.extensions_mut(), &policy, &found).accounted(account);
         let rescuer = Rescuer::new(found.call, Some(&policy), self.admit.used_answers());
         // What was let in a moment ago needs no second look at the clock.
         let late = custody.expired_at(now).is_some();

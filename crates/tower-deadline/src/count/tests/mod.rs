@@ -13,6 +13,7 @@ use crate::testing::{BUDGET, MS, asking, call, plain, poll, ready as now_ready};
 use crate::{AdmitLayer, Deadline, DeadlineLayer, PropagateLayer, now, scope};
 
 mod exceed;
+mod requests;
 
 type Outcome = Result<Response<ScriptedBody>, ScriptedError>;
 
