@@ -6,6 +6,7 @@ mod demo;
 mod deploy;
 mod examples;
 mod house;
+mod observe;
 mod proxy;
 mod sql;
 mod support;

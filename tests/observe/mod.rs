@@ -1,0 +1,1 @@
+//! What is told of a request, beside its answer: whether it is true, and whether all who tell agree.
