@@ -69,6 +69,6 @@ pub use self::journey::{Cancellation, Detail, Ended, Journey, Listener, StageGua
 pub use self::millis::whole_millis;
 pub use self::name::PolicyName;
 pub use self::origin::{Origin, OriginKind};
-pub use self::policy::{Covers, Mode, OnInvalid, OnMissing, Policy};
+pub use self::policy::{Covers, Ledger, Mode, OnInvalid, OnMissing, Policy};
 pub use self::stage::Stage;
 pub use self::statuses::Statuses;

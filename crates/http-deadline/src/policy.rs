@@ -40,6 +40,7 @@ pub struct Policy {
     covers: Option<Covers>,
     pub(crate) on_invalid: OnInvalid,
     pub(crate) on_missing: OnMissing,
+    ledger: Ledger,
 }
 
 /// Whether a policy acts, or only records what it would have done.
@@ -85,6 +86,19 @@ pub enum OnMissing {
     Reject,
 }
 
+/// Whether this hop tells, in the response, where the time of a request went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ledger {
+    /// It adds nothing.
+    #[default]
+    Off,
+    /// It adds its entry, for whoever is inside: a proxy takes it out of what strangers get.
+    Inside,
+    /// It adds its entry, for anybody.
+    Public,
+}
+
 impl Policy {
     /// A policy without any limit, named `default`.
     #[must_use]
@@ -100,6 +114,7 @@ impl Policy {
             covers: None,
             on_invalid: OnInvalid::default(),
             on_missing: OnMissing::default(),
+            ledger: Ledger::default(),
         }
     }
 
@@ -185,6 +200,14 @@ impl Policy {
         self
     }
 
+    /// Whether each response has an entry in its [`Server-Timing`](crate::dialect::server_timing) that tells where the
+    /// time went. It has none by default.
+    #[must_use]
+    pub fn ledger(mut self, ledger: Ledger) -> Self {
+        self.ledger = ledger;
+        self
+    }
+
     /// The name.
     #[must_use]
     pub fn name(&self) -> PolicyName {
@@ -256,6 +279,12 @@ impl Policy {
     #[must_use]
     pub fn rejects_missing(&self) -> bool {
         self.on_missing == OnMissing::Reject
+    }
+
+    /// Whether each response tells where the time went, and to whom.
+    #[must_use]
+    pub fn ledgered(&self) -> Ledger {
+        self.ledger
     }
 
     /// Whether the deadline of a request reaches to the end of the response with these headers (R18).

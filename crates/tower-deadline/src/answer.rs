@@ -46,6 +46,10 @@ impl Answers {
         self
     }
 
+    pub(crate) fn hop_name(&self) -> Option<&Arc<str>> {
+        self.hop.as_ref()
+    }
+
     /// Tells clients which dialect, policy or line of code set the deadline, not only which kind of them.
     #[must_use]
     pub fn expose_origin(mut self) -> Self {

@@ -156,10 +156,12 @@ mod watch;
 mod watched_body;
 
 pub use http_deadline::{
-    Cancellation, Cause, Covers, Deadline, Detail, Dialect, Dialects, Exceeded, Journey, Mode, OnInvalid, OnMissing,
-    Origin, OriginKind, Policy, PolicyName, Refusal, Stage, StageGuard, Statuses, current, dialect, enter,
+    CallEvent, Cancellation, Cause, Covers, Deadline, Detail, Dialect, Dialects, Exceeded, Journey, Ledger, Listener,
+    Mode, OnInvalid, OnMissing, Origin, OriginKind, Policy, PolicyName, Refusal, Stage, StageGuard, Statuses, current,
+    dialect, enter,
 };
 
+pub use self::account::Spent;
 pub use self::admit::{Admit, AdmitLayer};
 pub use self::answer::Answers;
 pub use self::answer_body::AnswerBody;

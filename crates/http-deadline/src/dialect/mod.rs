@@ -39,6 +39,7 @@ mod grpc;
 mod malformed;
 mod read;
 pub mod request_start;
+pub mod server_timing;
 mod set;
 pub mod trail;
 mod write;

@@ -70,10 +70,22 @@ impl Custody {
     /// Takes a request into custody that was let in a moment ago. Its extensions then have the deadline, and a journey.
     /// One without a deadline has nothing in them, and a journey only once somebody asks what it works under.
     #[inline]
-    pub(crate) fn admitted(extensions: &mut Extensions, policy: &Arc<Policy>, found: &Found) -> Self {
+    pub(crate) fn admitted(extensions: &mut Extensions, policy: &Arc<Policy>, found: &Found, account: Account) -> Self {
+        let listener = account.extra().cloned();
+        let mut custody = Self::unaccounted(extensions, policy, found, listener.is_some());
+        custody.account = account;
+        if let Some((journey, listener)) = custody.journey().zip(listener) {
+            journey.listen(listener);
+        }
+        custody
+    }
+
+    #[inline]
+    fn unaccounted(extensions: &mut Extensions, policy: &Arc<Policy>, found: &Found, is_heard: bool) -> Self {
         let around = extensions.get::<Journey>();
         let deadline = found.deadline;
-        if deadline.is_none() && around.is_none() {
+        // Somebody who listens has asked.
+        if deadline.is_none() && around.is_none() && !is_heard {
             return Self::of(Ambient::unbounded(Arc::clone(policy)), None, false, false);
         }
         if let Some(around) = around.filter(|_| found.only_observed) {
@@ -94,15 +106,6 @@ impl Custody {
         }
         extensions.insert(journey.clone());
         Self::of(Ambient::of(journey), deadline, is_ours, found.would_refuse)
-    }
-
-    /// The same, with the account of the request.
-    #[inline]
-    pub(crate) fn accounted(self, account: Account) -> Self {
-        // By fields: what is dropped ends the journey.
-        let mut custody = self;
-        custody.account = account;
-        custody
     }
 
     #[inline]

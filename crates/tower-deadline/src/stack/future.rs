@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use pin_project::pin_project;
 use tower_service::Service;
 
 use super::DeadlineBody;
+use crate::account::Extra;
 use crate::enforce::EnforceFuture;
 use crate::rescue::{Look, Rescuer, Typed, in_place_of};
 use crate::{AnswerBody, BoxError, WatchedBody};
@@ -32,6 +34,7 @@ enum State<F, K> {
         #[pin]
         enforced: F,
         rescuer: Rescuer<K>,
+        extra: Option<Arc<Extra>>,
     },
     /// The answer; `None` once it was given. Boxed: it is the rare one.
     Refused(Option<Box<Response<Bytes>>>),
@@ -42,8 +45,8 @@ where
     S: Service<Request<WatchedBody<RB>>>,
 {
     #[inline]
-    pub(super) fn admitted(enforced: EnforceFuture<S, RB>, rescuer: Rescuer<K>) -> Self {
-        Self { state: State::Admitted { enforced, rescuer } }
+    pub(super) fn admitted(enforced: EnforceFuture<S, RB>, rescuer: Rescuer<K>, extra: Option<Arc<Extra>>) -> Self {
+        Self { state: State::Admitted { enforced, rescuer, extra } }
     }
 
     pub(super) fn refused(answer: Response<Bytes>) -> Self {
@@ -64,12 +67,16 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
-            Projection::Admitted { enforced, rescuer } => {
+            Projection::Admitted { enforced, rescuer, extra } => {
                 let outcome = ready!(enforced.poll_as(cx, AnswerBody::Inner));
-                Poll::Ready(match rescuer.answer(&outcome) {
+                let mut outcome = match rescuer.answer(&outcome) {
                     Some(answer) => Ok(in_place_of(outcome, answer)),
                     None => outcome,
-                })
+                };
+                if let (Some(extra), Ok(response)) = (extra, &mut outcome) {
+                    extra.answered(response);
+                }
+                Poll::Ready(outcome)
             }
             Projection::Refused(answer) => match answer.take() {
                 Some(answer) => Poll::Ready(Ok(answer.map(AnswerBody::from))),

@@ -10,6 +10,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::DeadlineFuture;
+use crate::account::Came;
 use crate::enforce::{Custody, EnforceFuture, Placed};
 use crate::policies::{Choose, OnePolicy};
 use crate::rescue::{Look, Rescuer, Typed};
@@ -62,19 +63,23 @@ where
     fn call(&mut self, mut request: Request<RB>) -> Self::Future {
         let now = now();
         let policy = self.admit.choice().choose(&request);
+        let (accounts, answers) = (self.admit.accounts(), self.admit.used_answers());
+        let came = Came { policy: &policy, answers, at: now };
         let found = match self.admit.admit(&policy, &request, now) {
             Ok(found) => found,
             Err(refusal) => {
-                self.admit.accounts().refused(&policy, &refusal);
-                return DeadlineFuture::refused(self.admit.refuse(&policy, &request, &refusal));
+                let mut answer = self.admit.refuse(&policy, &request, &refusal);
+                accounts.refused(&came, &refusal, &mut answer);
+                return DeadlineFuture::refused(answer);
             }
         };
-        let account = self.admit.accounts().open(&policy, found.deadline);
-        let custody = Custody::admitted(request.extensions_mut(), &policy, &found).accounted(account);
+        let account = accounts.open(&came, found.deadline);
+        let extra = account.extra().cloned();
+        let custody = Custody::admitted(request.extensions_mut(), &policy, &found, account);
         let rescuer = Rescuer::new(found.call, Some(&policy), self.admit.used_answers());
         // What was let in a moment ago needs no second look at the clock.
         let late = custody.expired_at(now).is_some();
-        DeadlineFuture::admitted(EnforceFuture::new(self.inner.take(), request, custody, late), rescuer)
+        DeadlineFuture::admitted(EnforceFuture::new(self.inner.take(), request, custody, late), rescuer, extra)
     }
 }
 

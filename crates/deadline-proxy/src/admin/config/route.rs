@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use http::HeaderName;
 use serde_json::{Value, json};
-use tower_deadline::{Covers, Policy, UpgradePolicy};
+use tower_deadline::{Covers, Ledger, Policy, UpgradePolicy};
 
 use super::{SECRET, time};
 use crate::attempt::{self, End};
@@ -57,9 +57,18 @@ fn policy(policy: &Policy, attempts: &attempt::Settings) -> Value {
         "mode": if policy.is_observed() { "observe" } else { "enforce" },
         "on_invalid": word(policy.rejects_invalid(), "ignore"),
         "on_missing": word(policy.rejects_missing(), "allow"),
+        "ledger": ledger(policy.ledgered()),
         "retries": attempts.retries,
         "backoff": time(attempts.backoff),
     })
+}
+
+fn ledger(ledger: Ledger) -> &'static str {
+    match ledger {
+        Ledger::Inside => "inside",
+        Ledger::Public => "public",
+        _ => "off",
+    }
 }
 
 fn chain(attempts: &attempt::Settings, upstreams: &[upstream::Settings]) -> Vec<Value> {

@@ -6,14 +6,25 @@ use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
 use http::StatusCode;
-use http_deadline::{Covers, Dialect, Mode, OnInvalid, OnMissing, Policy};
+use http_deadline::{Covers, Dialect, Ledger, Mode, OnInvalid, OnMissing, Policy};
 use toml::de::DeValue;
 
 use super::suggest;
 
 /// Every key of a policy.
-pub(super) const KEYS: [&str; 10] =
-    ["timeout", "max", "min", "reserve", "covers", "status", "pool_status", "mode", "on_invalid", "on_missing"];
+pub(super) const KEYS: [&str; 11] = [
+    "timeout",
+    "max",
+    "min",
+    "reserve",
+    "covers",
+    "status",
+    "pool_status",
+    "mode",
+    "on_invalid",
+    "on_missing",
+    "ledger",
+];
 
 /// The policy with this key set, or what was expected instead; `None` for a key that is not known.
 pub(super) fn set(policy: Policy, key: &str, value: &DeValue<'_>) -> Option<Result<Policy, String>> {
@@ -30,6 +41,8 @@ pub(super) fn set(policy: Policy, key: &str, value: &DeValue<'_>) -> Option<Resu
             .map(|on_invalid| policy.on_invalid(on_invalid)),
         "on_missing" => word(value, [("allow", OnMissing::Allow), ("reject", OnMissing::Reject)])
             .map(|on_missing| policy.on_missing(on_missing)),
+        "ledger" => word(value, [("off", Ledger::Off), ("inside", Ledger::Inside), ("public", Ledger::Public)])
+            .map(|ledger| policy.ledger(ledger)),
         _ => return None,
     };
     Some(set)
@@ -74,14 +87,17 @@ fn status(value: &DeValue<'_>) -> Result<StatusCode, String> {
     status.ok_or_else(|| format!("{EXPECTED}, not {}", digits.as_str()))
 }
 
-fn word<T>(value: &DeValue<'_>, words: [(&str, T); 2]) -> Result<T, String> {
-    let [first, second] = words;
-    let expected = format!("expected {:?} or {:?}", first.0, second.0);
+fn word<T, const N: usize>(value: &DeValue<'_>, words: [(&str, T); N]) -> Result<T, String> {
+    let known = words.each_ref().map(|(word, _)| *word);
+    let quoted = known.map(|word| format!("{word:?}"));
+    let expected = match quoted.split_last() {
+        Some((last, others)) => format!("expected {} or {last}", others.join(", ")),
+        None => String::new(),
+    };
     let Some(text) = value.as_str() else {
         return Err(format!("{expected}, not {}", Kind(value)));
     };
-    let known = [first.0, second.0];
-    [first, second]
+    words
         .into_iter()
         .find_map(|(word, meant)| (word == text).then_some(meant))
         .ok_or_else(|| suggest::with(format!("{expected}, not {text:?}"), text, known))

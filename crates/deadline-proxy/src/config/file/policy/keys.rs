@@ -54,6 +54,10 @@ pub(super) struct PolicyKeys {
     #[schemars(extend("default" = "allow"))]
     on_missing: Key<OnMissing>,
 
+    /// Whether each answer has an entry in its `Server-Timing` that tells where the time went.
+    #[schemars(extend("default" = "off"))]
+    ledger: Key<Ledger>,
+
     /// How often a request is sent again at most, where that is safe: nothing was sent yet, or the method is idempotent and
     /// the body was kept (see `replay` of a route). Never beyond the deadline, nor beyond `retry_budget`.
     #[schemars(extend("default" = 0))]
@@ -103,4 +107,16 @@ enum OnMissing {
     Allow,
     /// It is answered with 400.
     Reject,
+}
+
+/// Whether an answer tells where the time went, and to whom.
+#[derive(JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum Ledger {
+    /// This proxy adds nothing.
+    Off,
+    /// It adds its entry. Strangers, on a listener at the edge, get none of the entries of any hop.
+    Inside,
+    /// It adds its entry, and everybody gets those of all hops.
+    Public,
 }

@@ -1,0 +1,70 @@
+//! What the paved path tells of a request, beside its answer.
+
+use std::future::pending;
+use std::time::Duration;
+
+use deadline_testkit::{Gate, Probe, ScriptedBody, ScriptedError, ScriptedService};
+use http::{HeaderMap, Request, Response};
+use http_deadline::dialect::server_timing::SERVER_TIMING;
+use http_deadline::{Ambient, Ledger, Policy, Stage};
+use tokio::time::{advance, sleep};
+use tower::Layer;
+
+use crate::DeadlineLayer;
+use crate::testing::{MS, asking, call, plain, poll, ready};
+
+type Outcome = Result<Response<ScriptedBody>, ScriptedError>;
+
+fn entries(headers: &HeaderMap) -> Vec<&str> {
+    headers.get_all(&SERVER_TIMING).iter().map(|entry| entry.to_str().unwrap()).collect()
+}
+
+fn layer(ledger: Ledger) -> DeadlineLayer {
+    DeadlineLayer::new(Policy::new().ledger(ledger)).hop("orders")
+}
+
+/// In this stage for so long.
+async fn within(stage: Stage, time: Duration) {
+    let _open = Ambient::current().make().map(|journey| journey.enter(stage));
+    sleep(time).await;
+}
+
+async fn busy(_: Request<crate::WatchedBody<ScriptedBody>>) -> Outcome {
+    sleep(10 * MS).await;
+    within(Stage::Pool, 5 * MS).await;
+    within(Stage::Upstream, 30 * MS).await;
+    within(Stage::Database, 20 * MS).await;
+    Ok(Response::builder().header(&SERVER_TIMING, "db;dur=53").body(ScriptedBody::default()).unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ledger_tells_where_the_time_went_with_a_deadline_and_without() {
+    for (request, budget) in [(asking("300ms"), "budget=300 "), (plain(), "")] {
+        let service = layer(Ledger::Inside).layer(ScriptedService::new(Gate::default(), Probe::default(), busy));
+        let response = call(&service, request).await.unwrap();
+        let entry = format!("hop.orders;dur=65;desc=\"{budget}pool=5 upstream=30 database=20 own=10 sent=15\"");
+        assert_eq!(entries(response.headers()), ["db;dur=53", entry.as_str()]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_stopped_has_an_entry_that_tells_where_and_why() {
+    let never = |_| pending::<Outcome>();
+    let service = layer(Ledger::Public).layer(ScriptedService::new(Gate::default(), Probe::default(), never));
+    let mut calling = call(&service, asking("300ms"));
+    assert!(poll(calling.as_mut()).is_pending());
+    advance(300 * MS).await;
+    let response = ready(poll(calling.as_mut()));
+    let stopped = r#"hop.orders;dur=300;desc="budget=300 own=300 stage=handler cause=deadline""#;
+    assert_eq!((response.status().as_u16(), entries(response.headers())), (504, vec![stopped]));
+    let late = call(&service, asking("0")).await.unwrap();
+    let refused = r#"hop.orders;dur=0;desc="own=0 stage=arrival cause=deadline""#;
+    assert_eq!(entries(late.headers()), [refused]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_ledger_nothing_is_told() {
+    let service = layer(Ledger::Off).layer(ScriptedService::new(Gate::default(), Probe::default(), busy));
+    let response = call(&service, asking("300ms")).await.unwrap();
+    assert_eq!(entries(response.headers()), ["db;dur=53"]);
+}
