@@ -1,17 +1,30 @@
 //! What a machine needs beside a Rust toolchain.
 //!
 //! Covers curl, the client that the tests drive the proxy with (it has to speak HTTP/2), PostgreSQL and its pooler, which
-//! the tests start themselves, valgrind, which counts instructions, systemd, which judges the units, and what the suites
-//! of others are written in. Installs them where that needs no question (root on Debian or Ubuntu), and else says which
-//! command does.
+//! the tests start themselves, Prometheus and a browser, which look at what is told of requests, valgrind, which counts
+//! instructions, systemd, which judges the units, and what the suites of others are written in. Installs them where that
+//! needs no question (root on Debian or Ubuntu), and else says which command does. The collector of traces, of which no
+//! system has a package, is in `collector.rs`.
 
 use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crate::Outcome;
 use crate::step::Step;
+
+mod collector;
+
+pub(crate) use self::collector::prepare as prepare_collector;
+
+/// What is run on Debian before anything is installed.
+const UPDATE: &str = "apt-get update";
+
+/// For one command that needs a network: many times what the largest takes, a browser of 155 MB.
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// A program, and how it is had.
 pub(crate) struct Tool {
@@ -56,6 +69,18 @@ pub(crate) const PGBOUNCER: Tool = Tool {
     after: &["update-rc.d pgbouncer disable", "service pgbouncer stop"],
     ..tool("pgbouncer", "transactions")
 };
+
+/// What scrapes a proxy and looks at rules. Debian starts it, and at every start of the machine too.
+pub(crate) const PROMETHEUS: Tool =
+    Tool { after: &["update-rc.d prometheus disable", "service prometheus stop"], ..tool("prometheus", "PromQL") };
+/// What tests rules, in the same package everywhere. Before Prometheus, it is found missing where that is.
+pub(crate) const PROMTOOL: Tool =
+    Tool { package: PROMETHEUS.package, after: PROMETHEUS.after, ..tool("promtool", "PromQL") };
+/// The browser for the status page.
+pub(crate) const CHROMIUM: Tool = tool("chromium", "pages");
+/// What tells the browser what to do.
+pub(crate) const CHROMEDRIVER: Tool =
+    Tool { package: "chromium-driver", fedora: Some("chromedriver"), ..tool("chromedriver", "WebDriver") };
 
 pub(crate) const GO: Tool = Tool { package: "golang-go golang-src", asked: "version", ..tool("go", "its own sources") };
 pub(crate) const H2LOAD: Tool = Tool { package: "nghttp2-client", ..tool("h2load", "HTTP/2") };
@@ -107,11 +132,23 @@ pub(crate) fn prepare(tool: &Tool) -> Outcome {
     let os = fs::read_to_string("/etc/os-release").unwrap_or_default();
     match tool.remedy(&os, is_root()) {
         Remedy::Run(commands) => {
-            commands.iter().try_for_each(|command| Step::new(command).run())?;
+            let install = || {
+                commands
+                    .iter()
+                    .filter(|command| is_due(command))
+                    .try_for_each(|command| Step::new(command).within(LIMIT).run())
+            };
+            install().map_err(|wrong| format!("{lacking}, and cannot be installed: {wrong}, which needs a network"))?;
             tool.check()
         }
         Remedy::Tell(command) => Err(format!("{lacking}; install it with `{command}`, then try again")),
     }
+}
+
+/// What there is to install is looked up once.
+fn is_due(command: &str) -> bool {
+    static UPDATED: AtomicBool = AtomicBool::new(false);
+    command != UPDATE || !UPDATED.swap(true, Ordering::Relaxed)
 }
 
 /// The same for a tool without which some tests are skipped: where it cannot be installed, that is said, and no more.
@@ -147,10 +184,10 @@ impl Tool {
         if is("debian") || is("ubuntu") {
             let install = format!("apt-get install -y --no-install-recommends {package}");
             return if root {
-                let commands = [&["apt-get update"], *before, &[&install], *after].concat();
+                let commands = [&[UPDATE], *before, &[&install], *after].concat();
                 Remedy::Run(commands.into_iter().map(str::to_owned).collect())
             } else {
-                Remedy::Tell(format!("sudo apt-get update && sudo {install}"))
+                Remedy::Tell(format!("sudo {UPDATE} && sudo {install}"))
             };
         }
         Remedy::Tell(if is("fedora") || is("rhel") {
@@ -222,11 +259,17 @@ mod tests {
             assert!(command.starts_with("sudo apt-get"));
         }
         for (os, words) in [("ID=fedora", "dnf"), ("ID=alpine", "apk"), ("ID=arch", "pacman"), ("", "brew")] {
-            for tool in [CURL, VALGRIND, H2LOAD, POSTGRES, PGBOUNCER] {
+            for tool in [CURL, VALGRIND, H2LOAD, POSTGRES, PGBOUNCER, PROMETHEUS, CHROMIUM] {
                 let Remedy::Tell(command) = tool.remedy(os, true) else { panic!("runs without asking") };
                 assert!(command.contains(words) && command.contains(tool.package), "{command}");
             }
         }
+    }
+
+    #[test]
+    fn what_there_is_to_install_is_looked_up_once() {
+        let commands = [UPDATE, "apt-get install curl", UPDATE, "apt-get install curl"];
+        assert_eq!(commands.map(is_due), [true, true, false, true]);
     }
 
     #[test]
@@ -239,9 +282,13 @@ mod tests {
         let [_, common, told, install] = &postgres[..] else { panic!("{postgres:?}") };
         assert!(common.ends_with(" postgresql-common") && told.contains("create_main_cluster=false"), "{postgres:?}");
         assert!(install.ends_with(" postgresql"), "{postgres:?}");
-        let pgbouncer = commands(&PGBOUNCER);
-        let [_, install, disabled, stopped] = &pgbouncer[..] else { panic!("{pgbouncer:?}") };
-        assert!(install.ends_with(" pgbouncer") && disabled.ends_with(" disable") && stopped.ends_with(" stop"));
+        for (tool, package) in [(PGBOUNCER, "pgbouncer"), (PROMETHEUS, "prometheus"), (PROMTOOL, "prometheus")] {
+            let commands = commands(&tool);
+            let [_, install, disabled, stopped] = &commands[..] else { panic!("{commands:?}") };
+            assert!(install.ends_with(&format!(" {package}")), "{commands:?}");
+            assert!(disabled.ends_with(&format!(" {package} disable")), "{commands:?}");
+            assert!(stopped.ends_with(&format!(" {package} stop")), "{commands:?}");
+        }
         let Remedy::Tell(fedora) = POSTGRES.remedy("ID=fedora", true) else { panic!("runs without asking") };
         assert_eq!(fedora, "sudo dnf install postgresql-server");
     }

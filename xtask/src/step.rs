@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use crate::Outcome;
 
@@ -13,18 +14,25 @@ pub(crate) struct Step {
     program: String,
     args: Vec<String>,
     envs: Vec<(&'static str, PathBuf)>,
+    limit: Option<Duration>,
 }
 
 impl Step {
     /// A command line without quotes, split at blanks.
     pub(crate) fn new(line: &str) -> Self {
         let mut words = line.split_whitespace().map(str::to_owned);
-        Self { program: words.next().unwrap_or_default(), args: words.collect(), envs: Vec::new() }
+        Self { program: words.next().unwrap_or_default(), args: words.collect(), envs: Vec::new(), limit: None }
     }
 
     /// With this in its environment.
     pub(crate) fn env(mut self, name: &'static str, value: PathBuf) -> Self {
         self.envs.push((name, value));
+        self
+    }
+
+    /// Ended after so long, together with what it has started. Linux alone has the `timeout` that does that.
+    pub(crate) fn within(mut self, limit: Duration) -> Self {
+        self.limit = Some(limit).filter(|_| cfg!(target_os = "linux"));
         self
     }
 
@@ -45,7 +53,14 @@ impl Step {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(self.binary());
+        let mut command = match self.limit {
+            None => Command::new(self.binary()),
+            Some(limit) => {
+                let mut command = Command::new("timeout");
+                command.arg("--kill-after=10").arg(limit.as_secs_f64().to_string()).arg(self.binary());
+                command
+            }
+        };
         // apt-get asks questions otherwise; nothing else reads it.
         command.args(&self.args).current_dir(root()).env("DEBIAN_FRONTEND", "noninteractive");
         command.envs(self.envs.iter().map(|(name, value)| (name, value)));
@@ -53,7 +68,11 @@ impl Step {
     }
 
     fn judge(&self, status: ExitStatus) -> Outcome {
-        if status.success() { Ok(()) } else { Err(format!("`{self}`: {status}")) }
+        match (status.code(), self.limit) {
+            (Some(0), _) => Ok(()),
+            (Some(124), Some(limit)) => Err(format!("`{self}`: took more than {limit:?}")),
+            _ => Err(format!("`{self}`: {status}")),
+        }
     }
 
     /// The cargo that runs this, not another one that is found first.
@@ -86,6 +105,16 @@ mod tests {
         assert!(failed.is_err_and(|wrong| wrong.starts_with("`cargo no-such-command`: exit")));
         let absent = Step::new("no-such-program-anywhere").run();
         assert!(absent.is_err_and(|wrong| wrong.contains("cannot be run")));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn it_is_ended_at_its_limit_and_as_it_ends_before() {
+        let long = Step::new("sleep 60").within(Duration::from_millis(50)).run();
+        assert_eq!(long, Err("`sleep 60`: took more than 50ms".to_owned()));
+        let limit = Duration::from_secs(60);
+        assert_eq!(Step::new("cargo --version").within(limit).run(), Ok(()));
+        assert!(Step::new("false").within(limit).run().is_err_and(|wrong| wrong.starts_with("`false")));
     }
 
     #[test]

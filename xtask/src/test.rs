@@ -13,6 +13,12 @@ const TEST: &str = "cargo test --workspace --all-features --no-fail-fast";
 pub(crate) fn run() -> Outcome {
     machine::prepare(&machine::CURL)?;
     machine::prepare(&machine::POSTGRES)?;
+    machine::prepare(&machine::PROMTOOL)?;
+    machine::prepare(&machine::PROMETHEUS)?;
+    // Before the browser: it brings the one that it drives.
+    machine::prepare(&machine::CHROMEDRIVER)?;
+    machine::prepare(&machine::CHROMIUM)?;
+    machine::prepare_collector()?;
     machine::prefer(&machine::PGBOUNCER);
     machine::prefer(&machine::SYSTEMD);
     Step::new(BUILD).run()?;
