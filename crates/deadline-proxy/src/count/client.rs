@@ -25,7 +25,11 @@ pub(super) fn describe() {
     );
     describe_gauge!(IN_FLIGHT, Unit::Count, "Requests whose answer has not ended.");
     describe_counter!(STOPPED, Unit::Count, "Requests that were under way when the limit of a drain had passed.");
-    describe_counter!(TRAILERS, Unit::Count, "Answers whose trailers their client does not take.");
+    describe_counter!(
+        TRAILERS,
+        Unit::Count,
+        "Answers of whose trailers a client did not get all: it takes none, or over HTTP/1.1 the head names them not."
+    );
     describe_counter!(TUNNELS_OPENED, Unit::Count, "Tunnels that were opened.");
     describe_counter!(TUNNELS_ENDED, Unit::Count, "Tunnels that have ended, by what ended them.");
 }
@@ -51,7 +55,7 @@ pub(crate) fn stopped_by_shutdown() {
     counter!(STOPPED).increment(1);
 }
 
-/// An answer had trailers, and its client takes none.
+/// An answer had trailers that its client does not get.
 pub(crate) fn trailers_dropped() {
     counter!(TRAILERS).increment(1);
 }

@@ -1,8 +1,12 @@
-//! Upstreams: attempts at them, and how their endpoints are.
+//! Upstreams: attempts at them, how their endpoints are, and what the pools have.
 
 use std::fmt;
 
 use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
+
+mod pool;
+
+pub(crate) use self::pool::*;
 
 const EJECTIONS: &str = "deadline_proxy_ejections_total";
 const ENDPOINTS: &str = "deadline_proxy_endpoints";
@@ -14,6 +18,7 @@ const RETRY_ALARM: &str = "deadline_proxy_retry_alarm";
 
 /// Tells what each of them is.
 pub(super) fn describe() {
+    pool::describe();
     describe_counter!(EJECTIONS, Unit::Count, "Times that an endpoint was left out because it failed.");
     describe_gauge!(
         ENDPOINTS,

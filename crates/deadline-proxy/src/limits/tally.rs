@@ -8,8 +8,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::header::TE;
-use http::{HeaderMap, Request, Response, StatusCode, Version};
+use http::header::{CONTENT_LENGTH, TE, TRAILER};
+use http::{HeaderMap, HeaderName, Request, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use pin_project::pin_project;
 use tower::{Layer, Service};
@@ -71,14 +71,51 @@ where
 
     fn call(&mut self, request: Request<RB>) -> Self::Future {
         let version = request.version();
-        let takes_trailers = version >= Version::HTTP_2 || takes_trailers(request.headers());
+        let takes = Takes::of(version, request.headers());
         self.layer.0.came();
         let open = Open { requests: Arc::clone(&self.layer.0), version, is_answered: false };
-        TallyFuture { inner: Rested::new(self.inner.call(request)), open: Some(open), takes_trailers }
+        TallyFuture { inner: Rested::new(self.inner.call(request)), open: Some(open), takes }
     }
 }
 
-/// hyper sends trailers over HTTP/1.1 only to who asks for them.
+/// Which trailers of its answer a client gets (R34).
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Takes {
+    All,
+    /// Those that the head names.
+    Named(Vec<HeaderName>),
+    None,
+}
+
+impl Takes {
+    /// hyper sends trailers over HTTP/1.1 only to who asks for them.
+    fn of(version: Version, headers: &HeaderMap) -> Self {
+        match version {
+            Version::HTTP_11 if takes_trailers(headers) => Self::Named(Vec::new()),
+            Version::HTTP_09 | Version::HTTP_10 | Version::HTTP_11 => Self::None,
+            _ => Self::All,
+        }
+    }
+
+    /// Of this answer: over HTTP/1.1 those that its head names, and none behind a body of a known length.
+    fn answered(&mut self, headers: &HeaderMap) {
+        if let Self::Named(names) = self
+            && !headers.contains_key(CONTENT_LENGTH)
+        {
+            let named = headers.get_all(TRAILER).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+            names.extend(named.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()));
+        }
+    }
+
+    fn all(&self, trailers: &HeaderMap) -> bool {
+        match self {
+            Self::All => true,
+            Self::Named(names) => trailers.keys().all(|name| names.contains(name)),
+            Self::None => false,
+        }
+    }
+}
+
 fn takes_trailers(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(TE).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
@@ -120,7 +157,7 @@ pub struct TallyFuture<F> {
     #[pin]
     inner: Rested<F>,
     open: Option<Open>,
-    takes_trailers: bool,
+    takes: Takes,
 }
 
 impl<F, B, E> Future for TallyFuture<F>
@@ -134,8 +171,9 @@ where
         let response = ready!(this.inner.poll(cx))?;
         let mut open = this.open.take();
         open.iter_mut().for_each(|open| open.answered(response.status()));
-        let takes_trailers = *this.takes_trailers;
-        Poll::Ready(Ok(response.map(|inner| TallyBody { inner: Held::new(inner, open), takes_trailers })))
+        let mut takes = std::mem::replace(this.takes, Takes::None);
+        takes.answered(response.headers());
+        Poll::Ready(Ok(response.map(|inner| TallyBody { inner: Held::new(inner, open), takes })))
     }
 }
 
@@ -145,7 +183,7 @@ where
 pub struct TallyBody<B> {
     #[pin]
     inner: Held<B, Open>,
-    takes_trailers: bool,
+    takes: Takes,
 }
 
 impl<B: Body> Body for TallyBody<B> {
@@ -155,7 +193,8 @@ impl<B: Body> Body for TallyBody<B> {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let this = self.project();
         let frame = ready!(this.inner.poll_frame(cx));
-        if matches!(&frame, Some(Ok(frame)) if frame.is_trailers() && !*this.takes_trailers) {
+        let trailers = frame.as_ref().and_then(|frame| frame.as_ref().ok()).and_then(Frame::trailers_ref);
+        if trailers.is_some_and(|trailers| !this.takes.all(trailers)) {
             count::trailers_dropped();
         }
         Poll::Ready(frame)
@@ -174,13 +213,14 @@ impl<B: Body> Body for TallyBody<B> {
 mod tests {
     use super::*;
     use deadline_testkit::{ScriptedBody, ScriptedError, Step, assert_body_passes};
+    use http::HeaderValue;
     use http_body_util::BodyExt;
     use tower::{ServiceExt, service_fn};
 
     // R14
     #[test]
     fn a_body_passes_exactly() {
-        assert_body_passes(|inner| TallyBody { inner: Held::new(inner, None), takes_trailers: false });
+        assert_body_passes(|inner| TallyBody { inner: Held::new(inner, None), takes: Takes::None });
     }
 
     async fn answered(request: Request<()>) -> Result<Response<ScriptedBody>, ScriptedError> {
@@ -246,5 +286,38 @@ mod tests {
             }
         });
         assert_eq!(told("deadline_proxy_trailers_dropped_total").as_deref(), Some("2"));
+    }
+
+    /// hyper writes over HTTP/1.1 what the head names, and closes a body of a known length at its end.
+    // R34
+    #[test]
+    fn trailers_that_the_head_does_not_name_are_counted() {
+        let heads: [&[(&str, &str)]; 6] = [
+            &[("trailer", "X-Checksum")],
+            &[("trailer", "x-own, x-checksum")],
+            &[("trailer", "x-own"), ("trailer", "x-checksum")],
+            &[],
+            &[("trailer", "x-own")],
+            &[("trailer", "x-checksum"), ("content-length", "1")],
+        ];
+        for (version, lost) in [(Version::HTTP_10, 6), (Version::HTTP_11, 3), (Version::HTTP_2, 0)] {
+            let told = told(|layer| async move {
+                for head in heads {
+                    let service = layer.layer(service_fn(async |_| {
+                        let trailers = [(HeaderName::from_static("x-checksum"), HeaderValue::from_static("42"))];
+                        let trailers = Step::Trailers(trailers.into_iter().collect());
+                        let mut answer = Response::builder();
+                        for (name, value) in head {
+                            answer = answer.header(*name, *value);
+                        }
+                        Ok::<_, ScriptedError>(answer.body(ScriptedBody::new([Step::Data("a"), trailers])).unwrap())
+                    }));
+                    let answer = service.oneshot(request("/", version, "trailers")).await.unwrap();
+                    answer.into_body().collect().await.unwrap();
+                }
+            });
+            let counted = told("deadline_proxy_trailers_dropped_total").unwrap_or("0".to_owned());
+            assert_eq!(counted, lost.to_string(), "{version:?}");
+        }
     }
 }

@@ -6,8 +6,10 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tower_deadline::CallEvent;
 
 use super::lease::{Lease, Sent};
+use super::telling::Telling;
 
 /// The body of an answer. Its connection goes back to the pool when its end was read; dropped before, a connection of
 /// HTTP/1.1 is closed, and a stream of HTTP/2 is reset.
@@ -16,11 +18,12 @@ pub struct PooledBody<B> {
     inner: Incoming,
     /// `None` once the end was read.
     lease: Option<Lease<B>>,
+    telling: Telling,
 }
 
 impl<B: Sent> PooledBody<B> {
-    pub(super) fn new(inner: Incoming, lease: Lease<B>) -> Self {
-        let mut body = Self { inner, lease: Some(lease) };
+    pub(super) fn new(inner: Incoming, lease: Lease<B>, telling: Telling) -> Self {
+        let mut body = Self { inner, lease: Some(lease), telling };
         if body.inner.is_end_stream() {
             body.finish();
         }
@@ -29,11 +32,12 @@ impl<B: Sent> PooledBody<B> {
 
     /// A body that has no connection to give back.
     pub(super) fn detached(inner: Incoming) -> Self {
-        Self { inner, lease: None }
+        Self { inner, lease: None, telling: Telling::default() }
     }
 
     fn finish(&mut self) {
         if let Some(lease) = self.lease.take() {
+            self.telling.tell(&CallEvent::LastByte);
             lease.finish();
         }
     }

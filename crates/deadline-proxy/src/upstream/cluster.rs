@@ -14,7 +14,9 @@ use super::endpoint::{Address, Endpoint, Key, Origin};
 use super::health;
 use super::names::{Named, Resolve, System, Unresolved, late};
 use super::pems::Pems;
+use super::pooled::Pooled;
 use super::stand_in::StandIn;
+use super::telling::Telling;
 use super::tls::{Connectors, server_name};
 use super::{Error, SendError, Settings, Target};
 use crate::count;
@@ -35,6 +37,7 @@ pub struct Cluster {
     names: Vec<Named>,
     resolver: Box<dyn Resolve>,
     endpoints: ArcSwap<Endpoints>,
+    pooled: Pooled,
     /// Held while the endpoints change.
     places: Mutex<Places>,
 }
@@ -98,7 +101,8 @@ impl Cluster {
         let names = targets.filter(|(_, target)| place(target).is_none()).filter_map(|(at, target)| named(at, target));
         let names = names.collect();
         let (endpoints, places) = (ArcSwap::default(), Mutex::default());
-        let cluster = Self { settings, pems, tls, origins, names, resolver, endpoints, places };
+        let pooled = Pooled::new(&settings.name);
+        let cluster = Self { settings, pems, tls, origins, names, resolver, endpoints, pooled, places };
         for (at, target) in cluster.settings.targets.iter().enumerate() {
             if let Some(address) = place(target) {
                 cluster.replace(at, vec![address]);
@@ -186,10 +190,10 @@ impl Cluster {
     }
 
     /// Asks for names until one has an address; for a request that has nowhere to go.
-    pub(super) async fn locate<E>(&self) -> Result<(), SendError<E>> {
+    pub(super) async fn locate<E>(&self, telling: &Telling) -> Result<(), SendError<E>> {
         let mut failed = Err(SendError::NoEndpoint { upstream: self.settings.name.clone() });
         for name in &self.names {
-            match self.resolve(name).await {
+            match telling.resolving(&name.host, self.resolve(name)).await {
                 Ok(()) => return Ok(()),
                 Err(error) => {
                     let source = std::io::Error::new(error.kind(), error.to_string());
@@ -249,6 +253,10 @@ impl Cluster {
 
     pub(super) fn tls(&self) -> Option<&Connectors> {
         self.tls.as_ref()
+    }
+
+    pub(super) fn pooled(&self) -> &Pooled {
+        &self.pooled
     }
 
     pub(super) fn endpoints(&self) -> Guard<Arc<Endpoints>> {

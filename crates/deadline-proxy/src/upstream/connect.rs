@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout};
 
 use super::SendError;
@@ -20,6 +21,8 @@ use super::io::Io;
 use super::lease::{Connection, Http1, Http2, Lease, Sent, Slot};
 use super::outgoing::Outgoing;
 use super::pool::Pool;
+use super::telling::{Steps, Telling};
+use crate::count::Connect;
 
 /// A peer that is stuck answers no ping. Servers of gRPC end a connection that is asked more often than every five
 /// minutes (its proposal A8); one whose machine is gone is found out sooner, by the system.
@@ -82,14 +85,17 @@ impl<'a> Trying<'a> {
         Self { cluster, endpoint, since: Some(Instant::now()) }
     }
 
-    fn end(mut self) {
+    fn end(mut self, outcome: Connect) {
         self.since = None;
+        self.cluster.pooled().connected(outcome);
     }
 }
 
 impl Drop for Trying<'_> {
     fn drop(&mut self) {
-        if self.since.is_some_and(|since| since.elapsed() >= TOO_LONG) {
+        let Some(since) = self.since else { return };
+        self.cluster.pooled().connected(Connect::Abandoned);
+        if since.elapsed() >= TOO_LONG {
             self.cluster.failed(self.endpoint);
         }
     }
@@ -123,19 +129,28 @@ fn own(error: Arc<io::Error>) -> io::Error {
 }
 
 /// Makes the connection for which there is a place.
-pub(super) async fn connect<B: Sent>(pool: &Pool<B>, slot: Slot<B>, need: Need) -> Result<Lease<B>, Failure> {
+pub(super) async fn connect<B: Sent>(
+    pool: &Pool<B>,
+    slot: Slot<B>,
+    need: Need,
+    telling: &Telling,
+) -> Result<Lease<B>, Failure> {
     let limit = pool.cluster().settings().connect_limit;
     let endpoint = Arc::clone(&slot.endpoint);
     let trying = Trying::new(pool.cluster(), &endpoint);
-    let made = timeout(limit, establish(pool.cluster(), &slot.endpoint, need)).await;
-    trying.end();
+    let mut steps = Steps::of(telling);
+    let made = timeout(limit, establish(pool.cluster(), &slot.endpoint, need, &mut steps)).await;
+    trying.end(outcome(&made));
     let why = match made {
         Ok(Ok(established)) => {
             pool.sweep();
             return Ok(Lease::fresh(pool.clone(), established.enter(pool, slot)));
         }
         Ok(Err(why)) => why,
-        Err(_) => Why::Late(limit),
+        Err(_) => {
+            steps.late(limit);
+            Why::Late(limit)
+        }
     };
     let failure = Failure { endpoint, why };
     if failure.why.is_of(&failure.endpoint, need) {
@@ -145,6 +160,15 @@ pub(super) async fn connect<B: Sent>(pool: &Pool<B>, slot: Slot<B>, need: Need) 
         pool.fail_riders(failure.endpoint.key, &failure);
     }
     Err(failure)
+}
+
+fn outcome<T>(made: &Result<Result<T, Why>, Elapsed>) -> Connect {
+    match made {
+        Ok(Ok(_)) => Connect::Made,
+        Ok(Err(Why::Refused(_))) => Connect::Refused,
+        Ok(Err(Why::Tls(_))) => Connect::Tls,
+        Ok(Err(Why::Late(_))) | Err(_) => Connect::Late,
+    }
 }
 
 /// A connection that speaks HTTP, and what drives it.
@@ -158,19 +182,20 @@ pub(super) async fn establish<B: Sent>(
     cluster: &Cluster,
     endpoint: &Endpoint,
     need: Need,
+    steps: &mut Steps<'_>,
 ) -> Result<Established<B>, Why> {
     let need = need.at(endpoint);
     let (io, is_http2) = match (cluster.tls(), &endpoint.origin.tls, &endpoint.address) {
         (Some(tls), Some(name), Address::Tcp(address)) => {
-            let stream = dial_tcp(address).await?;
-            let (stream, is_http2) =
-                tls.connect(name, stream, need).await.map_err(|error| Why::Tls(Arc::new(error)))?;
+            let stream = steps.connecting(&endpoint.address, dial_tcp(address)).await?;
+            let secured = steps.securing(tls.connect(name, stream, need)).await;
+            let (stream, is_http2) = secured.map_err(|error| Why::Tls(Arc::new(error)))?;
             if need == Need::Either {
                 endpoint.chose_http2(is_http2);
             }
             (Io::Tls(stream), is_http2)
         }
-        _ => (dial(&endpoint.address).await?, need == Need::Http2),
+        _ => (steps.connecting(&endpoint.address, dial(&endpoint.address)).await?, need == Need::Http2),
     };
     let streams = cluster.settings().streams;
     handshake(TokioIo::new(io), is_http2.then_some(streams))
@@ -219,13 +244,13 @@ impl<B: Sent> Established<B> {
                     let _ = connection.with_upgrades().await;
                     drop(slot);
                 });
-                Connection::Http1(Http1 { send, task: task.abort_handle(), endpoint, number })
+                Connection::Http1(Http1 { send, task: task.abort_handle(), endpoint, number, idle_since: None })
             }
             Self::Http2(send, connection) => {
                 let was_joining = slot.settle();
                 let allowed = Arc::new(AtomicUsize::new(connection.current_max_send_streams()));
                 let task = tokio::spawn(drive(connection, slot, Arc::clone(&allowed))).abort_handle();
-                let stream = Http2 { send, endpoint, number };
+                let stream = Http2 { send, endpoint, number, idle_since: None };
                 let connection = stream.clone();
                 // The first stream is that of who made it.
                 pool.join(Multiplexed { connection, task, allowed, streams: 1, since: Instant::now() }, was_joining);

@@ -19,6 +19,7 @@ use super::endpoint::Endpoint;
 use super::form::{self, Need};
 use super::outgoing::Outgoing;
 use super::settings::{HealthCheck, Protocol};
+use super::telling::{Steps, Telling};
 use crate::count;
 
 /// Asks every endpoint, again and again.
@@ -86,17 +87,18 @@ async fn status(cluster: &Cluster, endpoint: &Endpoint, path: &str) -> Option<St
     };
     let agent = HeaderValue::from_static(concat!("deadline-proxy/", env!("CARGO_PKG_VERSION")));
     let mut request = Request::get(path).header(USER_AGENT, agent).body(Empty::<Bytes>::new()).ok()?;
-    let response = match establish(cluster, endpoint, need).await.ok()? {
+    let untold = Telling::default();
+    let response = match establish(cluster, endpoint, need, &mut Steps::of(&untold)).await.ok()? {
         // Each connection ends with its sender, when this is done or dropped.
         Established::Http1(mut send, connection) => {
             tokio::spawn(connection);
             form::http1(&mut request, endpoint);
-            send.send_request(request.map(|body| Outgoing::new(body).0)).await
+            send.send_request(request.map(|body| Outgoing::new(body, &untold).0)).await
         }
         Established::Http2(mut send, connection) => {
             tokio::spawn(connection);
             form::http2(&mut request, endpoint);
-            send.send_request(request.map(|body| Outgoing::new(body).0)).await
+            send.send_request(request.map(|body| Outgoing::new(body, &untold).0)).await
         }
     };
     response.ok().map(|response| response.status())

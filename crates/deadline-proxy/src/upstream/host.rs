@@ -91,8 +91,9 @@ impl<B> Host<B> {
 
     /// The one that was used last: the others grow old, and there are no more than are needed.
     fn take_idle(&mut self, bounds: &Bounds) -> Option<Http1<B>> {
-        while let Some((connection, since)) = self.idle.pop_back() {
+        while let Some((mut connection, since)) = self.idle.pop_back() {
             if !connection.is_closed() && since.elapsed() < bounds.idle_limit {
+                connection.idle_since = Some(since);
                 return Some(connection);
             }
         }
@@ -103,7 +104,7 @@ impl<B> Host<B> {
         let has_room = |one: &&mut Multiplexed<B>| !one.connection.is_closed() && one.streams < one.room(bounds);
         let one = self.multiplexed.iter_mut().find(has_room)?;
         one.streams += 1;
-        Some(one.connection.clone())
+        Some(Http2 { idle_since: (one.streams == 1).then_some(one.since), ..one.connection.clone() })
     }
 
     fn take_place(&mut self, need: Need, bounds: &Bounds) -> Option<Taken<B>> {
@@ -181,6 +182,12 @@ impl<B> Host<B> {
             .chain(streams)
             .min()
             .map(|since| since + limit)
+    }
+
+    /// Connections that are busy, or being made, and that are idle.
+    pub(super) fn connections(&self) -> (usize, usize) {
+        let idle = self.idle.len() + self.multiplexed.iter().filter(|one| one.streams == 0).count();
+        (self.open.saturating_sub(idle), idle)
     }
 
     pub(super) fn is_open(&self) -> bool {

@@ -6,19 +6,22 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use http::{Extensions, Request, Response};
+use http::{Extensions, Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
+use hyper::ext::on_informational;
 use tokio::task::AbortHandle;
-use tokio::time::timeout;
-use tower_deadline::BoxError;
+use tokio::time::{Instant, timeout};
+use tower_deadline::{BoxError, CallEvent};
 
 use super::endpoint::{Endpoint, Spoken};
 use super::form;
 use super::outgoing::{BodyFault, Fault, Outgoing};
 use super::pool::{Pool, Shared};
 use super::silence::{Allotted, Silence};
+use super::telling::Telling;
+use crate::count;
 
 /// How long a connection may go on sending a request whose answer is whole.
 const SETTLE_LIMIT: Duration = Duration::from_secs(30);
@@ -30,6 +33,8 @@ pub(super) struct Http1<B> {
     pub(super) task: AbortHandle,
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) number: u64,
+    /// Since when nobody had used it.
+    pub(super) idle_since: Option<Instant>,
 }
 
 impl<B> Http1<B> {
@@ -49,6 +54,8 @@ pub(super) struct Http2<B> {
     pub(super) send: http2::SendRequest<Outgoing<B>>,
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) number: u64,
+    /// Since when nobody had used it; `None` where others do.
+    pub(super) idle_since: Option<Instant>,
 }
 
 impl<B> Http2<B> {
@@ -59,7 +66,8 @@ impl<B> Http2<B> {
 
 impl<B> Clone for Http2<B> {
     fn clone(&self) -> Self {
-        Self { send: self.send.clone(), endpoint: Arc::clone(&self.endpoint), number: self.number }
+        let Self { send, endpoint, number, idle_since } = self;
+        Self { send: send.clone(), endpoint: Arc::clone(endpoint), number: *number, idle_since: *idle_since }
     }
 }
 
@@ -74,6 +82,13 @@ impl<B> Connection<B> {
         match self {
             Self::Http1(one) => &one.endpoint,
             Self::Http2(one) => &one.endpoint,
+        }
+    }
+
+    fn idle_since(&self) -> Option<Instant> {
+        match self {
+            Self::Http1(one) => one.idle_since,
+            Self::Http2(one) => one.idle_since,
         }
     }
 
@@ -142,6 +157,21 @@ impl<B> Lease<B> {
         self.connection.as_ref().map(|connection| (connection.endpoint(), connection.version()))
     }
 
+    /// There is a connection to send on.
+    #[inline]
+    pub(super) fn tell(&self, telling: &Telling) {
+        if telling.is_heard() {
+            telling.tell(&CallEvent::Connected { reused: !self.is_fresh, idle: self.idle() });
+        }
+    }
+
+    /// For how long nobody had used the connection.
+    fn idle(&self) -> Option<Duration> {
+        let since = self.connection.as_ref().filter(|_| !self.is_fresh)?.idle_since();
+        // Others use it, or have made it just now.
+        Some(since.map_or(Duration::ZERO, |since| since.elapsed()))
+    }
+
     /// A tunnel has taken the connection over: it never comes back.
     pub(super) fn forget(mut self) {
         drop(self.take());
@@ -164,6 +194,7 @@ impl<B: Sent> Lease<B> {
         &mut self,
         mut request: Request<B>,
         before: &mut impl FnMut(&mut Request<B>) -> Result<Allotted, E>,
+        telling: &Telling,
     ) -> Result<Response<Incoming>, Broken<B, E>> {
         let cluster = self.pool.cluster();
         let Some(connection) = &mut self.connection else { return Err(Broken::Unsent(request, None)) };
@@ -171,14 +202,16 @@ impl<B: Sent> Lease<B> {
         let allotted = before(&mut request).map_err(Broken::Before)?;
         self.is_dirty = true;
         let (mut head, body) = request.into_parts();
-        let (body, fault) = Outgoing::new(body);
+        let (body, fault) = Outgoing::new(body, telling);
         // hyper wants none of ours, and whoever sends it again wants them all.
         let kept = head.method.is_idempotent().then(|| std::mem::take(&mut head.extensions));
-        let request = Request::from_parts(head, body);
+        let mut request = Request::from_parts(head, body);
         let silence = |endpoint| Silence::of(cluster, endpoint, allotted, &fault);
         let (answer, silence) = match connection {
             Connection::Http1(Http1 { send, endpoint, .. }) => {
                 let silence = silence((endpoint, Spoken::Http1));
+                // R34: over HTTP/2 hyper shows none.
+                on_informational(&mut request, |interim| interim_dropped(interim.status()));
                 (send.try_send_request(request).await, silence)
             }
             Connection::Http2(Http2 { send, endpoint, .. }) => {
@@ -187,6 +220,9 @@ impl<B: Sent> Lease<B> {
             }
         };
         silence.end();
+        if answer.is_ok() {
+            telling.tell(&CallEvent::FirstByte);
+        }
         answer.map_err(|error| Broken::of(error, &fault, kept))
     }
 
@@ -217,6 +253,13 @@ impl<B> Drop for Lease<B> {
             Connection::Http1(one) => self.pool.check_in(one),
             Connection::Http2(one) => self.pool.end_stream(&one),
         }
+    }
+}
+
+/// R34: it is read, counted and dropped. Who waits for a 100 is told so by us.
+fn interim_dropped(status: StatusCode) {
+    if status != StatusCode::CONTINUE {
+        count::interim_dropped();
     }
 }
 

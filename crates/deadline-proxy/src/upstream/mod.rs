@@ -25,6 +25,7 @@ mod outgoing;
 mod pems;
 mod pick;
 mod pool;
+mod pooled;
 mod pools;
 mod send;
 mod settings;
@@ -33,6 +34,7 @@ mod stand_in;
 mod state;
 mod status;
 mod target;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod tls;

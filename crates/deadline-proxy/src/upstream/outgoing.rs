@@ -1,8 +1,9 @@
-//! The body of a request, which tells how it failed, and when it was whole.
+//! The body of a request, which tells how it failed, and when all of it was taken.
 //!
 //! hyper tells it for HTTP/1.1 alone: over HTTP/2 all that comes back of a body that failed is the reset of its stream,
 //! as if the endpoint had broken off.
 
+use std::cell::OnceCell;
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
@@ -11,7 +12,9 @@ use std::task::{Context, Poll, ready};
 
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
-use tower_deadline::BoxError;
+use tower_deadline::{BoxError, CallEvent};
+
+use super::telling::Telling;
 
 /// How a body ended, once it has; `None` for one without frames.
 #[derive(Debug, Default)]
@@ -60,17 +63,28 @@ impl Error for BodyFault {
 pub(super) struct Outgoing<B> {
     inner: B,
     fault: Fault,
+    /// Told once.
+    written: OnceCell<()>,
+    telling: Telling,
 }
 
 impl<B: Body> Outgoing<B> {
-    pub(super) fn new(inner: B) -> (Self, Fault) {
+    pub(super) fn new(inner: B, telling: &Telling) -> (Self, Fault) {
         let fault = Fault::of(&inner);
         let told = Fault(fault.0.clone());
-        (Self { inner, fault }, told)
+        (Self { inner, fault, written: OnceCell::new(), telling: telling.clone() }, told)
     }
 
     pub(super) fn into_inner(self) -> B {
         self.inner
+    }
+
+    /// All of the request has been handed over.
+    #[inline]
+    fn tell_written(&self) {
+        if self.telling.is_heard() && self.written.set(()).is_ok() {
+            self.telling.tell(&CallEvent::RequestWritten);
+        }
     }
 }
 
@@ -83,6 +97,9 @@ where
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, BodyFault>>> {
         let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        if frame.is_none() || matches!(&frame, Some(Ok(_)) if self.inner.is_end_stream()) {
+            self.tell_written();
+        }
         let Some(ended) = &self.fault.0 else {
             return Poll::Ready(frame.map(|frame| frame.map_err(|error| BodyFault(error.into().into()))));
         };
@@ -100,6 +117,10 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
+        // hyper asks for the frames of no body that has none: it asks this once, as it writes the head.
+        if self.fault.0.is_none() {
+            self.tell_written();
+        }
         self.inner.is_end_stream()
     }
 

@@ -15,6 +15,7 @@ use super::form::Need;
 use super::host::{Bounds, Multiplexed, Taken};
 use super::lease::{Connection, Http1, Http2, Lease, Slot};
 use super::pick::pick;
+use super::pooled::Connections;
 use super::settings::Balance;
 use super::state::{Offer, State, Told, Tried};
 
@@ -37,6 +38,12 @@ pub(super) struct Shared<B> {
     state: Mutex<State<B>>,
 }
 
+impl<B: Send> Connections for Shared<B> {
+    fn connections(&self) -> (usize, usize) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).connections()
+    }
+}
+
 /// What a request was given.
 #[derive(Debug)]
 pub(super) enum Grant<B> {
@@ -54,7 +61,7 @@ pub(super) enum Checkout<'a, B> {
     Nowhere,
 }
 
-impl<B> Pool<B> {
+impl<B: Send + 'static> Pool<B> {
     /// A pool with one of `share` equal parts of the bounds: as many as there are workers, at least one.
     #[must_use]
     pub fn new(cluster: Arc<Cluster>, share: usize) -> Self {
@@ -66,9 +73,14 @@ impl<B> Pool<B> {
             waiting: part(settings.waiting),
             idle_limit: settings.idle_limit,
         };
-        Self(Arc::new(Shared { cluster, state: Mutex::new(State::new(bounds)) }))
+        let pool = Self(Arc::new(Shared { cluster, state: Mutex::new(State::new(bounds)) }));
+        let shared: Weak<Shared<B>> = pool.downgrade();
+        pool.cluster().pooled().join(shared);
+        pool
     }
+}
 
+impl<B> Pool<B> {
     /// Whose endpoints these are.
     #[must_use]
     pub fn cluster(&self) -> &Arc<Cluster> {

@@ -14,6 +14,7 @@ use super::pool::{Checkout, Grant, Pool};
 use super::settings::Settings;
 use super::silence::Allotted;
 use super::state::Tried;
+use super::telling::Telling;
 use crate::access::Record;
 use crate::look_alike;
 
@@ -32,7 +33,8 @@ impl<B: Sent> Pool<B> {
     /// needs (R2), and the fields of this upstream. It is called again for each attempt (R22), and what it refuses is
     /// not sent, which costs no connection (R16). It says how long the endpoint is given, after which silence is its
     /// failure. Waiting for a connection is stage `pool` of the [`Journey`] in the request's extensions, if there is
-    /// one, and making one is stage `connect`; both, and the time until the head comes, are noted in its [`Record`].
+    /// one, and making one is stage `connect`; both, and the time until the head comes, are noted in its [`Record`]. Whoever
+    /// listens to the journey is told how far each attempt has come.
     ///
     /// Another attempt follows where nothing was written: on a connection that turns out to be closed, and to an
     /// endpoint that cannot be connected to, each of which is tried once.
@@ -52,7 +54,7 @@ impl<B: Sent> Pool<B> {
         F: FnMut(&mut Request<B>) -> Result<Allotted, E>,
     {
         let Settings { name, http, fields, .. } = self.cluster().settings();
-        let record = Record::of(request.extensions());
+        let (record, telling) = (Record::of(request.extensions()), Telling::of(request.extensions()));
         record.iter().for_each(|record| record.attempt(name));
         let mut attempts = Attempts::new(Need::of(&request, *http), request.extensions().get::<Anew>().is_some());
         let mut dressed = |request: &mut Request<B>| {
@@ -67,13 +69,14 @@ impl<B: Sent> Pool<B> {
             let mut lease = match self.checkout(attempts.need, &attempts.tried, attempts.anew) {
                 Checkout::Granted(Grant::Lease(lease)) => lease,
                 // Takes longer than an allocation does, and a request that finds a connection need not be as large.
-                other => Box::pin(self.wait(other, request.extensions(), &mut attempts)).await?,
+                other => Box::pin(self.wait(other, request.extensions(), &mut attempts, &telling)).await?,
             };
+            lease.tell(&telling);
             let sent = record.as_ref().map(|record| record.enter(Stage::Upstream));
-            let outcome = lease.exchange(request, &mut dressed).await;
+            let outcome = lease.exchange(request, &mut dressed, &telling).await;
             drop(sent);
             match outcome {
-                Ok(response) => return Ok(self.answered(response, lease)),
+                Ok(response) => return Ok(self.answered(response, lease, telling)),
                 Err(Broken::Before(error)) => return Err(SendError::Before(error)),
                 Err(Broken::Unsent(unsent, why)) => {
                     request = unsent;
@@ -105,7 +108,7 @@ impl<B: Sent> Pool<B> {
         }
     }
 
-    fn answered(&self, response: Response<Incoming>, lease: Lease<B>) -> Response<PooledBody<B>> {
+    fn answered(&self, response: Response<Incoming>, lease: Lease<B>, telling: Telling) -> Response<PooledBody<B>> {
         if let Some((endpoint, version)) = lease.peer() {
             if is_failure(&response) { self.cluster().failed(endpoint) } else { endpoint.answered(version) }
         }
@@ -113,7 +116,7 @@ impl<B: Sent> Pool<B> {
             lease.forget();
             return response.map(PooledBody::detached);
         }
-        response.map(|body| PooledBody::new(body, lease))
+        response.map(|body| PooledBody::new(body, lease, telling))
     }
 
     fn upstream(&self) -> String {
@@ -126,6 +129,7 @@ impl<B: Sent> Pool<B> {
         mut checkout: Checkout<'_, B>,
         extensions: &Extensions,
         attempts: &mut Attempts,
+        telling: &Telling,
     ) -> Result<Lease<B>, SendError<E>> {
         let (journey, record) = (extensions.get::<Journey>(), Record::of(extensions));
         let enter = |stage| {
@@ -137,6 +141,7 @@ impl<B: Sent> Pool<B> {
                 Checkout::Granted(grant) => Ok(grant),
                 Checkout::Wait(waiting) => {
                     let _open = enter(if waiting.is_riding { Stage::Connect } else { Stage::Pool });
+                    let _counted = (!waiting.is_riding).then(|| self.cluster().pooled().wait());
                     waiting.await
                 }
                 Checkout::Full => return Err(SendError::Full { upstream: self.upstream() }),
@@ -145,7 +150,7 @@ impl<B: Sent> Pool<B> {
                         return Err(last.into_error());
                     }
                     let _open = enter(Stage::Connect);
-                    self.cluster().locate().await?;
+                    self.cluster().locate(telling).await?;
                     checkout = self.checkout(attempts.need, &attempts.tried, attempts.anew);
                     continue;
                 }
@@ -154,7 +159,7 @@ impl<B: Sent> Pool<B> {
                 Ok(Grant::Lease(lease)) => Ok(lease),
                 Ok(Grant::Slot(slot)) => {
                     let _open = enter(Stage::Connect);
-                    connect(self, slot, attempts.need).await
+                    connect(self, slot, attempts.need, telling).await
                 }
                 Err(failure) => Err(failure),
             };

@@ -190,6 +190,12 @@ impl<B> State<B> {
         is_open.then(|| next.map_or(later, |next| next.min(later)))
     }
 
+    /// Connections that are busy, or being made, and that are idle.
+    pub(super) fn connections(&self) -> (usize, usize) {
+        let all = self.hosts.iter().flatten().map(Host::connections);
+        all.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    }
+
     /// Connections, idle ones of HTTP/1.1, streams, and who waits.
     #[cfg(test)]
     pub(super) fn counts(&self) -> (usize, usize, usize, usize) {

@@ -70,7 +70,7 @@ impl Cluster {
         order.into_iter().map(|endpoint| status(endpoint)).collect()
     }
 
-    /// Counts how they are, and says which of them are called again. To be called every few seconds.
+    /// Counts how they are and what is open to them, and says which of them are called again. To be called every few seconds.
     pub(crate) fn measure(&self) {
         let (mut well, mut unhealthy, mut ejected) = (0, 0, 0);
         for endpoint in self.endpoints().iter() {
@@ -88,11 +88,13 @@ impl Cluster {
             *state += 1;
         }
         count::endpoints(&self.settings().name, [well, unhealthy, ejected]);
+        self.pooled().measure();
     }
 
     /// Counts that there are none any more. Where the same upstream has another cluster, that has to be measured after
     /// this.
     pub(crate) fn unmeasure(&self) {
         count::endpoints(&self.settings().name, [0; 3]);
+        self.pooled().unmeasure();
     }
 }

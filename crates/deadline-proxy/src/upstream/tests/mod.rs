@@ -3,6 +3,7 @@
 mod basics;
 mod blame;
 mod bounds;
+mod calls;
 mod endpoints;
 mod generations;
 mod http2;
