@@ -152,6 +152,26 @@ impl Ambient {
         AMBIENT.try_with(copied).unwrap_or_default()
     }
 
+    /// Asks the policy that the running task works under, without making a journey. `None`: it works under none.
+    ///
+    /// ```
+    /// use http_deadline::{Ambient, Policy};
+    /// use std::sync::Arc;
+    ///
+    /// let mut ambient = Ambient::unbounded(Arc::new(Policy::new().named("payment")));
+    /// let name = || Ambient::ask_policy(Policy::name).map(|name| name.as_str());
+    /// assert_eq!(ambient.run(name), Some("payment"));
+    /// assert_eq!(name(), None);
+    /// ```
+    pub fn ask_policy<T>(ask: impl FnOnce(&Policy) -> T) -> Option<T> {
+        let asked = |ambient: &RefCell<Self>| match &ambient.borrow().part {
+            Part::Journey(journey) => Some(ask(journey.policy())),
+            Part::Possible(policy, _) => Some(ask(policy)),
+            Part::Nothing => None,
+        };
+        AMBIENT.try_with(asked).ok().flatten()
+    }
+
     /// The journey. It is made where nobody has asked for it yet.
     pub fn make(&mut self) -> Option<&Journey> {
         if let Part::Possible(policy, head) = &self.part {

@@ -7,7 +7,7 @@
 //! - the header [dialects](dialect) in which a timeout travels: total decoding, truncating encoding;
 //! - [`Policy`], what one hop decides: default, cap, floor, reserve, mode;
 //! - [`Journey`], the record of one request: the [`Stage`] it is in, the first [`Cause`] that stopped it,
-//!   who has to be told when it ends, and who [listens](Listener) on the way;
+//!   what else would have, who has to be told when it ends, and who [listens](Listener) on the way;
 //! - [`current`] and [`enter`], the ambient deadline of the running task.
 //!
 //! # What it does not
@@ -65,10 +65,10 @@ pub use self::cause::Cause;
 pub use self::deadline::Deadline;
 pub use self::dialect::{Dialect, Dialects};
 pub use self::exceeded::Exceeded;
-pub use self::journey::{Cancellation, Detail, Ended, Journey, Listener, StageGuard, Under};
+pub use self::journey::{Cancellation, Detail, Ended, Journey, Listener, Note, StageGuard, Under};
 pub use self::millis::whole_millis;
 pub use self::name::PolicyName;
 pub use self::origin::{Origin, OriginKind};
-pub use self::policy::{Covers, Ledger, Mode, OnInvalid, OnMissing, Policy};
+pub use self::policy::{Covers, Ledger, Mode, OnInvalid, OnMissing, Outgoing, Policy};
 pub use self::stage::Stage;
 pub use self::statuses::Statuses;

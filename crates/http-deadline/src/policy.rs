@@ -41,6 +41,7 @@ pub struct Policy {
     pub(crate) on_invalid: OnInvalid,
     pub(crate) on_missing: OnMissing,
     ledger: Ledger,
+    outgoing: Outgoing,
 }
 
 /// Whether a policy acts, or only records what it would have done.
@@ -99,6 +100,17 @@ pub enum Ledger {
     Public,
 }
 
+/// What happens to an outgoing call for which no deadline is found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outgoing {
+    /// It is sent without one.
+    #[default]
+    Allow,
+    /// It fails, and is not sent.
+    Require,
+}
+
 impl Policy {
     /// A policy without any limit, named `default`.
     #[must_use]
@@ -115,6 +127,7 @@ impl Policy {
             on_invalid: OnInvalid::default(),
             on_missing: OnMissing::default(),
             ledger: Ledger::default(),
+            outgoing: Outgoing::default(),
         }
     }
 
@@ -208,6 +221,14 @@ impl Policy {
         self
     }
 
+    /// What happens to an outgoing call within a request of this policy, for which no deadline is found (R21). It is sent
+    /// by default.
+    #[must_use]
+    pub fn outgoing(mut self, outgoing: Outgoing) -> Self {
+        self.outgoing = outgoing;
+        self
+    }
+
     /// The name.
     #[must_use]
     pub fn name(&self) -> PolicyName {
@@ -285,6 +306,12 @@ impl Policy {
     #[must_use]
     pub fn ledgered(&self) -> Ledger {
         self.ledger
+    }
+
+    /// Whether an outgoing call without a deadline fails.
+    #[must_use]
+    pub fn requires_outgoing(&self) -> bool {
+        self.outgoing == Outgoing::Require
     }
 
     /// Whether the deadline of a request reaches to the end of the response with these headers (R18).

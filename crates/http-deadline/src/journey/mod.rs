@@ -1,6 +1,6 @@
 //! The record of one request: where it is, why it stopped, and who has to be told.
 //!
-//! Covers the stages that are open, the first cause, the deadline that is enforced, and the wakers of
+//! Covers the stages that are open, the first cause and some later ones, the deadline that is enforced, and the wakers of
 //! whatever ends with the request. Does not enforce: the layers do, and write here what they did.
 
 use std::error::Error;
@@ -12,6 +12,7 @@ use crate::{CallEvent, Cause, Deadline, Policy, Stage};
 
 mod ended;
 mod listen;
+mod notes;
 mod open;
 mod phase;
 
@@ -19,6 +20,8 @@ pub use self::ended::Ended;
 use self::ended::Waiting;
 pub use self::listen::Listener;
 use self::listen::Listening;
+pub use self::notes::Note;
+use self::notes::Notes;
 use self::phase::{Marks, Phase};
 
 /// What a caller says of a cause: an error of any kind, shared by everybody who is told.
@@ -53,6 +56,7 @@ struct Shared {
     stages: AtomicU64,
     listening: Listening,
     stopped: OnceLock<(Cause, Option<Detail>)>,
+    later: Notes,
     under: Under,
     /// What is enforced, where that was not known when the journey was made.
     enforced: OnceLock<Deadline>,
@@ -189,24 +193,51 @@ impl Journey {
         self.lineage().for_each(|journey| journey.0.listening.tell(&told));
     }
 
-    /// Records why the request stopped. Returns whether this was the first cause; later ones change nothing.
+    /// Records why the request stopped. Returns whether this was the first cause; later ones are [noted](Self::notes).
     pub fn stop(&self, cause: Cause) -> bool {
         self.stop_with(cause, None)
     }
 
     /// Like [`stop`](Self::stop), with what the caller says of the cause.
     pub fn stop_with(&self, cause: Cause, detail: Option<Detail>) -> bool {
-        self.0.stopped.set((cause, detail)).is_ok()
+        self.0.stopped.set((cause, detail)).map_err(|later| self.note(later)).is_ok()
+    }
+
+    /// Keeps what came too late to be the cause. The same cause again says nothing new, unless somebody gives a detail.
+    fn note(&self, (cause, detail): (Cause, Option<Detail>)) {
+        if self.cause() != Some(cause) || detail.is_some() {
+            self.0.later.add(Note::new(cause, detail));
+        }
+    }
+
+    /// What would have stopped the request, had it not been stopped before: the first four, in the order in which they
+    /// came. For logs and traces; it decides nothing.
+    ///
+    /// ```
+    /// use http_deadline::{Cause, Journey, Policy};
+    /// use std::sync::Arc;
+    ///
+    /// let journey = Journey::new(Arc::new(Policy::new()), true);
+    /// journey.stop(Cause::Superseded);
+    /// journey.stop(Cause::Deadline);
+    /// assert_eq!(journey.cause(), Some(Cause::Superseded));
+    /// assert!(journey.notes().map(|note| note.cause()).eq([Cause::Deadline]));
+    /// ```
+    pub fn notes(&self) -> impl Iterator<Item = &Note> {
+        self.0.later.iter()
     }
 
     /// Records why the journey is to stop, and wakes what waits for its [end](Self::ended) to look at the cause. The
     /// first cause wins, with its detail (R15). Whoever owns the journey has to look: a scope does; the layers of a
     /// server look at their deadline only, and tell of this cause then.
     pub fn cancel(&self, cause: Cause, detail: Option<Detail>) -> Cancellation {
-        // What is refused comes back, to be dropped without the lock.
+        // What is refused comes back, to be noted, or dropped, without the lock.
         match self.0.waiting.wake_all_unless_ended(|| self.0.stopped.set((cause, detail))) {
             Some(Ok(())) => Cancellation::Accepted,
-            Some(Err(_)) => Cancellation::Repeated,
+            Some(Err(later)) => {
+                self.note(later);
+                Cancellation::Repeated
+            }
             None => Cancellation::TooLate,
         }
     }
@@ -330,6 +361,7 @@ impl Shared {
             stages: AtomicU64::new(0),
             listening: Listening::default(),
             stopped: OnceLock::new(),
+            later: Notes::default(),
             under: Under::Nothing,
             enforced: OnceLock::new(),
             waiting,

@@ -371,7 +371,8 @@ fn policies_among_other_tables_are_read_and_the_rest_is_somebody_elses() {
 #[test]
 fn what_is_wrong_with_policies_among_other_tables_is_told_with_the_name_of_the_file() {
     let told = |text| PolicySet::among("shop.toml", text, &["retries"]).unwrap_err().to_string();
-    let known = "timeout, max, min, reserve, covers, status, pool_status, mode, on_invalid, on_missing, ledger, retries";
+    let known =
+        "timeout, max, min, reserve, covers, status, pool_status, mode, on_invalid, on_missing, ledger, retries";
     assert_eq!(
         told("port = 80\n[policy.payment]\nretrys = 2\nmin = 3"),
         format!(
