@@ -52,7 +52,7 @@ use pin_project::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::account::Accounts;
+use crate::account::{Accounts, Came};
 use crate::answer::Answers;
 use crate::count;
 use crate::observed::CountedElsewhere;
@@ -183,13 +183,19 @@ where
 
     #[inline]
     fn call(&mut self, mut request: Request<RB>) -> Self::Future {
-        let policy = self.layer.choice.choose(&request);
-        match self.layer.admit(&policy, &request, now()) {
+        let (policy, now) = (self.layer.choice.choose(&request), now());
+        let came = Came { policy: &policy, answers: &self.layer.answers, at: now };
+        match self.layer.admit(&policy, &request, now) {
             Ok(found) => {
                 found.leave(&policy, request.extensions_mut());
+                self.layer.accounts.open(&came, found.deadline).leave(request.extensions_mut());
                 AdmitFuture::Admitted(self.inner.call(request))
             }
-            Err(refusal) => AdmitFuture::Refused(Some(self.layer.refuse(&policy, &request, &refusal).map(B::from))),
+            Err(refusal) => {
+                let mut answer = self.layer.refuse(&policy, &request, &refusal);
+                self.layer.accounts.refused(&came, &refusal, &mut answer);
+                AdmitFuture::Refused(Some(answer.map(B::from)))
+            }
         }
     }
 }
@@ -227,7 +233,9 @@ impl<C> AdmitLayer<C> {
     #[inline]
     pub(crate) fn admit<RB>(&self, policy: &Policy, request: &Request<RB>, now: Instant) -> Result<Found, Refusal> {
         let asked = self.dialects.read(request.headers(), wall(&self.dialects));
+        Accounts::asked(&asked);
         let admitted = policy.admit(&asked, now)?;
+        self.accounts.admitted(policy, &admitted);
         let would_refuse = admitted.would_refuse();
         if let Some(refusal) = would_refuse {
             count::would_refuse(policy.name(), refusal);

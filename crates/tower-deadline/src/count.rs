@@ -1,38 +1,52 @@
 //! What is counted.
 //!
-//! Covers the names and labels of every count, and is the only file that names the `metrics` facade. Without the
+//! Covers the names and labels of every count, and with its folder names the `metrics` facade alone. Without the
 //! feature `metrics` nothing is counted, and the functions are empty. Labels are bounded sets: words of this crate
 //! and names of policies. Does not decide when to count.
 
-use http_deadline::{Cancellation, PolicyName, Refusal, Stage};
+use http_deadline::{Cancellation, Dialect, PolicyName, Refusal, Stage};
 #[cfg(feature = "metrics")]
 use http_deadline::{Cause, OriginKind};
 
 #[cfg(feature = "metrics")]
+mod calls;
+#[cfg(feature = "metrics")]
+mod describe;
+#[cfg(feature = "metrics")]
+mod known;
+#[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "what is not counted needs no name"))]
+mod name;
+#[cfg(feature = "metrics")]
 mod requests;
 #[cfg(not(feature = "metrics"))]
-#[path = "count/uncounted.rs"]
-mod requests;
-
-pub(crate) use self::requests::{Policies, Requests};
+mod uncounted;
 
 #[cfg(feature = "metrics")]
-mod name {
-    //! The names of what is counted for each request.
-
-    pub(super) const REQUESTS: &str = "deadline_requests_total";
-    pub(super) const BUDGET: &str = "deadline_budget_seconds";
-    pub(super) const HEADROOM: &str = "deadline_headroom_seconds";
-    pub(super) const OVERRUN: &str = "deadline_overrun_seconds";
-}
+pub use self::describe::describe_metrics;
+#[cfg(not(feature = "metrics"))]
+pub(crate) use self::uncounted::{Calls, Policies, Requests};
+#[cfg(feature = "metrics")]
+pub(crate) use self::{
+    calls::Calls,
+    requests::{Policies, Requests},
+};
 
 /// A request was stopped in this stage, for this cause.
 #[cfg(feature = "metrics")]
-fn exceeded(policy: PolicyName, stage: Stage, cause: Cause, origin: Option<OriginKind>) {
+fn exceeded(policy: &'static str, stage: Stage, cause: Cause, origin: Option<OriginKind>) {
     let origin = origin.map_or("none", OriginKind::as_str);
-    let labels =
-        [("policy", policy.as_str()), ("stage", stage.as_str()), ("cause", cause.as_str()), ("origin", origin)];
-    add("deadline_exceeded_total", labels);
+    let labels = [("policy", policy), ("stage", stage.as_str()), ("cause", cause.as_str()), ("origin", origin)];
+    add(name::EXCEEDED, labels);
+}
+
+/// So many elements of fields of this dialect are malformed (R5).
+pub(crate) fn invalid(dialect: Dialect, elements: u32) {
+    add_all(name::INVALID, elements, [("dialect", dialect.as_str())]);
+}
+
+/// A task was ended because its request had ended (R15).
+pub(crate) fn task_aborted() {
+    add(name::TASKS_ABORTED, []);
 }
 
 /// An observing policy let in what an enforcing one would have refused.
@@ -43,17 +57,17 @@ pub(crate) fn would_refuse(policy: PolicyName, refusal: &Refusal) {
         Refusal::Missing => "missing",
         _ => "other",
     };
-    add("deadline_would_refuse_total", [("policy", policy.as_str()), ("reason", reason)]);
+    add(name::WOULD_REFUSE, [("policy", policy.as_str()), ("reason", reason)]);
 }
 
 /// A request of an observing policy was still running at its deadline, in this stage.
 pub(crate) fn would_exceed(policy: PolicyName, stage: Stage) {
-    add("deadline_would_exceed_total", [("policy", policy.as_str()), ("stage", stage.as_str())]);
+    add(name::WOULD_EXCEED, [("policy", policy.as_str()), ("stage", stage.as_str())]);
 }
 
 /// A call went out that an enforcing policy would not have sent (R16).
 pub(crate) fn would_withhold(policy: PolicyName) {
-    add("deadline_would_withhold_total", [("policy", policy.as_str())]);
+    add(name::WOULD_WITHHOLD, [("policy", policy.as_str())]);
 }
 
 /// Somebody cancelled a scope: the first to do so, once more, or after its end.
@@ -64,17 +78,21 @@ pub(crate) fn cancelled(outcome: Cancellation) {
         Cancellation::TooLate => "too_late",
         _ => "other",
     };
-    add("deadline_cancellations_total", [("outcome", outcome)]);
+    add(name::CANCELLATIONS, [("outcome", outcome)]);
 }
 
 /// Adds one.
-#[cfg(feature = "metrics")]
 fn add<const N: usize>(name: &'static str, labels: [(&'static str, &'static str); N]) {
-    metrics::counter!(name, &labels).increment(1);
+    add_all(name, 1, labels);
+}
+
+#[cfg(feature = "metrics")]
+fn add_all<const N: usize>(name: &'static str, times: u32, labels: [(&'static str, &'static str); N]) {
+    metrics::counter!(name, &labels).increment(times.into());
 }
 
 #[cfg(not(feature = "metrics"))]
-fn add<const N: usize>(_: &'static str, _: [(&'static str, &'static str); N]) {}
+fn add_all<const N: usize>(_: &'static str, _: u32, _: [(&'static str, &'static str); N]) {}
 
 #[cfg(all(test, feature = "metrics"))]
 pub(crate) mod recorder;

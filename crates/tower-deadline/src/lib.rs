@@ -167,6 +167,9 @@ pub use self::answer::Answers;
 pub use self::answer_body::AnswerBody;
 pub use self::answer_detail::AnswerDetail;
 pub use self::body_error::{BodyError, BoxError};
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub use self::count::describe_metrics;
 pub use self::enforce::{Enforce, EnforceLayer, EnforcedBody};
 pub use self::hop_by_hop::{HopByHop, HopByHopLayer, UpgradePolicy};
 pub use self::policies::PolicySet;

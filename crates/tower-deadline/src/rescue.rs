@@ -66,6 +66,11 @@ use crate::{AnswerBody, BoxError, grpc};
 pub trait Look<E> {
     /// The first error of the chain.
     fn first(error: &E) -> &(dyn Error + 'static);
+
+    /// What the chain tells of a deadline, or of another stop.
+    fn find(error: &E) -> Option<&Exceeded> {
+        Exceeded::find(Self::first(error))
+    }
 }
 
 /// Looks into errors that implement [`Error`].
@@ -229,7 +234,7 @@ impl<K> Rescuer<K> {
     {
         let found = match outcome {
             Ok(response) => unanswered(response),
-            Err(error) => Exceeded::find(K::first(error)),
+            Err(error) => K::find(error),
         };
         let (exceeded, statuses) = found.zip(self.statuses)?;
         Some(self.answers.exceeded(exceeded, statuses.of(exceeded), self.call))

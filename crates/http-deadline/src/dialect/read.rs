@@ -14,8 +14,16 @@ pub struct Asked {
     strictest: Option<(Duration, Dialect)>,
     queued: Duration,
     /// Boxed: hardly ever there, and moved with each request.
-    malformed: Option<Box<Malformed>>,
+    malformed: Option<Box<Garbled>>,
     seen: Seen,
+}
+
+/// What was malformed.
+#[derive(Clone, Debug)]
+struct Garbled {
+    first: Malformed,
+    /// How many elements, in the order of [`Dialect::ALL`].
+    elements: [u32; Dialect::ALL.len()],
 }
 
 impl Asked {
@@ -34,7 +42,13 @@ impl Asked {
     /// The first malformed element, if there was one (R5).
     #[must_use]
     pub fn malformed(&self) -> Option<&Malformed> {
-        self.malformed.as_deref()
+        self.malformed.as_deref().map(|garbled| &garbled.first)
+    }
+
+    /// How many elements were malformed, by dialect; of a dialect without any, nothing is told (R5).
+    pub fn malformed_elements(&self) -> impl Iterator<Item = (Dialect, u32)> + '_ {
+        let counts = self.malformed.as_deref().map(|garbled| Dialect::ALL.into_iter().zip(garbled.elements));
+        counts.into_iter().flatten().filter(|(_, count)| *count > 0)
     }
 
     /// What kind of call the request is: the same as [`Call::of`], without looking at the fields again.
@@ -52,7 +66,11 @@ impl Asked {
             }
             Ok(None) => {}
             Err(malformed) => {
-                self.malformed.get_or_insert_with(|| Box::new(malformed));
+                let elements = [0; Dialect::ALL.len()];
+                let garbled = self.malformed.get_or_insert_with(|| Box::new(Garbled { first: malformed, elements }));
+                // The order of `ALL` is that of the variants.
+                let count = &mut garbled.elements[dialect as usize];
+                *count = count.saturating_add(1);
             }
         }
     }
@@ -149,6 +167,23 @@ mod tests {
         }
         for list in ["", ",", " , "] {
             assert!(asked(&dialects, &[("x-request-timeout", list)]).malformed().is_some(), "{list}");
+        }
+    }
+
+    // R5
+    #[test]
+    fn each_malformed_element_is_told_by_its_dialect() {
+        let fields = [
+            ("x-request-timeout", "abc, 1s, +5, "),
+            ("grpc-timeout", "1x"),
+            ("x-request-timeout", "-1s"),
+            ("connect-timeout-ms", "7"),
+        ];
+        let told = |fields: &[_]| asked(&Dialects::default(), fields).malformed_elements().collect::<Vec<_>>();
+        assert_eq!(told(&fields), [(Dialect::XRequestTimeout, 3), (Dialect::GrpcTimeout, 1)]);
+        assert_eq!(told(&[("x-request-timeout", "1s")]), []);
+        for (place, dialect) in Dialect::ALL.into_iter().enumerate() {
+            assert_eq!(dialect as usize, place, "{dialect:?} is counted in its own place");
         }
     }
 

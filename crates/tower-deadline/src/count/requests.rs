@@ -1,83 +1,53 @@
-//! The counts of the requests of a policy, looked up once for each layer: a request costs additions, and no lookup.
+//! The counts of the requests that come.
 
-use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http_deadline::{Cause, Deadline, Exceeded, OriginKind, PolicyName, Stage};
 use metrics::{Counter, Histogram, counter, histogram};
 
-use super::name::{BUDGET, HEADROOM, OVERRUN, REQUESTS};
+use super::known::{Found, Handles, Known};
+use super::name;
 
 /// The requests of one policy.
 #[derive(Debug)]
-struct Handles {
-    policy: PolicyName,
+struct Came {
     /// By the kind of who set the deadline; the last: nobody.
-    came: [Counter; 4],
+    by_origin: [Counter; 4],
+    truncated: Counter,
     budget: Histogram,
     headroom: Histogram,
     overrun: Histogram,
 }
 
-/// An addition is done or not, whatever unwinds.
-impl UnwindSafe for Handles {}
-impl RefUnwindSafe for Handles {}
-
-impl Handles {
-    /// Counts into the recorder that is installed by now.
-    fn new(policy: PolicyName) -> Self {
-        let name = policy.as_str();
-        let came = |origin: &'static str| counter!(REQUESTS, "policy" => name, "origin" => origin);
+impl Handles for Came {
+    fn of(policy: &'static str) -> Self {
+        let by_origin = |origin: &'static str| counter!(name::REQUESTS, "policy" => policy, "origin" => origin);
         Self {
-            policy,
-            came: ["header", "policy", "code", "none"].map(came),
-            budget: histogram!(BUDGET, "policy" => name),
-            headroom: histogram!(HEADROOM, "policy" => name),
-            overrun: histogram!(OVERRUN, "policy" => name),
+            by_origin: ["header", "policy", "code", "none"].map(by_origin),
+            truncated: counter!(name::TRUNCATED, "policy" => policy),
+            budget: histogram!(name::BUDGET, "policy" => policy),
+            headroom: histogram!(name::HEADROOM, "policy" => policy),
+            overrun: histogram!(name::OVERRUN, "policy" => policy),
         }
     }
 }
 
 /// The counts of the policies that a layer has met. A clone has the same.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Policies(Arc<Met>);
-
-#[derive(Debug, Default)]
-struct Met {
-    /// Most layers have but one.
-    first: OnceLock<Arc<Handles>>,
-    others: RwLock<Vec<Arc<Handles>>>,
-}
+pub(crate) struct Policies(Known<Came>);
 
 impl Policies {
     /// The counts of this one.
     #[inline]
     pub(crate) fn of(&self, policy: PolicyName) -> Requests {
-        let Self(met) = self;
-        let first = met.first.get_or_init(|| Arc::new(Handles::new(policy)));
-        Requests(Some(if first.policy == policy { Arc::clone(first) } else { met.other(policy) }))
-    }
-}
-
-impl Met {
-    fn other(&self, policy: PolicyName) -> Arc<Handles> {
-        let find = |known: &[Arc<Handles>]| known.iter().find(|known| known.policy == policy).map(Arc::clone);
-        let known = find(&self.others.read().unwrap_or_else(PoisonError::into_inner));
-        known.unwrap_or_else(|| {
-            let mut others = self.others.write().unwrap_or_else(PoisonError::into_inner);
-            find(&others).unwrap_or_else(|| {
-                let new = Arc::new(Handles::new(policy));
-                others.push(Arc::clone(&new));
-                new
-            })
-        })
+        Requests(Some(self.0.of(policy.as_str())))
     }
 }
 
 /// The counts of the policy of one request; by default, nothing is counted.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Requests(Option<Arc<Handles>>);
+pub(crate) struct Requests(Option<Arc<Found<Came>>>);
 
 impl Requests {
     /// A request has come, and was granted this.
@@ -88,41 +58,57 @@ impl Requests {
 
     /// A request has come too late, or with too little.
     pub(crate) fn late(&self, exceeded: &Exceeded) {
-        self.granted(Some((exceeded.origin().kind(), exceeded.budget())));
-        if let Some(handles) = &self.0 {
-            super::exceeded(handles.policy, exceeded.stage(), exceeded.cause(), Some(exceeded.origin().kind()));
-        }
+        let origin = exceeded.origin().kind();
+        self.granted(Some((origin, exceeded.budget())));
+        self.exceeded(exceeded.stage(), exceeded.cause(), Some(origin));
     }
 
     #[inline]
     fn granted(&self, granted: Option<(OriginKind, Duration)>) {
-        let Some(handles) = &self.0 else { return };
+        let Some(found) = &self.0 else { return };
         let kind = match granted {
             Some((OriginKind::Header, _)) => 0,
             Some((OriginKind::Policy, _)) => 1,
             Some(_) => 2,
             None => 3,
         };
-        handles.came[kind].increment(1);
+        found.handles.by_origin[kind].increment(1);
         if let Some((_, budget)) = granted {
-            handles.budget.record(budget);
+            found.handles.budget.record(budget);
         }
     }
 
-    /// It was stopped here, for this cause.
-    pub(crate) fn stopped(&self, stage: Stage, cause: Cause, deadline: Option<Deadline>, now: Instant) {
-        let Some(handles) = &self.0 else { return };
-        super::exceeded(handles.policy, stage, cause, deadline.map(|deadline| deadline.origin().kind()));
-        if let Some(deadline) = deadline.filter(|_| cause == Cause::Deadline) {
-            handles.overrun.record(now.saturating_duration_since(deadline.instant()));
+    /// Its client had asked for more than it was granted.
+    #[cold]
+    pub(crate) fn truncated(&self) {
+        if let Some(found) = &self.0 {
+            found.handles.truncated.increment(1);
         }
     }
 
-    /// It ended by itself, under this deadline.
+    /// It was stopped here, for this cause, by a limit of this origin.
+    pub(crate) fn exceeded(&self, stage: Stage, cause: Cause, origin: Option<OriginKind>) {
+        if let Some(found) = &self.0 {
+            super::exceeded(found.policy, stage, cause, origin);
+        }
+    }
+
+    /// It ended so long after its deadline.
+    pub(crate) fn overrun(&self, late: Duration) {
+        if let Some(found) = &self.0 {
+            found.handles.overrun.record(late);
+        }
+    }
+
+    /// It ended by itself, under this deadline, which stops what runs longer; or which is only observed.
     #[inline]
-    pub(crate) fn ended(&self, deadline: Deadline, now: impl FnOnce() -> Instant) {
-        if let Some(handles) = &self.0 {
-            handles.headroom.record(deadline.remaining(now()));
+    pub(crate) fn ended(&self, deadline: Deadline, is_observed: bool, now: impl FnOnce() -> Instant) {
+        let Some(found) = &self.0 else { return };
+        let now = now();
+        if is_observed && now > deadline.instant() {
+            self.overrun(now.saturating_duration_since(deadline.instant()));
+        } else {
+            found.handles.headroom.record(deadline.remaining(now));
         }
     }
 }

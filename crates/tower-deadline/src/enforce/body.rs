@@ -70,8 +70,12 @@ where
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => {
+                let error = error.into();
+                if let Some(exceeded) = Exceeded::find(&*error) {
+                    custody.told(exceeded);
+                }
                 self.close();
-                Poll::Ready(Some(Err(BodyError::Inner(error.into()))))
+                Poll::Ready(Some(Err(BodyError::Inner(error))))
             }
             Poll::Ready(None) => {
                 self.close();
@@ -119,6 +123,7 @@ impl<B: Body> EnforcedBody<B> {
     fn close(self: Pin<&mut Self>) {
         let mut this = self.project();
         if let Some(mut custody) = this.custody.take() {
+            custody.finish(Stage::ResponseBody);
             custody.run(|| this.inner.set(None));
         }
     }

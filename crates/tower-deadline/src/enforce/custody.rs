@@ -64,19 +64,26 @@ impl Custody {
             journey.enforce(deadline);
         }
         let is_counted = extensions.remove::<CountedElsewhere>().is_some();
-        Self::of(Ambient::new(deadline, Some(journey)), deadline, is_ours, is_counted)
+        let account = Account::take(extensions);
+        Self::of(Ambient::new(deadline, Some(journey)), deadline, is_ours, is_counted).accounted(account)
     }
 
     /// Takes a request into custody that was let in a moment ago. Its extensions then have the deadline, and a journey.
     /// One without a deadline has nothing in them, and a journey only once somebody asks what it works under.
     #[inline]
     pub(crate) fn admitted(extensions: &mut Extensions, policy: &Arc<Policy>, found: &Found, account: Account) -> Self {
-        let listener = account.extra().cloned();
-        let mut custody = Self::unaccounted(extensions, policy, found, listener.is_some());
-        custody.account = account;
-        if let Some((journey, listener)) = custody.journey().zip(listener) {
-            journey.listen(listener);
+        Self::unaccounted(extensions, policy, found, account.extra().is_some()).accounted(account)
+    }
+
+    /// The same, with the account of the request.
+    #[inline]
+    fn accounted(self, account: Account) -> Self {
+        if let Some((journey, listener)) = self.journey().zip(account.extra()) {
+            journey.listen(Arc::clone(listener) as _);
         }
+        // By fields: what is dropped ends the journey.
+        let mut custody = self;
+        custody.account = account;
         custody
     }
 
@@ -213,6 +220,21 @@ impl Custody {
     fn stage(&self, stage: Stage) -> Stage {
         let open = self.journey().map(Journey::stage);
         open.filter(|open| *open != Stage::Handler).unwrap_or(stage)
+    }
+
+    /// Whatever works on the request says that it was stopped.
+    #[cold]
+    pub(super) fn told(&mut self, exceeded: &Exceeded) {
+        let deadline = self.ambient.deadline();
+        self.account.told(exceeded, deadline);
+    }
+
+    /// The request comes to its end in this stage. Somebody may have stopped it who could say so in the words of a
+    /// protocol only.
+    pub(super) fn finish(&mut self, stage: Stage) {
+        if let Some(cause) = self.journey().and_then(Journey::cause) {
+            self.account.stopped(self.stage(stage), cause, self.ambient.deadline());
+        }
     }
 
     /// Before a poll: counts what an observing policy would have stopped since the one before.

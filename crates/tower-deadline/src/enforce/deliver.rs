@@ -3,7 +3,7 @@
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
-use http_deadline::Deadline;
+use http_deadline::{Deadline, Exceeded};
 
 use super::EnforcedBody;
 use super::body::Ends;
@@ -33,6 +33,9 @@ impl Asking {
         mut custody: Custody,
         wrap: impl FnOnce(EnforcedBody<B>) -> T,
     ) -> Response<T> {
+        if let Some(exceeded) = head.extensions().get::<Exceeded>() {
+            custody.told(exceeded);
+        }
         // Where somebody further out enforces, it is for them to release.
         let covered = custody.covers(head.headers());
         custody.observe_head(covered);

@@ -85,7 +85,7 @@ where
     type Output = Result<Response<EnforcedBody<B>>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.poll_as(cx, |body| body)
+        self.poll_as(cx, |_| None, |body| body)
     }
 }
 
@@ -94,11 +94,13 @@ where
     S: Service<Request<WatchedBody<RB>>, Response = Response<B>>,
     B: Body,
 {
-    /// As a poll, with the body in what a layer further out puts it into: a response is moved once.
+    /// As a poll, with the body in what a layer further out puts it into: a response is moved once. `find` is what an
+    /// error of the inner service tells of a deadline.
     #[inline]
     pub(crate) fn poll_as<T>(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
+        find: impl FnOnce(&S::Error) -> Option<&Exceeded>,
         wrap: impl FnOnce(EnforcedBody<B>) -> T,
     ) -> Poll<Result<Response<T>, S::Error>> {
         let mut this = self.project();
@@ -120,8 +122,10 @@ where
         let Some((deadline, stage)) = stopped else {
             custody.run(|| this.state.set(State::Done));
             return match (polled, this.custody.take()) {
-                (Poll::Ready(head), Some(custody)) => {
-                    Poll::Ready(head.map(|head| this.asking.deliver(head, custody, wrap)))
+                (Poll::Ready(Ok(head)), Some(custody)) => Poll::Ready(Ok(this.asking.deliver(head, custody, wrap))),
+                (Poll::Ready(Err(error)), Some(mut custody)) => {
+                    find(&error).into_iter().for_each(|exceeded| custody.told(exceeded));
+                    Poll::Ready(Err(error))
                 }
                 _ => Poll::Pending,
             };

@@ -104,6 +104,11 @@ impl Bounds {
         self.journey.as_ref()
     }
 
+    /// The policy of the journey.
+    pub(crate) fn policy(&self) -> Option<PolicyName> {
+        self.journey.as_ref().map(|journey| journey.policy().name())
+    }
+
     /// An observing policy withholds nothing and stops nothing.
     pub(crate) fn observed_by(&self) -> Option<PolicyName> {
         let policy = self.journey.as_ref()?.policy();

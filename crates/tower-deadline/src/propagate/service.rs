@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use http::{Extensions, HeaderMap, Request, Response};
 use http_deadline::dialect::Call;
-use http_deadline::{Deadline, Dialects, OnMissing, Origin};
+use http_deadline::{Ambient, Deadline, Dialects, Journey, OnMissing, Origin, Policy, PolicyName};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::PropagateError;
 use super::bounds::Bounds;
 use super::future::PropagateFuture;
+use crate::count::Calls;
 use crate::timer::{now, wall};
 use crate::{BoxError, WatchedBody};
 
@@ -22,7 +23,12 @@ pub struct PropagateLayer {
     pub(crate) dialects: Arc<Dialects>,
     own: Option<(Duration, Origin)>,
     on_missing: OnMissing,
+    calls: Calls,
 }
+
+/// In the extensions of a call for which no deadline was found: who writes its fields again need not count that.
+#[derive(Clone, Copy, Debug)]
+struct Missed;
 
 impl PropagateLayer {
     /// Propagates in the default dialects. A call without a deadline is sent without a field.
@@ -88,6 +94,12 @@ where
         let (call, dialects) = (Call::of(request.headers()), Arc::clone(&self.layer.dialects));
         let (mut head, body) = request.into_parts();
         let prepared = self.layer.prepare(&mut head.headers, &head.extensions, call);
+        if let Ok(bounds) = &prepared {
+            self.layer.calls.sent(policy_of(bounds.as_ref(), &head.extensions));
+            if !bounds.as_ref().is_some_and(Bounds::is_found) {
+                head.extensions.insert(Missed);
+            }
+        }
         if let Ok(Some(bounds)) = &prepared {
             // For a layer further in, which writes the field again.
             *head.extensions.get_or_insert_with(|| bounds.deadline()) = bounds.deadline();
@@ -138,22 +150,43 @@ impl PropagateLayer {
         call: Call,
     ) -> Result<Option<Bounds>, PropagateError> {
         let asked = if call == Call::Grpc { self.asked(headers) } else { None };
-        let Some(bounds) = self.wanted(Bounds::of(extensions, asked, self.own()))? else {
+        let Some(bounds) = self.wanted(Bounds::of(extensions, asked, self.own()), extensions)? else {
             self.dialects.strip(headers);
             return Ok(None);
         };
         if !self.write_left(headers, &bounds) {
-            bounds.withhold()?;
+            self.withhold(&bounds)?;
         }
         Ok(Some(bounds))
     }
 
-    /// What was found, where that is enough.
-    pub(crate) fn wanted(&self, bounds: Option<Bounds>) -> Result<Option<Bounds>, PropagateError> {
+    /// What was found, where that is enough. A call without a deadline is counted (R21), once.
+    pub(crate) fn wanted(
+        &self,
+        bounds: Option<Bounds>,
+        extensions: &Extensions,
+    ) -> Result<Option<Bounds>, PropagateError> {
+        if bounds.as_ref().is_some_and(Bounds::is_found) {
+            return Ok(bounds);
+        }
+        if extensions.get::<Missed>().is_none() {
+            self.calls.missing(policy_of(bounds.as_ref(), extensions));
+        }
         match self.on_missing {
-            OnMissing::Reject if !bounds.as_ref().is_some_and(Bounds::is_found) => Err(PropagateError::Missing),
+            OnMissing::Reject => Err(PropagateError::Missing),
             _ => Ok(bounds),
         }
+    }
+
+    /// Nothing is left for this call; see [`Bounds::withhold`].
+    pub(crate) fn withhold(&self, bounds: &Bounds) -> Result<(), PropagateError> {
+        bounds.withhold().inspect_err(|_| self.calls.unsent(bounds.policy()))
+    }
+
+    /// A call goes out, under what was found for it.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn sends(&self, policy: Option<PolicyName>) {
+        self.calls.sent(policy);
     }
 
     /// Writes what is left now, in place of whatever stood there. Returns whether there was anything.
@@ -174,4 +207,15 @@ impl PropagateLayer {
         let (timeout, origin) = self.own?;
         Some(Deadline::after(now(), timeout).with_origin(origin))
     }
+}
+
+/// The policy of the request that a call is part of, if it is part of one.
+fn policy_of(bounds: Option<&Bounds>, extensions: &Extensions) -> Option<PolicyName> {
+    let around = || {
+        extensions
+            .get()
+            .map(|journey: &Journey| journey.policy().name())
+            .or_else(|| Ambient::ask_policy(Policy::name))
+    };
+    bounds.and_then(Bounds::policy).or_else(around)
 }

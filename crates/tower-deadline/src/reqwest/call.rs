@@ -98,7 +98,7 @@ impl Call {
         let asked = request.timeout_mut().take();
         let asked = asked.map(|timeout| Deadline::after(now(), timeout).with_origin(plan.made));
         let own = plan.layer.own().into_iter().chain(asked).reduce(Deadline::sooner);
-        let bounds = plan.layer.wanted(Bounds::of(found, None, own))?;
+        let bounds = plan.layer.wanted(Bounds::of(found, None, own), found)?;
         // A request without a deadline is a journey all the same.
         let around: Option<Journey> = found.get().or(Ambient::current().journey()).cloned();
         let alone = || Journey::new(Arc::clone(&plan.policy), false);
@@ -160,7 +160,7 @@ impl Call {
         let (mut followed, mut refused, mut withheld) = (0, 0, false);
         loop {
             if let Some(spent) = self.write(&mut request, &home).filter(|_| !withheld) {
-                spent.withhold().map_err(Failed::Held)?;
+                self.plan.layer.withhold(spent).map_err(Failed::Held)?;
                 // It would have ended here: it is counted once, however far it goes on.
                 withheld = true;
             }
@@ -196,6 +196,7 @@ impl Call {
 
     async fn attempt<T: Transport>(&self, transport: &mut T, request: Request) -> Result<Response, Failed<T::Error>> {
         let asked = request.url().clone();
+        self.plan.layer.sends(self.around.as_ref().map(|around| around.policy().name()));
         let sent = until_head(transport.send(request), self.plan.read).await;
         let mut response = sent.map_err(Failed::Limit)?.map_err(Failed::Inner)?;
         Followed::note(&asked, &mut response);

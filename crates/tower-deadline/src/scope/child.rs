@@ -9,6 +9,7 @@ use http_deadline::{Ambient, Cause, Detail, Ended, Journey};
 use pin_project::{pin_project, pinned_drop};
 use tokio::task::JoinHandle;
 
+use crate::count;
 use crate::watch::{Watch, within};
 
 /// Starts a task that works under the ambient deadline and ends with the request (or [scope](crate::scope())) that
@@ -112,6 +113,9 @@ impl<F: Future> Future for Child<F> {
                 }
             }
         };
+        if outcome.is_err() {
+            count::task_aborted();
+        }
         this.ambient.run(|| this.future.set(None));
         Poll::Ready(outcome)
     }

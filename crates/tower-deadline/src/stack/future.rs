@@ -68,7 +68,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
             Projection::Admitted { enforced, rescuer, extra } => {
-                let outcome = ready!(enforced.poll_as(cx, AnswerBody::Inner));
+                let outcome = ready!(enforced.poll_as(cx, K::find, AnswerBody::Inner));
                 let mut outcome = match rescuer.answer(&outcome) {
                     Some(answer) => Ok(in_place_of(outcome, answer)),
                     None => outcome,

@@ -12,7 +12,10 @@ use super::recorder::Counts;
 use crate::testing::{BUDGET, MS, asking, call, plain, poll, ready as now_ready};
 use crate::{AdmitLayer, Deadline, DeadlineLayer, PropagateLayer, now, scope};
 
+mod calls;
+mod ends;
 mod exceed;
+mod known;
 mod requests;
 
 type Outcome = Result<Response<ScriptedBody>, ScriptedError>;
@@ -50,7 +53,8 @@ async fn what_an_observing_policy_would_refuse_is_counted_by_its_reason() {
         let counts = Counts::default();
         let _recording = counts.record();
         admit(observing().min(5 * MS).on_missing(OnMissing::Reject), request);
-        assert_once(&counts, &[&format!("deadline_would_refuse_total{{policy=trial,reason={reason}}}")]);
+        let expected = format!("deadline_would_refuse_total{{policy=trial,reason={reason}}}");
+        assert_eq!(counts.of("deadline_would"), [(expected, 1)]);
     }
 }
 
@@ -80,7 +84,7 @@ async fn what_is_let_in_anyhow_and_what_is_refused_is_not_counted_as_would() {
     for request in [asking("0"), asking("abc")] {
         admit(Policy::new(), request);
     }
-    assert_eq!(counts.all(), []);
+    assert_eq!(counts.of("deadline_would"), []);
 }
 
 /// Calls once, under this policy, with so much left.
@@ -114,7 +118,7 @@ async fn a_call_that_is_not_sent_is_not_counted_as_would() {
     let counts = Counts::default();
     let _recording = counts.record();
     assert!(!propagate(Policy::new(), 0, &PropagateLayer::new()));
-    assert_eq!(counts.all(), []);
+    assert_eq!(counts.of("deadline_would"), []);
 }
 
 /// One request has one answer: what would have been refused would never have run.

@@ -20,6 +20,19 @@ async fn each_redirect_is_told_what_is_left_then() {
     assert_eq!(server.told(), ms(&[Some(300), Some(200), Some(150)]));
 }
 
+/// Each is one more for whoever is called (R22).
+#[cfg(feature = "metrics")]
+#[tokio::test(start_paused = true)]
+async fn each_redirect_is_counted_as_an_attempt_and_what_is_not_sent_is_not() {
+    let counts = crate::count::recorder::Counts::default();
+    let _recording = counts.record();
+    let server = Server::default().then(100, to("/moved")).then(50, to("/again")).then(150, to("/late"));
+    assert_eq!(exceeded(server.call(300).await).stage(), Stage::Unsent);
+    let expected = [("deadline_attempts_total", 3), ("deadline_unsent_total", 1)];
+    let expected = expected.map(|(name, times)| (format!("{name}{{policy=none}}"), times));
+    assert_eq!([counts.of("deadline_attempts"), counts.all()].concat(), expected);
+}
+
 // R16
 #[tokio::test(start_paused = true)]
 async fn no_redirect_is_followed_with_nothing_left() {
