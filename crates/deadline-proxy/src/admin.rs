@@ -1,11 +1,12 @@
 //! The admin listener: what an operator and an orchestrator ask.
 //!
 //! Covers `/healthz` (the process lives: 503 where only a new start helps), `/readyz` (it takes requests: 503 and why not
-//! else), `/config` (everything that it was told, as JSON), `/upstreams` (how each endpoint is just now, as JSON), `/metrics` (what it has counted, for Prometheus), and
+//! else), `/config` (everything that it was told, as JSON), `/upstreams` (how each endpoint is just now, as JSON), `/metrics` (what it has counted, for Prometheus; as OpenMetrics, where that is accepted), and
 //! `POST /reload` (it reads its configuration again: 200 with its number, or 422 and why not; 403 for a page in a browser,
 //! which can send one to this machine unasked).
 
 mod config;
+mod metrics;
 mod readiness;
 mod reload;
 mod upstreams;
@@ -17,7 +18,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, ORIGIN};
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::time::sleep;
@@ -38,9 +39,6 @@ const PATHS: [&str; 5] = ["/healthz", "/readyz", "/config", "/upstreams", "/metr
 const RELOAD: &str = "/reload";
 
 const JSON: &str = "application/json";
-
-/// The text format's own.
-const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// How often what was measured is folded into what is told. A few thousand measurements wait for it under load.
 const FOLD_EVERY: Duration = Duration::from_secs(5);
@@ -114,11 +112,11 @@ impl Board {
             // A browser says with every POST whose page has sent it, and there are no pages of ours.
             RELOAD if request.headers().contains_key(ORIGIN) => text(StatusCode::FORBIDDEN, "not from a page\n"),
             RELOAD => reloaded(self.reloads.reload().await),
-            _ => self.tell(method, path),
+            _ => self.tell(method, path, request.headers()),
         }
     }
 
-    fn tell(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
+    fn tell(&self, method: &Method, path: &str, headers: &HeaderMap) -> Response<Full<Bytes>> {
         if PATHS.contains(&path) && !matches!(*method, Method::GET | Method::HEAD) {
             return with(text(StatusCode::METHOD_NOT_ALLOWED, "GET and HEAD only\n"), ALLOW, "GET, HEAD");
         }
@@ -127,7 +125,7 @@ impl Board {
             "/readyz" => verdict(&self.readiness.reasons(), "ready\n"),
             "/config" => self.in_use(|in_use| in_use.config.clone()),
             "/upstreams" => self.in_use(|in_use| format!("{:#}\n", upstreams::upstreams(&in_use.proxy)).into()),
-            "/metrics" => self.metrics(),
+            "/metrics" => metrics::metrics(self.collected.as_ref(), headers),
             _ => text(
                 StatusCode::NOT_FOUND,
                 "there are /healthz, /readyz, /config, /upstreams, /metrics and POST /reload\n",
@@ -139,13 +137,6 @@ impl Board {
         match self.in_use.load().as_deref() {
             Some(in_use) => with(Response::new(Full::new(page(in_use))), CONTENT_TYPE, JSON),
             None => text(StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
-        }
-    }
-
-    fn metrics(&self) -> Response<Full<Bytes>> {
-        match &self.collected {
-            Some(collected) => with(Response::new(Full::new(collected.text().into())), CONTENT_TYPE, PROMETHEUS),
-            None => text(StatusCode::NOT_FOUND, "something else counts in this process\n"),
         }
     }
 }
@@ -187,13 +178,13 @@ mod tests {
     use http_body_util::BodyExt;
 
     fn status(method: Method, path: &str, readiness: &Readiness) -> u16 {
-        told(readiness, None).tell(&method, path).status().as_u16()
+        told(readiness, None).tell(&method, path, &HeaderMap::new()).status().as_u16()
     }
 
     fn told(readiness: &Readiness, collected: Option<Collected>) -> Board {
         let board =
             Board { readiness: readiness.clone(), in_use: Arc::default(), reloads: Reloads::new().0, collected };
-        assert_eq!(board.tell(&Method::GET, "/config").status(), 503);
+        assert_eq!(board.tell(&Method::GET, "/config", &HeaderMap::new()).status(), 503);
         let settings = settings();
         board.show(&settings, &Proxy::new(&settings.proxy, &Limits::default()).unwrap());
         board
@@ -202,8 +193,8 @@ mod tests {
     #[test]
     fn counts_are_told_in_the_format_of_prometheus_where_it_is_we_who_count() {
         let readiness = Readiness::default();
-        let answer = told(&readiness, count::install().ok()).tell(&Method::GET, "/metrics");
-        assert_eq!((answer.status().as_u16(), answer.headers()[CONTENT_TYPE].to_str().unwrap()), (200, PROMETHEUS));
+        let answer = told(&readiness, count::install().ok()).tell(&Method::GET, "/metrics", &HeaderMap::new());
+        assert_eq!(answer.status(), 200);
         assert_eq!(status(Method::GET, "/metrics", &readiness), 404);
         assert_eq!(status(Method::POST, "/metrics", &readiness), 405);
     }
@@ -224,7 +215,7 @@ mod tests {
         readiness.serve();
         readiness.found(vec![Life::Ended, Life::Stuck(6)]);
         for path in ["/healthz", "/readyz"] {
-            let answer = told(&readiness, None).tell(&Method::GET, path);
+            let answer = told(&readiness, None).tell(&Method::GET, path, &HeaderMap::new());
             assert_eq!(answer.status(), 503, "{path}");
             let body = answer.into_body().collect().await.unwrap().to_bytes();
             assert_eq!(body, "worker-0: ended\nworker-1: has not moved for 6s\n", "{path}");

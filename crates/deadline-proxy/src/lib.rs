@@ -54,3 +54,5 @@ pub mod settings;
 pub mod shutdown;
 pub mod upstream;
 pub mod worker;
+
+pub use self::count::describe_metrics;

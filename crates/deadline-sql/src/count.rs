@@ -8,24 +8,45 @@ use std::time::Duration;
 
 use crate::error::Stopped;
 
+const CANCELLED: &str = "deadline_sql_cancelled_total";
+const UNSETTLED: &str = "deadline_sql_unsettled_total";
+const OVERRUN: &str = "deadline_sql_overrun_seconds";
+const POOL_WAIT: &str = "deadline_sql_pool_wait_seconds";
+const SETTLING: &str = "deadline_sql_settling";
+
+/// Tells the recorder that is installed what each count of this crate is, and its unit.
+///
+/// Once, after the recorder was installed. Which counts there are, with their labels and what to divide them by, is in a
+/// table: `docs/metrics.md` of the repository.
+#[cfg(feature = "metrics")]
+pub fn describe_metrics() {
+    use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+
+    describe_counter!(CANCELLED, Unit::Count, "Statements that were stopped, by how they came to an end.");
+    describe_counter!(UNSETTLED, Unit::Count, "Connections that were closed because they did not come to rest.");
+    describe_gauge!(SETTLING, Unit::Count, "Connections that are being brought to rest.");
+    describe_histogram!(OVERRUN, Unit::Seconds, "How long after its deadline a statement had ended.");
+    describe_histogram!(POOL_WAIT, Unit::Seconds, "How long somebody waited for a connection.");
+}
+
 /// A statement whose deadline had passed, or whose caller had gone, came to an end in this way.
 pub(crate) fn cancelled(outcome: Stopped) {
-    add("deadline_sql_cancelled_total", &[("outcome", outcome.as_str())]);
+    add(CANCELLED, &[("outcome", outcome.as_str())]);
 }
 
 /// A connection was closed because it did not come to rest: its statement may run on for a while.
 pub(crate) fn unsettled() {
-    add("deadline_sql_unsettled_total", &[]);
+    add(UNSETTLED, &[]);
 }
 
 /// How long after its deadline, or after its caller had gone, a statement had ended.
 pub(crate) fn overrun(took: Duration) {
-    observe("deadline_sql_overrun_seconds", took);
+    observe(OVERRUN, took);
 }
 
 /// How long somebody waited for a connection.
 pub(crate) fn pool_wait(took: Duration) {
-    observe("deadline_sql_pool_wait_seconds", took);
+    observe(POOL_WAIT, took);
 }
 
 /// A connection that is being brought to rest, as long as this lives.
@@ -34,14 +55,14 @@ pub(crate) struct Settling(());
 
 impl Settling {
     pub(crate) fn begin() -> Self {
-        change("deadline_sql_settling", 1.0);
+        change(SETTLING, 1.0);
         Self(())
     }
 }
 
 impl Drop for Settling {
     fn drop(&mut self) {
-        change("deadline_sql_settling", -1.0);
+        change(SETTLING, -1.0);
     }
 }
 

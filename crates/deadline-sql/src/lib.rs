@@ -95,6 +95,8 @@ pub mod throwaway;
 pub mod tiers;
 mod timer;
 
+#[cfg(feature = "metrics")]
+pub use self::count::describe_metrics;
 pub use self::error::{DriverError, Error, Interrupted, Outcome, Stopped, Verdict};
 pub use self::lease::{Engine, Lease, Running, Undrained};
 pub use self::limit::Limit;

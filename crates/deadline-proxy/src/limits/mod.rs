@@ -28,6 +28,7 @@ mod room;
 mod settings;
 mod slots;
 mod tally;
+mod tally_route;
 mod timed;
 
 pub use self::answered::Answered;
@@ -43,6 +44,7 @@ pub(crate) use self::room::Room;
 pub use self::settings::{Rate, Settings};
 pub use self::slots::{ConnectionSlots, Entry, Slot};
 pub use self::tally::{Tally, TallyBody, TallyFuture, TallyLayer};
+pub(crate) use self::tally_route::RouteTallyLayer;
 pub use self::timed::{Doing, Hangup, Timed, TimedFuture, TimedService, TimedStream, Under, Version};
 
 #[cfg(test)]
@@ -69,5 +71,6 @@ mod tests {
         let (_, timed) = Timed::on(empty(), &Limits::default());
         Contract::of(|inner| timed.layer(inner), request).assert_all();
         Contract::of(|inner| TallyLayer::new().layer(inner), request).assert_all();
+        Contract::of(|inner| RouteTallyLayer::new("shop").layer(inner), request).assert_all();
     }
 }

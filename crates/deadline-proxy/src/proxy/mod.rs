@@ -164,6 +164,8 @@ impl Proxy {
         let upstream = |step: &Step| upstream(pools[step.upstream].clone(), step.limit);
         let way = |way: &Way| {
             ServiceBuilder::new()
+                // Counts what the route takes, and measures it to its end, however that comes.
+                .layer(way.tally.clone())
                 // A stranger at the edge is granted no more than the default (R7). The log has the route also of what is not
                 // let in, and who asks is told what the next layer decides.
                 .map_request(way.arrival())

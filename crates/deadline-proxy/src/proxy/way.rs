@@ -15,7 +15,7 @@ use crate::access::routed;
 use crate::attempt::{Burden, Plan};
 use crate::explain;
 use crate::forward::EdgePolicy;
-use crate::limits::{InFlightLayer, Limits};
+use crate::limits::{InFlightLayer, Limits, RouteTallyLayer};
 use crate::route::{Matches, Named, RewriteLayer, Route};
 
 /// What a route has of its own, and its workers share.
@@ -27,6 +27,7 @@ pub(super) struct Way {
     policy: Arc<Policy>,
     dialects: Dialects,
     edge: EdgePolicy,
+    pub(super) tally: RouteTallyLayer,
     pub(super) deadline: DeadlineLayer<Typed, ByExtension>,
     pub(super) in_flight: InFlightLayer,
     pub(super) tunnel: TunnelLayer,
@@ -73,6 +74,7 @@ impl Way {
             policy: Arc::clone(&policy),
             dialects: dialects.clone(),
             edge: EdgePolicy::of(&policy),
+            tally: RouteTallyLayer::new(name),
             deadline: deadline.dialects(dialects.clone()).answers(answers.clone()),
             in_flight,
             tunnel,
