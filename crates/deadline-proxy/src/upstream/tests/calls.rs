@@ -87,7 +87,7 @@ async fn a_connection_of_http2_is_told_as_kept_to_whoever_did_not_make_it() {
 #[tokio::test(start_paused = true)]
 async fn a_request_is_written_once_its_body_is() {
     let reading = Peer::serving(|request| async move {
-        let whole = http_body_util::BodyExt::collect(request.into_body()).await.unwrap();
+        let whole = BodyExt::collect(request.into_body()).await.unwrap();
         Response::new(Held::full(whole.to_bytes()))
     });
     let pool = super::super::Pool::new(Cluster::scripted(settings(), [reading]), 1);
@@ -96,7 +96,7 @@ async fn a_request_is_written_once_its_body_is() {
     {
         let (request, heard) = heard(Request::post("/").body(ScriptedBody::new(steps)).unwrap());
         let answer = pool.send(request, |_| Ok::<_, Infallible>(Allotted::default())).await.unwrap();
-        http_body_util::BodyExt::collect(answer.into_body()).await.unwrap();
+        BodyExt::collect(answer.into_body()).await.unwrap();
         settle().await;
         let told = heard.all();
         assert!(told.ends_with(&ANSWERED.map(str::to_owned)), "{told:?}");
