@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::dialect::trail::Trail;
 use crate::{Cause, Deadline, Origin, Stage};
 
 /// A request was stopped: where, why, by whose deadline, and what it had spent.
@@ -33,6 +34,8 @@ pub struct Exceeded {
     budget: Duration,
     elapsed: Duration,
     source: Option<Arc<dyn Error + Send + Sync>>,
+    /// Behind a pointer: errors are moved a lot, and most of them have none.
+    trail: Option<Arc<Trail>>,
 }
 
 impl Exceeded {
@@ -46,6 +49,7 @@ impl Exceeded {
             budget: deadline.budget(),
             elapsed: deadline.elapsed(now),
             source: None,
+            trail: None,
         }
     }
 
@@ -53,6 +57,19 @@ impl Exceeded {
     #[must_use]
     pub fn with_source(self, source: Arc<dyn Error + Send + Sync>) -> Self {
         Self { source: Some(source), ..self }
+    }
+
+    /// The same, stopped by a hop downstream that told this.
+    #[must_use]
+    pub fn with_trail(self, trail: Trail) -> Self {
+        Self { trail: Some(Arc::new(trail)), ..self }
+    }
+
+    /// What the hop that stopped the request has told, where that is not this one. [`stage`](Self::stage) is where it was
+    /// here: in a call.
+    #[must_use]
+    pub fn trail(&self) -> Option<&Trail> {
+        self.trail.as_deref()
     }
 
     /// Where the request was.
@@ -115,7 +132,9 @@ impl fmt::Display for Exceeded {
             cause => write!(f, "stopped ({cause}) within a deadline of {:?}", self.budget)?,
         }
         let Self { stage, elapsed, origin, .. } = self;
-        write!(f, " in stage {stage} after {elapsed:?}; set by {origin}")
+        write!(f, " in stage {stage} after {elapsed:?}; set by {origin}")?;
+        let Some(trail) = self.trail() else { return Ok(()) };
+        write!(f, "; stopped by {} in stage {}", trail.hop().unwrap_or("the hop that was called"), trail.stage())
     }
 }
 
@@ -129,7 +148,7 @@ impl Error for Exceeded {
 #[expect(clippy::disallowed_methods, reason = "a test needs one real instant to start from")]
 mod tests {
     use super::*;
-    use crate::Dialect;
+    use crate::{Dialect, OriginKind};
     use std::io;
 
     fn exceeded(cause: Cause) -> Exceeded {
@@ -150,6 +169,16 @@ mod tests {
             "stopped (client_gone) within a deadline of 300ms in stage upstream after 301ms; \
              set by header x-request-timeout"
         );
+    }
+
+    #[test]
+    fn a_stop_further_down_is_told_with_it() {
+        let told = Trail::new(OriginKind::Header, Stage::Database, Cause::Deadline, Some("payments"));
+        let exceeded = exceeded(Cause::Deadline).with_trail(told.clone());
+        assert_eq!((exceeded.trail(), exceeded.stage()), (Some(&told), Stage::Upstream));
+        let words = exceeded.to_string();
+        assert!(words.ends_with("header x-request-timeout; stopped by payments in stage database"), "{words}");
+        assert!(exceeded.clone().with_source(Arc::new(io::Error::other("x"))).trail().is_some());
     }
 
     #[test]

@@ -36,6 +36,7 @@ mod encoded;
 mod envoy;
 mod go_duration;
 mod grpc;
+mod list;
 mod malformed;
 mod read;
 pub mod request_start;
