@@ -1,12 +1,15 @@
 //! The admin listener: what an operator and an orchestrator ask.
 //!
-//! Covers `/healthz` (the process lives: 503 where only a new start helps), `/readyz` (it takes requests: 503 and why not
-//! else), `/config` (everything that it was told, as JSON), `/upstreams` (how each endpoint is just now, as JSON), `/metrics` (what it has counted, for Prometheus; as OpenMetrics, where that is accepted), and
+//! Covers `/` (the status page, for people), `/healthz` (the process lives: 503 where only a new start helps), `/readyz` (it
+//! takes requests: 503 and why not else), `/config` (everything that it was told, as JSON), `/upstreams` (how each endpoint
+//! is just now, as JSON), `/expired` (the requests that were stopped last, as JSON), `/metrics` (what it has counted, for
+//! Prometheus; as OpenMetrics, where that is accepted), and
 //! `POST /reload` (it reads its configuration again: 200 with its number, or 422 and why not; 403 for a page in a browser,
 //! which can send one to this machine unasked).
 
 mod config;
 mod metrics;
+mod page;
 mod readiness;
 mod reload;
 mod upstreams;
@@ -33,7 +36,7 @@ use crate::count::{self, Collected};
 use crate::proxy::Proxy;
 use crate::settings::Settings;
 
-const PATHS: [&str; 5] = ["/healthz", "/readyz", "/config", "/upstreams", "/metrics"];
+const PATHS: [&str; 7] = ["/", "/healthz", "/readyz", "/config", "/upstreams", "/expired", "/metrics"];
 
 /// Where a reload is asked for.
 const RELOAD: &str = "/reload";
@@ -109,7 +112,7 @@ impl Board {
             RELOAD if method != Method::POST => {
                 with(text(StatusCode::METHOD_NOT_ALLOWED, "POST only\n"), ALLOW, "POST")
             }
-            // A browser says with every POST whose page has sent it, and there are no pages of ours.
+            // A browser says with every POST whose page has sent it, and our page sends none.
             RELOAD if request.headers().contains_key(ORIGIN) => text(StatusCode::FORBIDDEN, "not from a page\n"),
             RELOAD => reloaded(self.reloads.reload().await),
             _ => self.tell(method, path, request.headers()),
@@ -121,14 +124,16 @@ impl Board {
             return with(text(StatusCode::METHOD_NOT_ALLOWED, "GET and HEAD only\n"), ALLOW, "GET, HEAD");
         }
         match path {
+            "/" => page::page(),
             "/healthz" => verdict(&self.readiness.ills(), "ok\n"),
             "/readyz" => verdict(&self.readiness.reasons(), "ready\n"),
             "/config" => self.in_use(|in_use| in_use.config.clone()),
             "/upstreams" => self.in_use(|in_use| format!("{:#}\n", upstreams::upstreams(&in_use.proxy)).into()),
+            "/expired" => self.in_use(|in_use| (in_use.proxy.expired().json() + "\n").into()),
             "/metrics" => metrics::metrics(self.collected.as_ref(), headers),
             _ => text(
                 StatusCode::NOT_FOUND,
-                "there are /healthz, /readyz, /config, /upstreams, /metrics and POST /reload\n",
+                "there are /, /healthz, /readyz, /config, /upstreams, /expired, /metrics and POST /reload\n",
             ),
         }
     }
@@ -225,11 +230,14 @@ mod tests {
     #[test]
     fn what_is_not_there_is_said() {
         let readiness = Readiness::default();
-        assert_eq!(status(Method::GET, "/", &readiness), 404);
+        assert_eq!(status(Method::GET, "/favicon.ico", &readiness), 404);
+        assert_eq!(status(Method::POST, "/", &readiness), 405);
         assert_eq!(status(Method::POST, "/config", &readiness), 405);
         assert_eq!(status(Method::HEAD, "/config", &readiness), 200);
         assert_eq!(status(Method::GET, "/upstreams", &readiness), 200);
         assert_eq!(status(Method::POST, "/upstreams", &readiness), 405);
+        assert_eq!(status(Method::GET, "/expired", &readiness), 200);
+        assert_eq!(status(Method::POST, "/expired", &readiness), 405);
     }
 
     async fn reload(board: &Board, method: Method) -> (u16, Bytes) {

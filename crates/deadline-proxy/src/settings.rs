@@ -23,6 +23,8 @@ pub struct Settings {
     pub drain_limit: Duration,
     /// What is written of requests.
     pub access: access::Settings,
+    /// How many of the requests that were stopped last are kept, for who looks.
+    pub expired: usize,
     /// What happens to a request between a listener and an upstream.
     pub proxy: proxy::Settings,
 }
@@ -42,6 +44,7 @@ pub(crate) mod tests {
             limits: limits::Settings::default(),
             drain_limit: Duration::from_secs(30),
             access: access::Settings::default(),
+            expired: access::MOST,
             proxy: proxy::Settings::new(upstream),
         }
     }

@@ -122,7 +122,7 @@ fn json(line: &Line) -> String {
 }
 
 /// To the microsecond, as the nearest number that is written with three digits at most.
-fn millis(time: Duration) -> f64 {
+pub(super) fn millis(time: Duration) -> f64 {
     (time.as_secs_f64() * 1_000_000.0).round() / 1_000.0
 }
 

@@ -1,7 +1,7 @@
 //! What a line tells of the head of a request.
 
 use http::header::HOST;
-use http::{HeaderValue, Method, Request, Uri, Version};
+use http::{HeaderName, HeaderValue, Method, Request, Uri, Version};
 
 use super::form::{Line, Value};
 use crate::client::Client;
@@ -14,7 +14,12 @@ pub(super) struct Head {
     uri: Uri,
     host: Option<HeaderValue>,
     version: Version,
+    /// As it came; not looked at yet.
+    traceparent: Option<HeaderValue>,
 }
+
+/// W3C Trace Context.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 impl Head {
     pub(super) fn of<B>(request: &Request<B>) -> Self {
@@ -24,6 +29,7 @@ impl Head {
             uri: request.uri().clone(),
             host: request.headers().get(HOST).cloned(),
             version: request.version(),
+            traceparent: request.headers().get(TRACEPARENT).cloned(),
         }
     }
 
@@ -43,6 +49,15 @@ impl Head {
             _ => "1.0",
         };
         line.push(("version", Value::text(version)));
+        line.extend(self.trace().map(|trace| ("trace", Value::text(trace))));
+    }
+
+    /// `VERSION-TRACE-PARENT-FLAGS`, in lower case; a trace of zeros is none.
+    fn trace(&self) -> Option<&str> {
+        let mut parts = self.traceparent.as_ref()?.to_str().ok()?.split('-');
+        let (_, trace) = (parts.next().filter(|version| version.len() == 2)?, parts.next()?);
+        let is_hex = trace.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        (trace.len() == 32 && is_hex && trace.bytes().any(|byte| byte != b'0')).then_some(trace)
     }
 
     fn host(&self) -> Option<String> {
@@ -56,6 +71,24 @@ impl Head {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_trace_is_told_where_it_is_one() {
+        let trace = "0af7651916cd43dd8448eb211c80319c";
+        for (field, told) in [
+            (format!("00-{trace}-b7ad6b7169203331-01"), Some(trace)),
+            (format!("00-{trace}"), Some(trace)),
+            (format!("0-{trace}-b7ad6b7169203331-01"), None),
+            (format!("00-{}-b7ad6b7169203331-01", trace.to_uppercase()), None),
+            (format!("00-{}-b7ad6b7169203331-01", "0".repeat(32)), None),
+            (format!("00-{trace}0-b7ad6b7169203331-01"), None),
+            ("<script>".to_owned(), None),
+            (String::new(), None),
+        ] {
+            let request = Request::get("/").header(TRACEPARENT, &field).body(()).unwrap();
+            assert_eq!(Head::of(&request).trace(), told, "{field}");
+        }
+    }
 
     #[test]
     fn neither_a_query_nor_a_password_is_told() {

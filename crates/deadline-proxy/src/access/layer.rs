@@ -10,21 +10,46 @@ use pin_project::{pin_project, pinned_drop};
 use tower::{Layer, Service};
 
 use super::open::Open;
-use super::{AccessLog, ReceivedBody, SentBody};
+use super::{AccessLog, Expired, ReceivedBody, SentBody};
 use crate::shutdown::Shutdown;
 
 /// Applies [`Access`]; see the [module](super).
 #[derive(Clone, Debug, Default)]
 pub struct AccessLayer {
-    log: Option<AccessLog>,
-    shutdown: Shutdown,
+    pub(super) log: Option<AccessLog>,
+    pub(super) expired: Expired,
+    pub(super) shutdown: Shutdown,
 }
 
 impl AccessLayer {
     /// Writes there; nowhere, and pays nothing, where that is `None`.
     #[must_use]
     pub fn new(log: Option<AccessLog>) -> Self {
-        Self { log, shutdown: Shutdown::new() }
+        Self { log, ..Self::default() }
+    }
+
+    /// Writes there instead.
+    #[must_use]
+    pub fn writing(self, log: Option<AccessLog>) -> Self {
+        Self { log, ..self }
+    }
+
+    /// Keeps so many of the requests that were stopped last; without this call, none. Those that were kept before are kept
+    /// on, as far as there is room for them.
+    #[must_use]
+    pub fn keeping(self, most: usize) -> Self {
+        Self { expired: self.expired.holding(most), ..self }
+    }
+
+    /// The requests that were stopped last.
+    #[must_use]
+    pub fn expired(&self) -> &Expired {
+        &self.expired
+    }
+
+    /// Whether anything is noted of requests.
+    fn notes(&self) -> bool {
+        self.log.is_some() || self.expired.is_kept()
     }
 
     /// Once this has begun, no client leaves: whatever is dropped is dropped because the process ends.
@@ -64,8 +89,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<RB>) -> Self::Future {
-        let AccessLayer { log, shutdown } = &self.layer;
-        let open = log.as_ref().map(|log| Box::new(Open::new(log, shutdown, &request)));
+        let open = self.layer.notes().then(|| Box::new(Open::new(&self.layer, &request)));
         let record = open.as_ref().map(|open| open.record.clone());
         if let Some(record) = &record {
             request.extensions_mut().insert(record.clone());

@@ -1,10 +1,10 @@
-//! The access log: one line for each request.
+//! The access log: one line for each request; and the requests that were stopped last ([`Expired`]).
 //!
 //! Covers what is noted of a request on its way, the line that is written once its response body has ended or is dropped,
 //! and where lines go. Does not cover what never becomes a request to the proxy: connections that are refused, heads that
 //! are too slow, too large or no HTTP; those are counted. A tunnel has the line of its handshake.
 //!
-//! Of which requests there is a line, [`What`] says: none, and then nothing is noted either; each; or a share of them by
+//! Of which requests there is a line, [`What`] says: none, and then nothing is noted either, unless those that are stopped are kept; each; or a share of them by
 //! chance, and each that failed always. Failed is what was answered with a status of 500 or above, or by gRPC with
 //! another than 0, what was stopped for a cause, and what did not end with all that it had.
 //!
@@ -18,6 +18,7 @@
 //! | `id` | its `X-Request-Id` |
 //! | `client` | the address of who connected, or of whom a trusted balancer named in its PROXY header |
 //! | `method`, `host`, `path`, `version` | of its head, as it came. Never the query, which may hold secrets |
+//! | `trace` | the trace that it belongs to, by its `traceparent` |
 //! | `route`, `policy` | what it took, and was held to |
 //! | `passed` | the upstreams of a chain that were passed by, and why |
 //! | `upstream`, `attempts` | who was asked last, and how often anybody was |
@@ -28,6 +29,7 @@
 //! | `budget_ms`, `left_ms` | what was granted when it came, and what was left of it at the end |
 //! | `origin`, `origin_detail` | who set that: `header`, `policy` or `code`; and which |
 //! | `stage`, `cause` | where and why it was stopped; `shutdown` where a drain took too long |
+//! | `hop` | the hop downstream that stopped it, where one says that it did |
 //! | `spent` | milliseconds by stage, each moment once. `queue` was before it came, as a trusted front says, and is no part of `duration_ms` |
 //! | `received`, `sent` | bytes of both bodies; those that were sent were handed to the connection, not seen to arrive |
 //!
@@ -44,6 +46,7 @@
 mod body;
 mod end;
 mod error;
+mod expired;
 mod form;
 mod head;
 mod layer;
@@ -58,6 +61,7 @@ mod writer;
 
 pub use self::body::{ReceivedBody, SentBody};
 pub use self::error::Error;
+pub use self::expired::{Expired, MOST};
 pub use self::layer::{Access, AccessFuture, AccessLayer};
 pub use self::record::{Record, Spending};
 pub(crate) use self::routed::{admitted, routed};

@@ -6,16 +6,17 @@ use std::time::Instant;
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use tower_deadline::dialect::GRPC_STATUS;
+use tower_deadline::dialect::trail::{DEADLINE_EXCEEDED, Trail};
 use tower_deadline::{Cause, Deadline, Exceeded, Stage, now};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
 use super::end::End;
+use super::expired::{self, Stopped};
 use super::form::{Line, Value};
 use super::head::Head;
 use super::record::Notes;
-use super::{AccessLog, Record};
-use crate::shutdown::Shutdown;
+use super::{AccessLayer, Record};
 
 /// nginx's number for a client that has left before it had an answer, which nobody was sent.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -23,8 +24,7 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 /// A request that is under way.
 #[derive(Debug)]
 pub(super) struct Open {
-    log: AccessLog,
-    shutdown: Shutdown,
+    layer: AccessLayer,
     pub(super) record: Record,
     head: Head,
     arrived: Instant,
@@ -34,30 +34,33 @@ pub(super) struct Open {
     pub(super) sent: u64,
     /// Where and why it was stopped.
     stopped: Option<Stop>,
+    /// What hops downstream say of their time.
+    hops: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
 enum Stop {
     /// By a layer that tells.
     Told(Exceeded),
+    /// By a hop downstream, which says so.
+    Below(Trail),
     /// By whoever dropped the rest, in this stage.
     Left(Stage, Cause),
 }
 
 impl Open {
     /// From now on.
-    pub(super) fn new<B>(log: &AccessLog, shutdown: &Shutdown, request: &Request<B>) -> Self {
-        let record = Record::default();
+    pub(super) fn new<B>(layer: &AccessLayer, request: &Request<B>) -> Self {
         Self {
-            log: log.clone(),
-            shutdown: shutdown.clone(),
-            record,
+            layer: layer.clone(),
+            record: Record::default(),
             head: Head::of(request),
             arrived: now(),
             status: None,
             grpc_status: None,
             sent: 0,
             stopped: None,
+            hops: Vec::new(),
         }
     }
 
@@ -68,7 +71,11 @@ impl Open {
     /// The answer has a head.
     pub(super) fn answered<B>(&mut self, response: &Response<B>) {
         self.status = Some(response.status());
-        self.stopped = response.extensions().get().cloned().map(Stop::Told);
+        let below = || Trail::parse(response.headers().get(&DEADLINE_EXCEEDED)?.as_bytes());
+        self.stopped = response.extensions().get().cloned().map(Stop::Told).or_else(|| below().map(Stop::Below));
+        if self.layer.expired.is_kept() {
+            self.hops = expired::hops(response.headers());
+        }
         self.note_grpc_status(response.headers());
     }
 
@@ -109,7 +116,7 @@ impl Open {
         let cause = self.record.notes().stop().map(|(_, cause)| cause);
         let end = if self.status.is_some() { End::Dropped } else { End::Unanswered };
         // Who is told to go has not left.
-        let gone = if self.shutdown.has_begun() { Cause::Shutdown } else { Cause::ClientGone };
+        let gone = if self.layer.shutdown.has_begun() { Cause::Shutdown } else { Cause::ClientGone };
         match cause.filter(|cause| *cause != Cause::ClientGone) {
             Some(cause) => self.left(end, stage, cause),
             // A panic is no cause of the client's.
@@ -124,11 +131,33 @@ impl Open {
     }
 
     pub(super) fn close(self, end: End) {
+        let (now, AccessLayer { log, expired, .. }) = (now(), &self.layer);
         let failed = self.status.is_some_and(|status| status.is_server_error());
         let grpc_failed = self.grpc_status.as_ref().is_some_and(|status| status != "0");
-        if self.log.takes(failed || grpc_failed || self.stopped.is_some() || end != End::Complete) {
-            self.log.write(&self.line(end, now()));
+        let has_failed = failed || grpc_failed || self.stopped.is_some() || end != End::Complete;
+        let log = log.as_ref().filter(|log| log.takes(has_failed));
+        let is_kept = self.stopped.is_some() && self.had_deadline() && expired.takes(now);
+        if log.is_none() && !is_kept {
+            return;
         }
+        let line = self.line(end, now);
+        log.into_iter().for_each(|log| log.write(&line));
+        if is_kept {
+            let notes = self.record.notes();
+            let elapsed = match &self.stopped {
+                Some(Stop::Told(exceeded)) => exceeded.elapsed(),
+                _ => now.saturating_duration_since(self.arrived),
+            };
+            let stopped = Stopped::new(line, elapsed, notes.spent.steps(self.arrived));
+            drop(notes);
+            expired.keep(stopped.behind(self.hops));
+        }
+    }
+
+    /// Whether it was held to one, or refused by one.
+    fn had_deadline(&self) -> bool {
+        let is_told = matches!(&self.stopped, Some(Stop::Told(exceeded)) if exceeded.cause() == Cause::Deadline);
+        is_told || self.record.notes().deadline.is_some()
     }
 
     fn line(&self, end: End, now: Instant) -> Line {
@@ -176,9 +205,13 @@ impl Open {
         }
         let stop = self.stopped.as_ref().map(|stopped| match stopped {
             Stop::Told(exceeded) => (exceeded.stage(), exceeded.cause()),
+            Stop::Below(trail) => (trail.stage(), trail.cause()),
             Stop::Left(stage, cause) => (*stage, *cause),
         });
         line.extend(stop.into_iter().flat_map(|(stage, cause)| [text("stage", &stage), text("cause", &cause)]));
+        if let Some(Stop::Below(trail)) = &self.stopped {
+            line.extend(trail.hop().map(|hop| text("hop", &hop)));
+        }
     }
 }
 

@@ -4,6 +4,23 @@ use std::time::{Duration, Instant};
 
 use tower_deadline::Stage;
 
+use super::expired::Step;
+use super::form::millis;
+
+/// How many pieces are kept: more are not told apart in a picture.
+const PIECES: usize = 64;
+
+/// What is shorter is taken together with what comes next: it is a hair in a picture.
+const HAIR: Duration = Duration::from_micros(100);
+
+/// From when to when a request was in a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Piece {
+    stage: Stage,
+    from: Instant,
+    to: Instant,
+}
+
 /// The stages that took time, and those that are open. Each moment counts once: for the stage entered last of those
 /// that are open.
 #[derive(Debug, Default)]
@@ -12,6 +29,8 @@ pub(super) struct Spent {
     since: Option<Instant>,
     /// In the order in which they were entered first.
     stages: Vec<(Stage, Duration)>,
+    /// In the order of time; the first of them, where there are too many.
+    pieces: Vec<Piece>,
 }
 
 impl Spent {
@@ -33,6 +52,22 @@ impl Spent {
         let since = self.since.replace(now);
         if let Some((stage, since)) = self.open.last().copied().zip(since) {
             self.add(stage, now.saturating_duration_since(since));
+            self.went(Piece { stage, from: since, to: now });
+        }
+    }
+
+    fn went(&mut self, piece: Piece) {
+        let length = |piece: &Piece| piece.to.saturating_duration_since(piece.from);
+        let is_room = self.pieces.len() < PIECES;
+        match self.pieces.last_mut() {
+            Some(last) if last.to == piece.from && (last.stage == piece.stage || length(last) < HAIR) => {
+                if length(&piece) > length(last) {
+                    last.stage = piece.stage;
+                }
+                last.to = piece.to;
+            }
+            _ if is_room => self.pieces.push(piece),
+            _ => {}
         }
     }
 
@@ -47,6 +82,15 @@ impl Spent {
     /// The last stage entered that is still open.
     pub(super) fn stage(&self) -> Option<Stage> {
         self.open.last().copied()
+    }
+
+    /// When it was where, as far as that is kept. What was spent in a queue was so before it came.
+    pub(super) fn steps(&self, arrived: Instant) -> Vec<Step> {
+        let queued = self.stages.iter().filter(|(stage, _)| *stage == Stage::Queue);
+        let queued = queued.map(|(stage, time)| (-millis(*time), 0.0, stage.as_str()));
+        let since = |at: Instant| millis(at.saturating_duration_since(arrived));
+        let pieces = self.pieces.iter().map(|piece| (since(piece.from), since(piece.to), piece.stage.as_str()));
+        queued.chain(pieces).collect()
     }
 
     /// What each stage took, of those that took a microsecond or more.
@@ -78,6 +122,37 @@ mod tests {
         spent.settle(start + ms(60));
         let stages = [(Stage::Upstream, ms(15)), (Stage::RequestBody, ms(30)), (Stage::ResponseBody, ms(15))];
         assert_eq!(spent.by_stage(), stages);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pieces_are_in_the_order_of_time_and_hairs_are_taken_together() {
+        let (mut spent, start, us) = (Spent::default(), now(), Duration::from_micros);
+        spent.enter(Stage::Pool, start);
+        spent.leave(Stage::Pool, start + us(99));
+        spent.enter(Stage::Connect, start + us(99));
+        spent.leave(Stage::Connect, start + ms(5));
+        spent.enter(Stage::Upstream, start + ms(7));
+        // A body that is taken as it comes.
+        for at in 0..10 {
+            spent.enter(Stage::RequestBody, start + ms(7) + us(10 * at));
+            spent.leave(Stage::RequestBody, start + ms(7) + us(10 * at + 3));
+        }
+        spent.leave(Stage::Upstream, start + ms(40));
+        spent.add(Stage::Queue, ms(9));
+        let steps = [(-9.0, 0.0, "queue"), (1.0, 6.0, "connect"), (8.0, 41.0, "upstream")];
+        assert_eq!(spent.steps(start - ms(1)), steps);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_too_many_pieces_the_first_are_kept_and_all_of_the_time_is() {
+        let (mut spent, start) = (Spent::default(), now());
+        for at in 0..100 {
+            spent.enter(Stage::Backoff, start + ms(10 * at));
+            spent.leave(Stage::Backoff, start + ms(10 * at + 1));
+        }
+        let steps = spent.steps(start);
+        assert_eq!((steps.len(), spent.by_stage()), (PIECES, vec![(Stage::Backoff, ms(100))]));
+        assert_eq!(steps[63], (630.0, 631.0, "backoff"));
     }
 
     #[tokio::test(start_paused = true)]

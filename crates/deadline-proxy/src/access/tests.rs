@@ -16,7 +16,6 @@ use tower_deadline::dialect::request_start;
 use tower_deadline::{BodyError, DeadlineLayer, Dialects, Policy, Stage};
 
 use crate::client::Client;
-use crate::shutdown::Shutdown;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -331,7 +330,7 @@ fn bodies_pass_exactly() {
     assert_body_passes(|inner| SentBody::of(Response::new(inner), None).into_body());
     let book = Book::new(What::Full, Format::Text);
     assert_body_passes(|inner| {
-        let open = open::Open::new(&book.log, &Shutdown::new(), &Request::new(()));
+        let open = open::Open::new(&book.layer(), &Request::new(()));
         SentBody::of(Response::new(inner), Some(Box::new(open))).into_body()
     });
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::value::{address, count};
+use crate::access::MOST;
 use crate::client::{Side, Strangers};
 use crate::error::Error;
 use crate::listen::{self, Address, ServerTls};
@@ -47,9 +48,13 @@ pub struct ListenArgs {
     #[arg(long, value_name = "HOW", value_enum)]
     pub edge: Option<Edge>,
 
-    /// Where /healthz, /readyz, /metrics and /config are served.
+    /// Where the status page is served, and /healthz, /readyz, /metrics, /config, /upstreams and /expired.
     #[arg(long, value_name = "ADDR", value_parser = address, default_value = "127.0.0.1:9901")]
     pub admin: SocketAddr,
+
+    /// How many of the requests that were stopped last are kept for the status page; with 0, nothing is noted for it.
+    #[arg(long, value_name = "N", value_parser = kept, default_value_t = MOST)]
+    pub expired: usize,
 
     /// How many threads carry the traffic. [default: one for each core]
     #[arg(long, value_name = "N", value_parser = workers)]
@@ -121,6 +126,11 @@ fn repeated(listeners: &[listen::Settings]) -> Option<&Address> {
         let before = addresses().take(at).any(|other| other == address);
         (before && !is_chosen(address)).then_some(address)
     })
+}
+
+fn kept(text: &str) -> Result<usize, String> {
+    let kept = text.parse().ok().filter(|kept| *kept <= 1000);
+    kept.ok_or_else(|| "a number of requests from 0 to 1000 is expected".to_owned())
 }
 
 fn workers(text: &str) -> Result<NonZeroUsize, String> {

@@ -82,6 +82,7 @@ impl RunArgs {
             limits: self.limits.settings(),
             drain_limit: self.limits.drain_timeout,
             access: self.logging.settings()?,
+            expired: self.listening.expired,
             proxy,
         })
     }

@@ -18,6 +18,7 @@ fn settings() -> Settings {
         limits: crate::limits::Settings::default(),
         drain_limit: Duration::from_secs(30),
         access: crate::access::Settings::default(),
+        expired: 0,
         proxy: proxy::Settings::new(upstream).policy(payment),
     }
 }

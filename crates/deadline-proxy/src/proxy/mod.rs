@@ -35,7 +35,7 @@ use self::stop::StopLayer;
 pub use self::tending::Tending;
 use self::tunnel::Tunnels;
 use self::way::{Common, Way};
-use crate::access::{AccessLayer, AccessLog, admitted};
+use crate::access::{AccessLayer, AccessLog, Expired, admitted};
 use crate::attempt::{Attempts, Burden, Limit, Step};
 use crate::explain::{self, ExplainLayer};
 use crate::forward::{ForwardLayer, ReceiveLayer, stamp};
@@ -134,7 +134,19 @@ impl Proxy {
     /// Writes a line there for each request that the log takes; without this call, none.
     #[must_use]
     pub fn access_log(self, log: Option<AccessLog>) -> Self {
-        Self { access: AccessLayer::new(log).until(self.shutdown.clone()), ..self }
+        Self { access: self.access.writing(log).until(self.shutdown.clone()), ..self }
+    }
+
+    /// Keeps so many of the requests that were stopped last, and those of the generation before; without this call, none.
+    #[must_use]
+    pub fn keep_expired(self, most: usize) -> Self {
+        Self { access: self.access.keeping(most), ..self }
+    }
+
+    /// The requests that were stopped last.
+    #[must_use]
+    pub fn expired(&self) -> &Expired {
+        self.access.expired()
     }
 
     /// Stops what is under way once this has begun, with cause `shutdown`; without this call, never.

@@ -62,7 +62,7 @@ where
         let (mut tell, mut workers) = (Vec::new(), Workers::default());
         for (worker, (beat, shutdown)) in vitals.into_iter().enumerate() {
             // It serves nobody, and would keep the log open that was the first.
-            let proxy = proxy.clone().access_log(None).stopped_by(shutdown.clone());
+            let proxy = proxy.clone().access_log(None).keep_expired(0).stopped_by(shutdown.clone());
             let (send, orders) = unbounded_channel();
             workers.start(async move {
                 tokio::spawn(beat.beat());

@@ -208,7 +208,7 @@ where
             None => AccessLog::open(&settings.access).map(|log| log.map(|(log, flush)| (log, Some(flush)))),
         };
         let (access, flush) = access.map_err(Error::Access)?.unzip();
-        let proxy = proxy.access_log(access.clone());
+        let proxy = proxy.access_log(access.clone()).keep_expired(settings.expired);
         let terms = (!is_alike(&self.settings, &settings)).then(|| terms(&settings, limits, &proxy, Some(&self.terms)));
         Ok(Next { settings, proxy, access, flush: flush.flatten(), terms, entrances, opened })
     }

@@ -63,7 +63,7 @@ impl Start {
         match (made, log, bound, admin) {
             (Ok((limits, proxy)), Ok(log), Ok(bound), Ok(admin)) => {
                 let (access, flush) = log.unzip();
-                let proxy = proxy.access_log(access.clone());
+                let proxy = proxy.access_log(access.clone()).keep_expired(settings.expired);
                 let heir = heir(&admin, settings.admin)?;
                 Ok(Self { limits, access, flush, proxy, bound, admin, inherited, herald, heir })
             }
@@ -177,6 +177,7 @@ mod tests {
             limits: limits::Settings::default(),
             drain_limit: Duration::from_secs(1),
             access: access::Settings::default(),
+            expired: 0,
             proxy: proxy::Settings::new(upstream),
         }
     }

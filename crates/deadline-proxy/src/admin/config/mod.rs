@@ -24,7 +24,7 @@ const SECRET: &str = "***";
 
 /// All of it.
 pub(super) fn config(settings: &Settings) -> Value {
-    let Settings { listeners, admin, workers, limits, drain_limit, access, proxy } = settings;
+    let Settings { listeners, admin, workers, limits, drain_limit, access, expired, proxy } = settings;
     let proxy::Settings { upstreams, routes, retry_budget, forwarding, hop } = proxy;
     json!({
         "hop": hop,
@@ -35,6 +35,7 @@ pub(super) fn config(settings: &Settings) -> Value {
         "limits": of_limits(limits),
         "forwarding": of_forwarding(forwarding, hop),
         "access_log": of_access(access),
+        "expired": expired,
         "retry_budget": { "ratio": retry_budget.ratio, "min_per_second": retry_budget.min_per_second },
         "upstreams": upstreams.iter().map(upstream::upstream).collect::<Vec<_>>(),
         "routes": routes.iter().map(|route| route::route(route, upstreams, limits)).collect::<Vec<_>>(),

@@ -60,6 +60,7 @@ pub(super) fn settings(file: &file::File, context: Context<'_>) -> Settings {
         limits: process::limits(file, context),
         drain_limit: process::drain_limit(file),
         access: process::access(file, context),
+        expired: process::expired(file),
         proxy: proxy::Settings { upstreams, routes, retry_budget: process::retry_budget(file), forwarding, hop },
     }
 }

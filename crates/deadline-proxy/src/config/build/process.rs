@@ -125,6 +125,10 @@ pub(super) fn access(file: &File, context: Context<'_>) -> access::Settings {
     access::Settings { what, format, output }
 }
 
+pub(super) fn expired(file: &File) -> usize {
+    file.expired.get().map_or(access::MOST, |most| most.size())
+}
+
 pub(super) fn retry_budget(file: &File) -> Budget {
     let base = Budget::default();
     let Some(table) = file.retry_budget.get() else { return base };

@@ -43,7 +43,7 @@ pub(crate) struct File {
     #[schemars(extend("default" = "proxy"))]
     pub(crate) hop: Key<String>,
 
-    /// Where `/healthz`, `/readyz`, `/metrics`, `/config`, `/upstreams` and `POST /reload` are served, as `IP:PORT`. On this
+    /// Where the status page, `/healthz`, `/readyz`, `/metrics`, `/config`, `/upstreams`, `/expired` and `POST /reload` are served, as `IP:PORT`. On this
     /// machine only by default: what it tells is for an operator, and it asks nobody who they are. Read at the start only:
     /// a reload that says otherwise is refused.
     #[schemars(extend("default" = "127.0.0.1:9901"))]
@@ -56,6 +56,11 @@ pub(crate) struct File {
     /// How long a stop waits for the requests that are under way. What has not ended by then is stopped, and told so.
     #[schemars(extend("default" = "30s"))]
     pub(crate) drain_timeout: Key<Limit>,
+
+    /// How many of the requests that were stopped last are kept, for the status page and `/expired`. With 0, and without an
+    /// access log, nothing is noted of requests.
+    #[schemars(extend("default" = 50))]
+    pub(crate) expired: Key<Whole<0, 1000>>,
 
     /// Where requests come in, one table for each address. Without any: `127.0.0.1:8080`, without TLS.
     pub(crate) listener: Tables<Listener>,
