@@ -44,6 +44,6 @@ async fn a_call_without_a_deadline_is_not_sent_where_one_is_wanted() {
     // A field alone is no deadline: somebody else wrote it.
     let request = Request::get(format!("http://{}/", upstream.address)).header("x-request-timeout", "9s");
     let outcome = soon("a refusal", client.call(request.body(Empty::new()).unwrap())).await;
-    assert!(matches!(outcome, Err(PropagateError::Missing)), "{outcome:?}");
+    assert!(matches!(outcome, Err(PropagateError::Missing { .. })), "{outcome:?}");
     upstream.assert_untouched();
 }

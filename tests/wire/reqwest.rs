@@ -263,7 +263,7 @@ async fn a_call_without_a_deadline_is_not_sent_where_one_is_wanted() {
     let mut upstream = Upstream::start().await;
     let strict = PropagateLayer::new().on_missing(OnMissing::Reject).reqwest().build(alone()).unwrap();
     let outcome = soon("a refusal", strict.execute(get(format!("http://{}/", upstream.address)))).await;
-    assert!(matches!(outcome, Err(PropagateError::Missing)), "{outcome:?}");
+    assert!(matches!(outcome, Err(PropagateError::Missing { .. })), "{outcome:?}");
     upstream.assert_untouched();
 }
 

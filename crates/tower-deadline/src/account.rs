@@ -7,14 +7,15 @@
 //! its own, the account goes there in the extensions.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::{Extensions, Response};
 use http_deadline::dialect::Asked;
-use http_deadline::{Admitted, Cause, Deadline, Exceeded, OriginKind, Policy, Refusal, Stage};
+use http_deadline::{Admitted, Cause, Deadline, Exceeded, Journey, Origin, Policy, Refusal, Stage};
 
 use crate::Answers;
 use crate::count::{self, Policies, Requests};
+use crate::log::{self, Hop};
 use crate::timer::now;
 
 mod extra;
@@ -47,8 +48,34 @@ pub(crate) struct Account {
     extra: Option<Arc<Extra>>,
     /// Whether the policy only observes.
     is_observed: bool,
+    hop: Hop,
     /// Whether it was told how the request ended.
     is_closed: bool,
+}
+
+/// Where and why a request was stopped.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stop {
+    pub(crate) stage: Stage,
+    pub(crate) cause: Cause,
+    /// What it was granted.
+    pub(crate) deadline: Option<Deadline>,
+    /// What it was held to: the same, or something sooner.
+    pub(crate) limit: Option<Limit>,
+}
+
+/// What a request was held to, and who set it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit {
+    pub(crate) origin: Origin,
+    #[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "it is for the log alone"))]
+    pub(crate) budget: Duration,
+}
+
+impl From<Deadline> for Limit {
+    fn from(deadline: Deadline) -> Self {
+        Self { origin: deadline.origin(), budget: deadline.budget() }
+    }
 }
 
 impl Accounts {
@@ -58,7 +85,13 @@ impl Accounts {
         let counts = self.counts.of(came.policy.name());
         counts.came(deadline);
         let is_observed = came.policy.is_observed();
-        Account { counts, extra: Extra::open(came, deadline), is_observed, is_closed: false }
+        Account {
+            counts,
+            extra: Extra::open(came, deadline),
+            hop: Hop::of(came.answers),
+            is_observed,
+            is_closed: false,
+        }
     }
 
     /// What was asked for could not be read, in part or at all.
@@ -78,6 +111,7 @@ impl Accounts {
     /// Of a request that was not let in, and its answer.
     #[cold]
     pub(crate) fn refused<B>(&self, came: &Came<'_>, refusal: &Refusal, answer: &mut Response<B>) {
+        log::refused(came.policy, refusal, came.answers);
         let counts = self.counts.of(came.policy.name());
         let exceeded = match refusal {
             Refusal::Exceeded(exceeded) => Some(exceeded),
@@ -101,30 +135,39 @@ impl Account {
         self.extra.as_ref()
     }
 
-    /// The request was stopped here, for this cause.
-    pub(crate) fn stopped(&mut self, stage: Stage, cause: Cause, deadline: Option<Deadline>) {
+    /// The request of this journey was stopped here, for this cause.
+    pub(crate) fn stopped(
+        &mut self,
+        stage: Stage,
+        cause: Cause,
+        deadline: Option<Deadline>,
+        journey: Option<&Journey>,
+    ) {
         if self.is_observed && cause == Cause::Deadline {
             // By another's limit: an observing policy has none of its own.
             return self.ended(deadline);
         }
-        self.close(stage, cause, deadline, deadline.map(|deadline| deadline.origin().kind()));
+        self.close(Stop { stage, cause, deadline, limit: deadline.map(Limit::from) }, journey);
     }
 
-    /// Whoever works on the request says that it was stopped, by a limit of its own perhaps.
+    /// Whoever works on the request of this journey says that it was stopped, by a limit of its own perhaps.
     #[cold]
-    pub(crate) fn told(&mut self, exceeded: &Exceeded, deadline: Option<Deadline>) {
-        let granted = deadline.map(|deadline| deadline.origin().kind());
+    pub(crate) fn told(&mut self, exceeded: &Exceeded, deadline: Option<Deadline>, journey: Option<&Journey>) {
+        let (stage, cause) = (exceeded.stage(), exceeded.cause());
+        let own = Limit { origin: exceeded.origin(), budget: exceeded.budget() };
         // Another cause tells nothing of a deadline, where none was granted.
-        let limit = if exceeded.cause() == Cause::Deadline { Some(exceeded.origin().kind()) } else { granted };
-        self.close(exceeded.stage(), exceeded.cause(), deadline, limit);
+        let limit = if cause == Cause::Deadline { Some(own) } else { deadline.map(Limit::from) };
+        self.close(Stop { stage, cause, deadline, limit }, journey);
     }
 
-    fn close(&mut self, stage: Stage, cause: Cause, deadline: Option<Deadline>, origin: Option<OriginKind>) {
+    fn close(&mut self, stop: Stop, journey: Option<&Journey>) {
         if std::mem::replace(&mut self.is_closed, true) {
             return;
         }
-        self.counts.exceeded(stage, cause, origin);
+        let Stop { stage, cause, deadline, limit } = stop;
+        self.counts.exceeded(stage, cause, limit.map(|limit| limit.origin.kind()));
         self.extra.iter().for_each(|extra| extra.stopped(stage, cause));
+        log::stopped(&self.hop, journey, stop);
         if let Some(deadline) = deadline.filter(|_| cause == Cause::Deadline) {
             self.counts.overrun(now().saturating_duration_since(deadline.instant()));
         }

@@ -47,19 +47,19 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{Extensions, Request, Response};
 use http_deadline::dialect::Call;
-use http_deadline::{Ambient, Deadline, Dialects, Journey, Policy, Refusal};
+use http_deadline::{Ambient, Deadline, Dialects, Journey, OriginKind, Policy, Refusal};
 use pin_project::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::account::{Accounts, Came};
 use crate::answer::Answers;
-use crate::count;
 use crate::observed::CountedElsewhere;
 #[cfg(feature = "axum-matched-path")]
 use crate::policies::ByMatchedPath;
 use crate::policies::{By, ByExtension, ByGrpcMethod, Choose, Head, OnePolicy, PolicySet};
 use crate::timer::{now, wall};
+use crate::{count, local_limit};
 
 /// How much sooner than tonic's own timer a call of gRPC ends under its builder: timers of tokio fire on whole
 /// milliseconds, and tonic's is made a little before ours.
@@ -241,7 +241,8 @@ impl<C> AdmitLayer<C> {
             count::would_refuse(policy.name(), refusal);
         }
         let (call, client_asked) = (asked.call(), admitted.client_asked());
-        let counted = around(self.guarded(admitted.deadline(), call), request.extensions());
+        let own = self.guarded(admitted.deadline(), call);
+        let counted = around(policy, own, request.extensions());
         let deadline = counted.or_else(|| request.extensions().get().copied());
         let only_observed = counted.is_none() && deadline.is_some();
         Ok(Found { deadline, client_asked, would_refuse: would_refuse.is_some(), only_observed, call })
@@ -260,9 +261,9 @@ impl<C> AdmitLayer<C> {
     }
 }
 
-/// The soonest of this deadline, the one in these extensions, and the ambient one.
+/// The soonest of the deadline by this policy, the one in these extensions, and the ambient one.
 #[inline]
-fn around(admitted: Option<Deadline>, extensions: &Extensions) -> Option<Deadline> {
+fn around(policy: &Policy, admitted: Option<Deadline>, extensions: &Extensions) -> Option<Deadline> {
     // What is only observed further out stops nothing here.
     let observed = |journey: Option<&Journey>| journey.is_some_and(|journey| journey.policy().is_observed());
     let around = Some(Ambient::as_it_is()).filter(|around| around.has_deadline() && !observed(around.journey()));
@@ -272,8 +273,20 @@ fn around(admitted: Option<Deadline>, extensions: &Extensions) -> Option<Deadlin
     }
     let inserted = inserted.copied();
     let counted = inserted.filter(|_| !observed(extensions.get()));
-    let found = [admitted, counted, around.and_then(|around| around.deadline())];
-    found.into_iter().flatten().reduce(Deadline::sooner)
+    let outer = [counted, around.and_then(|around| around.deadline())]
+        .into_iter()
+        .flatten()
+        .reduce(Deadline::sooner);
+    match (admitted, outer) {
+        (Some(own), Some(outer)) => {
+            // What the client asked for is no limit of ours, however often it is read; and what only observes limits nothing.
+            if own.origin().kind() == OriginKind::Policy && !policy.is_observed() {
+                local_limit::compare(own, outer);
+            }
+            Some(own.sooner(outer))
+        }
+        (own, outer) => own.or(outer),
+    }
 }
 
 impl Found {

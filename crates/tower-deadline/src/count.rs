@@ -8,6 +8,8 @@ use http_deadline::{Cancellation, Dialect, PolicyName, Refusal, Stage};
 #[cfg(feature = "metrics")]
 use http_deadline::{Cause, OriginKind};
 
+use crate::local_limit::Effect;
+
 #[cfg(feature = "metrics")]
 mod calls;
 #[cfg(feature = "metrics")]
@@ -68,6 +70,16 @@ pub(crate) fn would_exceed(policy: PolicyName, stage: Stage) {
 /// A call went out that an enforcing policy would not have sent (R16).
 pub(crate) fn would_withhold(policy: PolicyName) {
     add(name::WOULD_WITHHOLD, [("policy", policy.as_str())]);
+}
+
+/// A request has lost its deadline on the way through the layers.
+pub(crate) fn lost() {
+    add(name::LOST, []);
+}
+
+/// A limit that was set here met the deadline that was there before.
+pub(crate) fn local_limit(effect: Effect) {
+    add(name::LOCAL_LIMITS, [("effect", effect.as_str())]);
 }
 
 /// Somebody cancelled a scope: the first to do so, once more, or after its end.

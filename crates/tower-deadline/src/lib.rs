@@ -17,6 +17,7 @@
 //! | … in a stack that cannot be changed | [`PropagateLayer::write`] | in an interceptor; a [`scope`](scope()) around the call bounds it |
 //! | reqwest's `Client` | `PropagateLayer::reqwest` (feature `reqwest`) | makes the client, whose redirects and retries are attempts of their own |
 //! | reqwest-middleware | `ReqwestBuilder::build_middleware` (feature `reqwest-middleware`) | attached last; retries outside of it |
+//! | layers of others, of which one may lose the deadline | [`DeadlineGuardLayer`] | inside of them, or around a client |
 //! | work that ends with its request | [`spawn`], for blocking code [`spawn_blocking`] | in place of tokio's |
 //! | work that outlives its request | [`detach`] | in place of `tokio::spawn` |
 //! | work that several requests wait for | [`share`] | around the work |
@@ -78,6 +79,7 @@
 //! - `metrics`: what an observing policy would have done and what becomes of cancellations is counted, by the
 //!   `metrics` facade;
 //! - `policy-toml`: policies are read from TOML;
+//! - `tracing`: refusals, stops and lost deadlines are told as events of `tracing`, in the module `log`;
 //! - `reqwest`: a reqwest client whose calls carry what is left, in the module `reqwest`;
 //! - `reqwest-middleware`: the same as a middleware of reqwest-middleware.
 //!
@@ -129,7 +131,11 @@ pub mod answer;
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub mod axum;
 pub mod enforce;
+pub mod guard;
 pub mod hop_by_hop;
+#[cfg(feature = "tracing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tracing")))]
+pub mod log;
 pub mod policies;
 pub mod propagate;
 #[cfg(feature = "reqwest")]
@@ -148,6 +154,10 @@ mod connect;
 mod count;
 mod envelope;
 mod grpc;
+mod local_limit;
+#[cfg(not(feature = "tracing"))]
+#[path = "log/silent.rs"]
+mod log;
 mod observed;
 #[cfg(test)]
 mod testing;
@@ -157,8 +167,8 @@ mod watched_body;
 
 pub use http_deadline::{
     CallEvent, Cancellation, Cause, Covers, Deadline, Detail, Dialect, Dialects, Exceeded, Journey, Ledger, Listener,
-    Mode, OnInvalid, OnMissing, Origin, OriginKind, Policy, PolicyName, Refusal, Stage, StageGuard, Statuses, current,
-    dialect, enter,
+    Mode, Note, OnInvalid, OnMissing, Origin, OriginKind, Outgoing, Policy, PolicyName, Refusal, Stage, StageGuard,
+    Statuses, current, dialect, enter,
 };
 
 pub use self::account::Spent;
@@ -171,6 +181,7 @@ pub use self::body_error::{BodyError, BoxError};
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
 pub use self::count::describe_metrics;
 pub use self::enforce::{Enforce, EnforceLayer, EnforcedBody};
+pub use self::guard::{DeadlineGuard, DeadlineGuardLayer, LostDeadline};
 pub use self::hop_by_hop::{HopByHop, HopByHopLayer, UpgradePolicy};
 pub use self::policies::PolicySet;
 pub use self::propagate::{Propagate, PropagateError, PropagateLayer};

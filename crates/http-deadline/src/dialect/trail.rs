@@ -223,7 +223,8 @@ mod tests {
         let long = "\"".repeat(MAX_NAME);
         let hops = ["orders", "", "a, b=\"c\"", r"back\slash\", "shop eu-1", &long];
         for hop in hops.into_iter().map(Some).chain([None]) {
-            for trail in [told(OriginKind::Policy, hop), told(OriginKind::Header, hop).completed(OriginKind::Code, hop)] {
+            for trail in [told(OriginKind::Policy, hop), told(OriginKind::Header, hop).completed(OriginKind::Code, hop)]
+            {
                 assert_eq!(Trail::parse(trail.to_string().as_bytes()), Some(trail), "{hop:?}");
             }
         }
@@ -242,7 +243,10 @@ mod tests {
         assert_eq!((set.to_string().as_str(), set.set_by()), (field, Some("proxy")));
         assert_eq!(set.clone().completed(OriginKind::Code, Some("edge")), set, "it is known by now");
         let own = told(OriginKind::Policy, Some("payments"));
-        assert_eq!((own.clone().completed(OriginKind::Code, Some("orders")), own.set_by()), (own.clone(), Some("payments")));
+        assert_eq!(
+            (own.clone().completed(OriginKind::Code, Some("orders")), own.set_by()),
+            (own.clone(), Some("payments"))
+        );
         let unnamed = stopped.completed(OriginKind::Code, None);
         assert_eq!((unnamed.hop(), unnamed.origin_hop()), (Some("payments"), Some("unnamed")));
     }

@@ -115,6 +115,6 @@ async fn a_handler_is_held_to_the_header() {
 fn a_client_that_failed_is_a_bad_gateway() {
     let failed = Failure::from(PropagateError::Inner("connection refused".into())).into_response();
     assert_eq!(failed.status(), StatusCode::BAD_GATEWAY);
-    let missing = Failure::from(PropagateError::Missing).into_response();
+    let missing = Failure::from(PropagateError::Missing { site: std::panic::Location::caller() }).into_response();
     assert_eq!(missing.status(), StatusCode::INTERNAL_SERVER_ERROR);
 }

@@ -5,7 +5,7 @@ use metrics::{Unit, describe_counter, describe_histogram};
 use super::name;
 
 /// What each counter counts.
-const COUNTERS: [(&str, &str); 12] = [
+const COUNTERS: [(&str, &str); 14] = [
     (name::REQUESTS, "Requests that came, by who set their deadline."),
     (name::EXCEEDED, "Requests that were stopped or refused, by where, why, and who had set the deadline."),
     (name::TRUNCATED, "Requests whose client asked for more than the policy grants."),
@@ -13,6 +13,11 @@ const COUNTERS: [(&str, &str); 12] = [
     (name::ATTEMPTS, "Outgoing calls that were made."),
     (name::UNSENT, "Outgoing calls that were not sent, because nothing was left for them."),
     (name::MISSING, "Outgoing calls for which no deadline was found."),
+    (name::LOST, "Requests that had lost their deadline on the way through the layers, as a guard found."),
+    (
+        name::LOCAL_LIMITS,
+        "Limits of our own that met a deadline: sooner, so that they truncated it, or pointless, being longer.",
+    ),
     (name::TASKS_ABORTED, "Spawned tasks that ended because their request had."),
     (name::CANCELLATIONS, "Times that a scope was cancelled, by whether it was the first, once more, or too late."),
     (name::WOULD_REFUSE, "Requests that an observing policy let in, and an enforcing one would have refused."),

@@ -212,7 +212,7 @@ impl Custody {
             journey.cause()
         });
         let cause = stopped.unwrap_or(Cause::Deadline);
-        self.account.stopped(stage, cause, Some(deadline));
+        self.account.stopped(stage, cause, Some(deadline), self.ambient.journey());
         Exceeded::new(deadline, stage, cause, now())
     }
 
@@ -226,14 +226,15 @@ impl Custody {
     #[cold]
     pub(super) fn told(&mut self, exceeded: &Exceeded) {
         let deadline = self.ambient.deadline();
-        self.account.told(exceeded, deadline);
+        self.account.told(exceeded, deadline, self.ambient.journey());
     }
 
     /// The request comes to its end in this stage. Somebody may have stopped it who could say so in the words of a
     /// protocol only.
     pub(super) fn finish(&mut self, stage: Stage) {
         if let Some(cause) = self.journey().and_then(Journey::cause) {
-            self.account.stopped(self.stage(stage), cause, self.ambient.deadline());
+            let (stage, deadline) = (self.stage(stage), self.ambient.deadline());
+            self.account.stopped(stage, cause, deadline, self.ambient.journey());
         }
     }
 
@@ -267,7 +268,8 @@ impl Custody {
                 scope::abandon(journey, Cause::ClientGone);
             }
             let cause = self.journey().and_then(Journey::cause).unwrap_or(Cause::ClientGone);
-            self.account.stopped(self.stage(stage), cause, self.ambient.deadline());
+            let (stage, deadline) = (self.stage(stage), self.ambient.deadline());
+            self.account.stopped(stage, cause, deadline, self.ambient.journey());
         }
     }
 

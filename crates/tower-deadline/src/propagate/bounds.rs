@@ -8,7 +8,7 @@ use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, PolicyName, Sta
 use super::PropagateError;
 use crate::grpc::Told;
 use crate::watch::Watch;
-use crate::{count, now};
+use crate::{count, local_limit, now};
 
 /// The deadline of one outgoing call, and the journey that it is part of.
 ///
@@ -36,6 +36,9 @@ impl Bounds {
     pub(crate) fn of(extensions: &Extensions, asked: Option<Deadline>, own: Option<Deadline>) -> Option<Self> {
         let around = Ambient::as_it_is();
         let found = sooner(sooner(extensions.get().copied(), around.deadline()), asked);
+        if let (Some(own), Some(found)) = (own, found) {
+            local_limit::compare(own, found);
+        }
         let deadline = sooner(found, own)?;
         // Asked for only now: a call without a deadline needs none.
         let journey: Option<Journey> = extensions.get().cloned().or_else(|| Ambient::current().make().cloned());

@@ -39,7 +39,8 @@
 //! The sooner of the one in the extensions of the outgoing request and the ambient one of the task; the timeout that
 //! the request of a gRPC call has as a field already, as by `set_timeout` of tonic; and the layer's own limit, if it has
 //! one. In a task that was spawned plainly there is no ambient one: use
-//! [`spawn`](crate::spawn).
+//! [`spawn`](crate::spawn). A call for which none is found is counted (`deadline_missing_total`), and fails where the
+//! layer or the policy of the request says so; the error names the line that made the call, or the layer.
 //!
 //! # Example
 //!
@@ -81,6 +82,7 @@
 mod bounds;
 mod error;
 mod future;
+mod missing;
 mod service;
 #[cfg(test)]
 mod tests;

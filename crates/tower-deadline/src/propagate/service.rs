@@ -1,5 +1,6 @@
 //! The layer and its service.
 
+use std::panic::Location;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -13,17 +14,20 @@ use tower_service::Service;
 use super::PropagateError;
 use super::bounds::Bounds;
 use super::future::PropagateFuture;
+use super::missing::Missing;
 use crate::count::Calls;
 use crate::timer::{now, wall};
 use crate::{BoxError, WatchedBody};
 
 /// Applies [`Propagate`]; see the [module](crate::propagate).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct PropagateLayer {
     pub(crate) dialects: Arc<Dialects>,
     own: Option<(Duration, Origin)>,
     on_missing: OnMissing,
     calls: Calls,
+    /// The line that made it.
+    pub(crate) made: &'static Location<'static>,
 }
 
 /// In the extensions of a call for which no deadline was found: who writes its fields again need not count that.
@@ -31,10 +35,19 @@ pub struct PropagateLayer {
 struct Missed;
 
 impl PropagateLayer {
-    /// Propagates in the default dialects. A call without a deadline is sent without a field.
+    /// Propagates in the default dialects. A call without a deadline is sent without a field, unless the
+    /// [policy](http_deadline::Policy::outgoing) of the request around it requires one. The line that calls this is the
+    /// one that is told where a service of this layer finds none.
     #[must_use]
+    #[track_caller]
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            dialects: Arc::default(),
+            own: None,
+            on_missing: OnMissing::default(),
+            calls: Calls::default(),
+            made: Location::caller(),
+        }
     }
 
     /// Writes these dialects.
@@ -54,11 +67,19 @@ impl PropagateLayer {
     }
 
     /// What happens to a call for which no deadline is found, neither in its extensions nor around the task. It is
-    /// sent by default. The layer's own [`timeout`](Self::timeout) bounds a call, and is none that is found.
+    /// sent by default, unless the policy of the request around it [requires](http_deadline::Policy::outgoing) one;
+    /// each is counted, by the feature `metrics`. The layer's own [`timeout`](Self::timeout) bounds a call, and is none that is found.
     #[must_use]
     pub fn on_missing(mut self, on_missing: OnMissing) -> Self {
         self.on_missing = on_missing;
         self
+    }
+}
+
+impl Default for PropagateLayer {
+    #[track_caller]
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -93,7 +114,7 @@ where
     fn call(&mut self, request: Request<RB>) -> Self::Future {
         let (call, dialects) = (Call::of(request.headers()), Arc::clone(&self.layer.dialects));
         let (mut head, body) = request.into_parts();
-        let prepared = self.layer.prepare(&mut head.headers, &head.extensions, call);
+        let prepared = self.layer.prepare(&mut head.headers, &head.extensions, call, self.layer.made);
         if let Ok(bounds) = &prepared {
             self.layer.calls.sent(policy_of(bounds.as_ref(), &head.extensions));
             if !bounds.as_ref().is_some_and(Bounds::is_found) {
@@ -137,8 +158,9 @@ impl PropagateLayer {
     ///
     /// As of the layer: [`PropagateError::Exceeded`] with stage `unsent` where nothing is left to spend (R16), and
     /// [`PropagateError::Missing`] where a deadline is wanted.
+    #[track_caller]
     pub fn write(&self, headers: &mut HeaderMap, extensions: &Extensions) -> Result<Option<Deadline>, PropagateError> {
-        let bounds = self.prepare(headers, extensions, Call::of(headers))?;
+        let bounds = self.prepare(headers, extensions, Call::of(headers), Location::caller())?;
         Ok(bounds.map(|bounds| bounds.deadline()))
     }
 
@@ -148,9 +170,10 @@ impl PropagateLayer {
         headers: &mut HeaderMap,
         extensions: &Extensions,
         call: Call,
+        site: &'static Location<'static>,
     ) -> Result<Option<Bounds>, PropagateError> {
         let asked = if call == Call::Grpc { self.asked(headers) } else { None };
-        let Some(bounds) = self.wanted(Bounds::of(extensions, asked, self.own()), extensions)? else {
+        let Some(bounds) = self.wanted(Bounds::of(extensions, asked, self.own()), extensions, site)? else {
             self.dialects.strip(headers);
             return Ok(None);
         };
@@ -165,17 +188,17 @@ impl PropagateLayer {
         &self,
         bounds: Option<Bounds>,
         extensions: &Extensions,
+        site: &'static Location<'static>,
     ) -> Result<Option<Bounds>, PropagateError> {
         if bounds.as_ref().is_some_and(Bounds::is_found) {
             return Ok(bounds);
         }
+        let missing = Missing { policy: policy_of(bounds.as_ref(), extensions), site };
         if extensions.get::<Missed>().is_none() {
-            self.calls.missing(policy_of(bounds.as_ref(), extensions));
+            self.calls.missing(missing.policy);
+            missing.tell(extensions, self.on_missing);
         }
-        match self.on_missing {
-            OnMissing::Reject => Err(PropagateError::Missing),
-            _ => Ok(bounds),
-        }
+        missing.accept(extensions, self.on_missing).map(|()| bounds)
     }
 
     /// Nothing is left for this call; see [`Bounds::withhold`].

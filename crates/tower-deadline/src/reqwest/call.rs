@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::future::poll_fn;
+use std::panic::Location;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -92,13 +93,18 @@ pub(super) struct Call {
 
 impl Call {
     /// A call of `request` that is held to what `found` says: an explicit deadline and journey, beside the
-    /// ambient ones. Asks for both now, in the task that calls.
-    pub(super) fn new(plan: &Arc<Plan>, request: &mut Request, found: &Extensions) -> Result<Self, PropagateError> {
+    /// ambient ones. Asks for both now, in the task that calls. `site`: the line that is told where there is no deadline.
+    pub(super) fn new(
+        plan: &Arc<Plan>,
+        request: &mut Request,
+        found: &Extensions,
+        site: &'static Location<'static>,
+    ) -> Result<Self, PropagateError> {
         // reqwest's own timeout of a request would start anew with each attempt.
         let asked = request.timeout_mut().take();
         let asked = asked.map(|timeout| Deadline::after(now(), timeout).with_origin(plan.made));
         let own = plan.layer.own().into_iter().chain(asked).reduce(Deadline::sooner);
-        let bounds = plan.layer.wanted(Bounds::of(found, None, own), found)?;
+        let bounds = plan.layer.wanted(Bounds::of(found, None, own), found, site)?;
         // A request without a deadline is a journey all the same.
         let around: Option<Journey> = found.get().or(Ambient::current().journey()).cloned();
         let alone = || Journey::new(Arc::clone(&plan.policy), false);

@@ -63,7 +63,7 @@ impl Middleware for PropagateMiddleware {
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> Result<Response, Error> {
-        let call = Call::new(&self.0, &mut request, extensions).map_err(Error::middleware)?;
+        let call = Call::new(&self.0, &mut request, extensions, self.0.layer.made).map_err(Error::middleware)?;
         call.make(Rest { next, extensions }, request).await.map_err(|failed| match failed {
             Failed::Held(error) => Error::middleware(error),
             Failed::Limit(exceeded) => Error::middleware(PropagateError::Exceeded(exceeded)),

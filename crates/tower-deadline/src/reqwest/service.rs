@@ -1,6 +1,7 @@
 //! The client as a service.
 
 use std::fmt;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -38,9 +39,14 @@ impl PropagateReqwest {
     /// [`PropagateError::Exceeded`] where a limit was reached ([`LimitReached::find`] tells which), or nothing was
     /// left to send with; [`PropagateError::Missing`] where a deadline is wanted and none was found;
     /// [`PropagateError::Inner`] with reqwest's error, or with [`TooManyRedirects`](super::TooManyRedirects).
+    #[track_caller]
     pub fn execute(&self, request: impl Into<WithDeadline<Request>>) -> PropagateReqwestFuture {
-        let WithDeadline { mut request, found } = request.into();
-        let (client, call) = (self.client.clone(), Call::new(&self.plan, &mut request, &found));
+        self.calling(request.into(), Location::caller())
+    }
+
+    fn calling(&self, request: WithDeadline<Request>, site: &'static Location<'static>) -> PropagateReqwestFuture {
+        let WithDeadline { mut request, found } = request;
+        let (client, call) = (self.client.clone(), Call::new(&self.plan, &mut request, &found, site));
         let calling = async move { call?.make(client, request).await.map_err(told) };
         PropagateReqwestFuture(Some(Box::pin(calling)))
     }
@@ -68,7 +74,8 @@ impl<R: Into<WithDeadline<Request>>> Service<R> for PropagateReqwest {
     }
 
     fn call(&mut self, request: R) -> Self::Future {
-        self.execute(request)
+        // Whoever calls a service is not known to it.
+        self.calling(request.into(), self.plan.layer.made)
     }
 }
 

@@ -8,7 +8,7 @@ use pin_project::{pin_project, pinned_drop};
 
 use super::{Canceller, abandon};
 use crate::watch::{Watch, within};
-use crate::{BoxError, now};
+use crate::{BoxError, local_limit, now};
 
 /// A future under a deadline; see [`scope`](crate::scope()). Dropping it drops what it runs.
 #[pin_project(PinnedDrop)]
@@ -33,6 +33,7 @@ impl<F> Scope<F> {
     ///
     /// The first cause wins, and the answer tells whether this one was it; with the feature `metrics`, each is counted
     /// as `deadline_cancellations_total` by this outcome. Never panics.
+    #[track_caller]
     pub fn cancel(&self, detail: impl Into<BoxError>) -> Cancellation {
         self.canceller().cancel(detail)
     }
@@ -44,7 +45,11 @@ impl<F> Scope<F> {
     }
 
     pub(super) fn new(own: Deadline, around: &Ambient, journey: Journey, future: F) -> Self {
-        let sooner = around.deadline().map_or(own, |outer| outer.sooner(own));
+        let outer = around.deadline();
+        if let Some(outer) = outer {
+            local_limit::compare(own, outer);
+        }
+        let sooner = outer.map_or(own, |outer| outer.sooner(own));
         // What is only observed stops nothing, here neither.
         let deadline = if journey.policy().is_observed() { own } else { sooner };
         if journey.enforced().is_none_or(|(_, outer)| deadline.instant() < outer.instant()) {

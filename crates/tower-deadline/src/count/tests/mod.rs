@@ -16,6 +16,7 @@ mod calls;
 mod ends;
 mod exceed;
 mod known;
+mod outgoing;
 mod requests;
 
 type Outcome = Result<Response<ScriptedBody>, ScriptedError>;

@@ -18,6 +18,7 @@
 //! mode = "observe"                 # or "enforce"
 //! on_invalid = "ignore"            # or "reject"
 //! on_missing = "reject"            # or "allow"
+//! outgoing = "require"             # or "allow"
 //!
 //! [route]
 //! "/reports/{id}" = "report"
@@ -54,8 +55,8 @@ impl PolicySet {
     ///
     /// A table `[policy.NAME]` makes a policy; its keys are `timeout`, `max`, `min` and `reserve`, durations in the
     /// grammar of `X-Request-Timeout` with a unit, `covers` (`head` or `body`), `status` and `pool_status` (400 to 599), `mode`
-    /// (`observe` or `enforce`), `on_invalid` (`reject` or `ignore`) and `on_missing` (`allow` or `reject`). A
-    /// policy has the defaults of [`Policy::new`] for what it does not say, and nothing of `[policy.default]`. The
+    /// (`observe` or `enforce`), `on_invalid` (`reject` or `ignore`), `on_missing` (`allow` or `reject`) and
+    /// `outgoing` (`allow` or `require`). A policy has the defaults of [`Policy::new`] for what it does not say, and nothing of `[policy.default]`. The
     /// table `[route]` leads [routes](Self::route) to policies.
     ///
     /// ```

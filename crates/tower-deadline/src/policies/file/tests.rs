@@ -41,6 +41,7 @@ fn every_key_of_a_policy_is_read() {
             mode = "observe"
             on_invalid = "ignore"
             on_missing = "reject"
+            outgoing = "require"
 
             [route]
             "/replicas/{id}" = "replica-read"
@@ -55,6 +56,7 @@ fn every_key_of_a_policy_is_read() {
     assert_eq!((policy.least(), policy.reserved(), policy.pool_status_code().as_u16()), (5 * MS, 1_500 * MS, 503));
     let written = Policy::new().covers(http_deadline::Covers::Head).mode(Mode::Observe);
     let written = written.on_invalid(OnInvalid::Ignore).on_missing(OnMissing::Reject).named("replica-read");
+    let written = written.outgoing(http_deadline::Outgoing::Require);
     let written = written.default_timeout(90_000 * MS).max(3_600_000 * MS).min(5 * MS).reserve(1_500 * MS);
     let written = written.status(http::StatusCode::INTERNAL_SERVER_ERROR);
     let written = written.pool_status(http::StatusCode::SERVICE_UNAVAILABLE);
@@ -108,6 +110,7 @@ fn a_word_is_one_of_two() {
         ("mode", "observe", "enforce"),
         ("on_invalid", "reject", "ignore"),
         ("on_missing", "allow", "reject"),
+        ("outgoing", "allow", "require"),
     ] {
         let expected = format!("expected \"{first}\" or \"{second}\"");
         assert_eq!(complaint(&format!("{key} = \"Head\"")), told_of_head(&expected, key));
@@ -187,7 +190,8 @@ fn limits_that_cannot_be_kept_are_told_at_the_key_that_is_to_blame() {
 
 #[test]
 fn what_is_not_known_is_told_with_what_it_may_have_been() {
-    let known = "timeout, max, min, reserve, covers, status, pool_status, mode, on_invalid, on_missing";
+    let known =
+        "timeout, max, min, reserve, covers, status, pool_status, mode, on_invalid, on_missing, ledger, outgoing";
     for (text, told) in [
         (
             "[policy.default]\ntimeot = \"3s\"",
@@ -371,8 +375,7 @@ fn policies_among_other_tables_are_read_and_the_rest_is_somebody_elses() {
 #[test]
 fn what_is_wrong_with_policies_among_other_tables_is_told_with_the_name_of_the_file() {
     let told = |text| PolicySet::among("shop.toml", text, &["retries"]).unwrap_err().to_string();
-    let known =
-        "timeout, max, min, reserve, covers, status, pool_status, mode, on_invalid, on_missing, ledger, retries";
+    let known = "timeout, max, min, reserve, covers, status, pool_status, mode, on_invalid, on_missing, ledger, outgoing, retries";
     assert_eq!(
         told("port = 80\n[policy.payment]\nretrys = 2\nmin = 3"),
         format!(

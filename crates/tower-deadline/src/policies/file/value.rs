@@ -6,13 +6,13 @@ use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
 use http::StatusCode;
-use http_deadline::{Covers, Dialect, Ledger, Mode, OnInvalid, OnMissing, Policy};
+use http_deadline::{Covers, Dialect, Ledger, Mode, OnInvalid, OnMissing, Outgoing, Policy};
 use toml::de::DeValue;
 
 use super::suggest;
 
 /// Every key of a policy.
-pub(super) const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 12] = [
     "timeout",
     "max",
     "min",
@@ -24,6 +24,7 @@ pub(super) const KEYS: [&str; 11] = [
     "on_invalid",
     "on_missing",
     "ledger",
+    "outgoing",
 ];
 
 /// The policy with this key set, or what was expected instead; `None` for a key that is not known.
@@ -43,6 +44,8 @@ pub(super) fn set(policy: Policy, key: &str, value: &DeValue<'_>) -> Option<Resu
             .map(|on_missing| policy.on_missing(on_missing)),
         "ledger" => word(value, [("off", Ledger::Off), ("inside", Ledger::Inside), ("public", Ledger::Public)])
             .map(|ledger| policy.ledger(ledger)),
+        "outgoing" => word(value, [("allow", Outgoing::Allow), ("require", Outgoing::Require)])
+            .map(|outgoing| policy.outgoing(outgoing)),
         _ => return None,
     };
     Some(set)

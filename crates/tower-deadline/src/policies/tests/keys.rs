@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use deadline_testkit::{Gate, Probe, ScriptedBody, ScriptedError, ScriptedService, Step};
 use http::header::RETRY_AFTER;
-use http::{Request, Response, StatusCode};
+use http::{Extensions, HeaderMap, Request, Response, StatusCode};
 use http_deadline::Ambient;
 use tokio::time::advance;
 use tower::Layer;
@@ -238,6 +238,26 @@ async fn on_missing_lets_a_request_without_a_field_in_or_refuses_it() {
     assert_eq!(at_once("on_missing = \"allow\"\ntimeout = \"3s\"", plain()), Some(StatusCode::OK));
     assert_eq!(at_once("on_missing = \"reject\"\ntimeout = \"3s\"", plain()), Some(StatusCode::BAD_REQUEST));
     assert_eq!(at_once("on_missing = \"reject\"\ntimeout = \"3s\"", asking("1s")), Some(StatusCode::OK));
+}
+
+// R21
+#[tokio::test(start_paused = true)]
+async fn outgoing_sends_a_call_without_a_deadline_or_refuses_it() {
+    for (keys, asked, is_sent) in [
+        ("outgoing = \"allow\"", plain(), true),
+        ("outgoing = \"require\"", plain(), false),
+        ("outgoing = \"require\"", asking("1s"), true),
+        ("outgoing = \"require\"\ntimeout = \"3s\"", plain(), true),
+        ("outgoing = \"require\"\nmode = \"observe\"", plain(), true),
+    ] {
+        let (tell, told) = std::sync::mpsc::channel();
+        let calls = move |_: Incoming| {
+            let _ = tell.send(PropagateLayer::new().write(&mut HeaderMap::new(), &Extensions::new()).is_ok());
+            prompt()
+        };
+        assert_eq!(status(&poll(&mut calling(keys, asked, calls))), Some(StatusCode::OK));
+        assert_eq!(told.recv(), Ok(is_sent), "{keys}");
+    }
 }
 
 /// R1: two layers each choose, and the sooner deadline wins.

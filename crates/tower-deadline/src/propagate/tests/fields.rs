@@ -120,7 +120,7 @@ async fn the_reserve_is_that_of_the_journey_around() {
 async fn a_call_without_a_deadline_can_be_refused() {
     let mut upstream = upstream(&PropagateLayer::new().on_missing(OnMissing::Reject));
     let refused = poll(send(&mut upstream.client, Request::new(())).as_mut());
-    assert!(matches!(refused, Poll::Ready(Err(PropagateError::Missing))));
+    assert!(matches!(refused, Poll::Ready(Err(PropagateError::Missing { .. }))));
     assert_eq!(upstream.probe.called(), 0);
     now_ready(poll(send(&mut upstream.client, within(300)).as_mut()));
     assert_eq!(upstream.probe.called(), 1);
@@ -132,7 +132,7 @@ async fn a_limit_of_the_layers_own_is_no_deadline_that_is_found() {
     let limited = PropagateLayer::new().timeout(100 * MS);
     let mut strict = upstream(&limited.clone().on_missing(OnMissing::Reject));
     let refused = poll(send(&mut strict.client, Request::new(())).as_mut());
-    assert!(matches!(refused, Poll::Ready(Err(PropagateError::Missing))));
+    assert!(matches!(refused, Poll::Ready(Err(PropagateError::Missing { .. }))));
     now_ready(poll(send(&mut strict.client, within(300)).as_mut()));
     assert_eq!(fields(&strict.sent()), ["x-request-timeout: 100ms"]);
     let mut around = Ambient::new(Some(Deadline::after(now(), 50 * MS)), None);

@@ -49,7 +49,7 @@ async fn a_call_that_is_not_sent_is_answered_with_a_status_and_one_without_a_dea
     let head = now_ready(poll(send(&mut upstream.client, grpc(within(0))).as_mut()));
     assert_eq!((told(&head), upstream.probe.called()), (Stage::Unsent, 0));
     let missing = poll(send(&mut upstream.client, grpc(Request::new(()))).as_mut());
-    assert!(matches!(missing, Poll::Ready(Err(PropagateError::Missing))));
+    assert!(matches!(missing, Poll::Ready(Err(PropagateError::Missing { .. }))));
 }
 
 /// As tonic's channel does, which keeps the field itself.

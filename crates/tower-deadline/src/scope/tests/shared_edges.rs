@@ -203,7 +203,7 @@ async fn what_wants_a_deadline_is_not_refused_in_shared_work_of_an_observed_requ
     let shared = share(async move {
         let client =
             layer.layer(service_fn(|_: Request<()>| answer(Outcome::Ok(Response::new(ScriptedBody::full(""))))));
-        matches!(client.oneshot(Request::new(())).await, Err(PropagateError::Missing))
+        matches!(client.oneshot(Request::new(())).await, Err(PropagateError::Missing { .. }))
     });
     let mut waiting = Box::pin(async move { shared.wait().await });
     let missing = poll_fn(move |cx| around.run(|| waiting.as_mut().poll(cx))).await.unwrap();

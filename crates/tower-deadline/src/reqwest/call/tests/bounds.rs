@@ -104,7 +104,7 @@ async fn a_limit_of_a_connection_at_the_very_instant_is_not_told_before_the_dead
 
     for (connect, which) in [(299, Limit::Connect), (300, Limit::Total), (301, Limit::Total)] {
         let (plan, mut request) = (PropagateLayer::new().reqwest().plan(&Client::new()), get());
-        let call = Call::new(&plan, &mut request, &within(300)).unwrap();
+        let call = Call::new(&plan, &mut request, &within(300), Location::caller()).unwrap();
         let connects = Connects(ConnectLayer(Some(LimitReached::new(Limit::Connect, connect * MS))));
         let exceeded = match call.make(connects, request).await {
             Err(Failed::Held(PropagateError::Exceeded(exceeded))) => exceeded,
@@ -163,13 +163,13 @@ async fn without_a_deadline_it_is_sent_without_a_field_or_refused() {
     assert!(server.calls(open.reqwest(), by_hand(), &Extensions::new()).await.is_ok());
     assert_eq!(server.told(), [None]);
     let refused = server.calls(strict.reqwest(), by_hand(), &Extensions::new()).await;
-    assert!(matches!(refused, Err(Failed::Held(PropagateError::Missing))), "{refused:?}");
+    assert!(matches!(refused, Err(Failed::Held(PropagateError::Missing { .. }))), "{refused:?}");
     // A limit of one request is none that was found, either.
     let strict = PropagateLayer::new().on_missing(OnMissing::Reject).reqwest();
     let mut limited = get();
     *limited.timeout_mut() = Some(300 * MS);
     let refused = server.calls(strict, limited, &Extensions::new()).await;
-    assert!(matches!(refused, Err(Failed::Held(PropagateError::Missing))), "{refused:?}");
+    assert!(matches!(refused, Err(Failed::Held(PropagateError::Missing { .. }))), "{refused:?}");
     assert_eq!(server.probe.called(), 1);
 }
 
@@ -226,7 +226,7 @@ async fn the_deadline_is_ambient_within_the_attempts_and_the_stage_is_open() {
 
     let (found, journey) = part_of(Policy::new(), 300);
     let (plan, mut request) = (PropagateLayer::new().reqwest().plan(&Client::new()), get());
-    let mut calling = Box::pin(Call::new(&plan, &mut request, &found).unwrap().make(Sees, request));
+    let mut calling = Box::pin(Call::new(&plan, &mut request, &found, Location::caller()).unwrap().make(Sees, request));
     assert!(matches!(poll(calling.as_mut()), Poll::Ready(Ok(_))));
     assert_eq!((journey.stage(), current()), (Stage::Handler, None));
 }
@@ -253,7 +253,11 @@ async fn what_is_spawned_within_an_attempt_ends_with_the_request() {
             found.remove::<Deadline>();
         }
         let (plan, mut request) = (PropagateLayer::new().reqwest().plan(&Client::new()), get());
-        let response = Call::new(&plan, &mut request, &found).unwrap().make(Spawns, request).await.unwrap();
+        let response = Call::new(&plan, &mut request, &found, Location::caller())
+            .unwrap()
+            .make(Spawns, request)
+            .await
+            .unwrap();
         crate::testing::settle().await;
         assert_eq!(alive(), 1, "the request goes on: {budget:?}");
         drop(response);

@@ -1,6 +1,7 @@
 //! One call, with a scripted server in place of a client.
 
 use std::collections::VecDeque;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -61,7 +62,7 @@ impl Server {
         found: &Extensions,
     ) -> Pin<Box<dyn Future<Output = Outcome>>> {
         let plan = builder.plan(&Client::new());
-        match Call::new(&plan, &mut request, found) {
+        match Call::new(&plan, &mut request, found, Location::caller()) {
             Ok(call) => Box::pin(call.make(self.clone(), request)),
             Err(error) => Box::pin(async { Err(Failed::Held(error)) }),
         }

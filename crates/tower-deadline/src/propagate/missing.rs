@@ -1,0 +1,61 @@
+//! Calls for which no deadline is found.
+//!
+//! Covers whether such a call fails (R21), and that somebody is told of it, with the line that made it. Does not look for
+//! the deadline.
+
+use std::panic::Location;
+
+use http::Extensions;
+use http_deadline::{Ambient, Journey, OnMissing, Policy, PolicyName};
+
+use super::PropagateError;
+use crate::{count, log};
+
+/// A call without a deadline.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Missing {
+    /// That of the request around it, if there is one.
+    pub(super) policy: Option<PolicyName>,
+    pub(super) site: &'static Location<'static>,
+}
+
+/// What the policy around a call says of one without a deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    Sent,
+    Withheld,
+    /// It would be withheld, did the policy not only observe.
+    Observed,
+}
+
+impl Wish {
+    fn around(extensions: &Extensions) -> Self {
+        let journey: Option<&Journey> = extensions.get();
+        let wish = journey.map(|journey| Self::of(journey.policy())).or_else(|| Ambient::ask_policy(Self::of));
+        wish.unwrap_or(Self::Sent)
+    }
+
+    fn of(policy: &Policy) -> Self {
+        match (policy.requires_outgoing(), policy.is_observed()) {
+            (false, _) => Self::Sent,
+            (true, false) => Self::Withheld,
+            (true, true) => Self::Observed,
+        }
+    }
+}
+
+impl Missing {
+    /// Tells of it, and counts what a policy that only observes would have withheld.
+    pub(super) fn tell(self, extensions: &Extensions, layer: OnMissing) {
+        log::missing(self.policy, self.site, self.accept(extensions, layer).is_err());
+        if let Some(policy) = self.policy.filter(|_| Wish::around(extensions) == Wish::Observed) {
+            count::would_withhold(policy);
+        }
+    }
+
+    /// Fails where the layer or the policy of the request around wants a deadline.
+    pub(super) fn accept(self, extensions: &Extensions, layer: OnMissing) -> Result<(), PropagateError> {
+        let fails = layer == OnMissing::Reject || Wish::around(extensions) == Wish::Withheld;
+        if fails { Err(PropagateError::Missing { site: self.site }) } else { Ok(()) }
+    }
+}
