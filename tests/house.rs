@@ -8,6 +8,7 @@ use std::error::Error;
 
 mod arrows;
 mod conformance;
+mod levels;
 mod lexer;
 mod links;
 mod manifests;

@@ -1,1 +1,3 @@
 //! What is told of a request, beside its answer: whether it is true, and whether all who tell agree.
+
+mod guard;

@@ -1,7 +1,7 @@
 //! What the proxy tells an operator as it happens, on standard error.
 //!
-//! Covers what changes (a certificate, an endpoint's health), what fails beside any request, and, where that is wanted,
-//! what is decided of each request. Requests are counted, and not told here.
+//! Covers what changes (a certificate, an endpoint's health), what fails, requests that are refused or stopped, and, where
+//! that is wanted, what is decided of each request. What becomes of requests is counted, all of it; here some are told.
 
 use std::env;
 use std::io::{IsTerminal, Write, stderr};
@@ -12,6 +12,10 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
 
 use crate::explain::{Lines, TARGET};
+
+mod told;
+
+pub(crate) use self::told::{failed, no_proxy_header, refused, tried_in_vain};
 
 /// The variable that has every decision told.
 const EXPLAIN: &str = "DEADLINE_EXPLAIN";

@@ -46,6 +46,7 @@ pub(crate) fn settled(stopped: Stopped, backend: Option<u32>, now: Instant, sinc
 
 /// A connection was closed because it did not come to rest.
 pub(crate) fn unsettled(backend: Option<u32>) {
+    // WARN: a statement may run on for nobody, and a connection has to be made anew.
     tracing::warn!(target: TARGET, backend, "a connection was closed: what it ran could not be stopped in time");
 }
 

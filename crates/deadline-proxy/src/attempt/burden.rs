@@ -94,8 +94,11 @@ impl Burden {
         let (upstream, told) = (&self.name, format!("{amplification:.2} attempts for each request in the last minute"));
         match level {
             _ if level == before => {}
+            // INFO: what was wrong gets better.
             _ if level < before => tracing::info!(%upstream, "{told}: the alarm falls"),
+            // WARN: retries begin to be a burden.
             1 => tracing::warn!(%upstream, "{told}"),
+            // ERROR: retries may keep the upstream down, and do not end by themselves.
             _ => tracing::error!(%upstream, "{told}"),
         }
     }

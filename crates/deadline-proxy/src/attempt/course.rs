@@ -23,6 +23,7 @@ use super::replay::{Replay, Source};
 use super::{Outcome, Story};
 use crate::access::Record;
 use crate::count::{Attempt, Withheld};
+use crate::log;
 use crate::upstream::Anew;
 
 /// The least that an upstream can be told: whoever has less left sends nothing.
@@ -144,7 +145,7 @@ where
             Ok(response) => discard(response),
             Err(error) => {
                 let upstream = self.burden().name();
-                tracing::warn!(%upstream, attempt = self.attempts, "{}; another attempt follows", told(&error));
+                log::tried_in_vain(upstream, self.attempts, &error);
             }
         }
         self.note(came.outcome);

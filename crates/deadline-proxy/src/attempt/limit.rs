@@ -17,6 +17,8 @@ use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower_deadline::{BoxError, Cause, Deadline, Exceeded, Journey, Origin, Policy, PropagateError, Stage, now};
 
+use super::TRY_LIMIT;
+use crate::count;
 use crate::upstream::Allotted;
 
 /// How long a silence has to be that says something, where nobody has set what is usual: as long as with connecting.
@@ -66,6 +68,7 @@ impl Limit {
     /// For an attempt of the request with these extensions, which begins now.
     pub(crate) fn new(limit: Option<Duration>, extensions: &Extensions) -> Self {
         let deadline = binding(limit, extensions);
+        compare(limit, extensions);
         Self { set: limit, deadline, reserve: reserve(extensions), is_written: AtomicBool::new(false) }
     }
 
@@ -146,6 +149,14 @@ impl Limit {
 pub(super) fn binding(limit: Option<Duration>, extensions: &Extensions) -> Option<Deadline> {
     let limit = limit.filter(|limit| left(extensions).is_none_or(|left| *limit < left))?;
     Some(Deadline::after(now(), limit).with_origin(Origin::code()))
+}
+
+/// Counts what the limit that somebody set does to the deadline that the request has.
+fn compare(limit: Option<Duration>, extensions: &Extensions) {
+    let set = limit.filter(|limit| *limit != TRY_LIMIT);
+    if let Some((limit, left)) = set.and_then(|limit| Some((limit, left(extensions)?))) {
+        count::local_limit(limit < left);
+    }
 }
 
 /// What is left for whoever is asked; `None` where nothing bounds it.

@@ -46,5 +46,6 @@ pub(crate) use self::limit::{Late, Limit};
 pub(crate) use self::minute::MEASURED_EVERY;
 pub(crate) use self::plan::{Plan, Step};
 pub(crate) use self::service::Attempts;
+pub(crate) use self::settings::TRY_LIMIT;
 pub use self::settings::{Budget, End, Link, Outcome, Settings};
 pub use self::story::Story;

@@ -9,6 +9,10 @@ use http::StatusCode;
 /// Bytes of a request body that are kept in order to send it again.
 const REPLAY: usize = 64 * 1024;
 
+/// The most that one try takes in a chain where nobody says anything else: long enough for a mirror that is far away,
+/// and short enough to ask another.
+pub(crate) const TRY_LIMIT: Duration = Duration::from_secs(30);
+
 /// The upstreams that are called for a request, in this order, and how often (R38).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]

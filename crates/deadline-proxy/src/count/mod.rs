@@ -4,6 +4,7 @@
 //! never a path, never an address. Does not decide when to count.
 
 mod client;
+mod limit;
 mod open_metrics;
 mod process;
 mod refusal;
@@ -15,6 +16,7 @@ use std::sync::{Mutex, PoisonError};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
 pub(crate) use self::client::*;
+pub(crate) use self::limit::*;
 pub(crate) use self::process::*;
 pub(crate) use self::refusal::*;
 pub(crate) use self::route::Routed;

@@ -1,8 +1,8 @@
 //! What is refused before it comes to an upstream.
 
-use std::fmt;
-
 use metrics::{Unit, counter, describe_counter};
+
+use crate::log;
 
 const REFUSALS: &str = "deadline_proxy_refusals_total";
 
@@ -51,9 +51,9 @@ pub(crate) enum Refusal {
     NoRoute,
 }
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Refusal {
+    fn as_str(self) -> &'static str {
+        match self {
             Self::Framing => "framing",
             Self::ProxyHeader => "proxy_header",
             Self::Tls => "tls",
@@ -71,13 +71,21 @@ impl fmt::Display for Refusal {
             Self::Loop => "loop",
             Self::Path => "path",
             Self::NoRoute => "no_route",
-        })
+        }
+    }
+
+    /// Whether whoever refuses tells more of it.
+    fn is_told_elsewhere(self) -> bool {
+        matches!(self, Self::ProxyHeader | Self::Tls | Self::PoolFull)
     }
 }
 
-/// Something was refused.
+/// Something was refused. It is told, too, where nobody else does.
 pub(crate) fn refused(refusal: Refusal) {
-    counter!(REFUSALS, "reason" => refusal.to_string()).increment(1);
+    counter!(REFUSALS, "reason" => refusal.as_str()).increment(1);
+    if !refusal.is_told_elsewhere() {
+        log::refused(refusal.as_str());
+    }
 }
 
 #[cfg(test)]

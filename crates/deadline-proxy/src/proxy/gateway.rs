@@ -1,7 +1,7 @@
 //! Between the hops: what is no request for an upstream is refused, and an upstream that fails is answered for.
 //!
 //! Covers a 502 for an upstream that cannot be reached or breaks off before its head, a 503 where there is no room for
-//! one more request, and what stands for a deadline where the limit of an attempt has passed. Is no forward proxy:
+//! one more request, and what stands for a deadline where the limit of an attempt has passed. A 400 where the policy wants a deadline and nobody has set one. Is no forward proxy:
 //! `CONNECT` is refused. The deadline of the request is not a failure of the upstream and goes on outwards as an error.
 
 use std::pin::Pin;
@@ -17,8 +17,9 @@ use tower_deadline::dialect::Call;
 use tower_deadline::{AnswerBody, Answers, Exceeded, PropagateError, Statuses};
 
 use super::blame::{Chain, blame};
-use crate::attempt::{Late, Unanswered, told};
+use crate::attempt::{Late, Unanswered};
 use crate::count::{self, Refusal};
+use crate::{explain, log};
 
 #[derive(Clone, Debug)]
 pub(super) struct GatewayLayer {
@@ -153,15 +154,16 @@ impl Says {
         let mut answer = match (Exceeded::find(error), unanswered) {
             (Some(exceeded), _) if Late::find(error).is_some() => {
                 let status = self.late.of(exceeded);
-                tracing::warn!(status = status.as_u16(), "{}", told(error));
+                log::failed(status, "no answer within the limit of an attempt", error);
                 self.answers.exceeded(exceeded, status, call)
             }
             (Some(_), _) => return None,
             (None, Some(off @ Unanswered { last: None, .. })) => {
-                tracing::warn!(status = StatusCode::BAD_GATEWAY.as_u16(), "{off}");
+                log::failed(StatusCode::BAD_GATEWAY, "every upstream of the chain passed it on", off);
                 self.answers.failure(StatusCode::BAD_GATEWAY, &off.to_string(), call)
             }
             (None, Some(Unanswered { last: Some(last), .. })) => self.failed(inner?, last, call),
+            (None, None) if matches!(error, PropagateError::Missing { .. }) => self.missing(error, call),
             (None, None) => self.failed(inner?, inner?, call),
         };
         let told = unanswered.and_then(|unanswered| unanswered.story.field(&self.hop));
@@ -169,15 +171,19 @@ impl Says {
         Some(answer)
     }
 
+    /// R21: nobody has set a deadline, and the policy of the route wants one. It is the client that could, as it is where a
+    /// policy takes no request without a field; so it is told by the same status.
+    fn missing(&self, error: &Chain, call: Call) -> Response<Bytes> {
+        const DETAIL: &str = "no upstream is called here without a deadline, and the request has none";
+        log::failed(StatusCode::BAD_REQUEST, DETAIL, error);
+        explain::unsent(&error);
+        self.answers.failure(StatusCode::BAD_REQUEST, DETAIL, call)
+    }
+
     /// `last` is what is to blame of it.
     fn failed(&self, error: &Chain, last: &Chain, call: Call) -> Response<Bytes> {
         let (status, detail) = blame(last);
-        // What a client does wrong, any client can do without end, and an operator can do nothing about.
-        if status.is_client_error() {
-            tracing::debug!(status = status.as_u16(), "{}", told(error));
-        } else {
-            tracing::warn!(status = status.as_u16(), "{}", told(error));
-        }
+        log::failed(status, detail, error);
         let mut answer = self.answers.failure(status, detail, call);
         if status == StatusCode::SERVICE_UNAVAILABLE {
             count::refused(Refusal::PoolFull);
@@ -261,7 +267,16 @@ mod tests {
         let exceeded = || Exceeded::new(deadline, Stage::Upstream, Cause::Deadline, now());
         assert_eq!(told(&PropagateError::Exceeded(exceeded())), None);
         assert_eq!(told(&PropagateError::Inner(Box::new(exceeded()))), None);
-        assert_eq!(told(&PropagateError::Missing), None);
+    }
+
+    // R21
+    #[test]
+    fn a_request_without_the_deadline_that_its_route_wants_is_the_clients_to_mend() {
+        let missing = PropagateError::Missing { site: std::panic::Location::caller() };
+        let detail = "no upstream is called here without a deadline, and the request has none";
+        assert_eq!(told(&missing), Some((400, detail.to_owned(), String::new())));
+        let answer = says().answer(&missing, Call::Grpc).unwrap();
+        assert_eq!(answer.headers()[&tower_deadline::dialect::GRPC_STATUS], "13");
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub(super) fn raise(connections: usize) {
     // Where the system does not say, it is what it was.
     let allowed = increase_nofile_limit(u64::MAX).or_else(|_| getrlimit(Resource::NOFILE).map(|(soft, _)| soft));
     if let Some(warning) = allowed.ok().and_then(|allowed| warning(connections, allowed)) {
+        // WARN: fewer connections fit than were asked for.
         tracing::warn!("{warning}");
     }
 }

@@ -104,6 +104,7 @@ where
         }
         self.board.show(&self.settings, &self.proxy);
         for socket in self.inherited.unclaimed() {
+            // WARN: whoever set the socket up expects it to be served.
             tracing::warn!("inherited socket {socket} is listened on by no --listen");
         }
         self.open(bound).await
@@ -248,6 +249,7 @@ where
         self.number += 1;
         let new = self.doors.len();
         if let Err(error) = self.open(opened).await {
+            // ERROR: a listener that was asked for is not open, and nobody tries again.
             tracing::error!("{error}");
         }
         say(&self.places()[new..], &self.settings);

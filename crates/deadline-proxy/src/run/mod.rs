@@ -145,7 +145,9 @@ async fn drain(ended: impl Future<Output = ()>, signals: &mut Signals, shutdown:
     let mut ended = pin!(ended);
     tokio::select! {
         () = &mut ended => return,
+        // WARN: requests under way are broken off.
         () = signals.stop() => tracing::warn!("told to stop at once: what is under way is stopped"),
+        // WARN: requests under way are broken off.
         () = sleep(limit) => tracing::warn!("the drain limit of {limit:?} has passed: what is under way is stopped"),
     }
     shutdown.begin();
@@ -178,12 +180,14 @@ where
     count::handed_over(outcome.as_ref().map_or_else(Failure::as_str, |_| "done"));
     match outcome {
         Ok(process) => {
+            // INFO: what was asked for is done.
             tracing::info!(process, "another process serves from here on");
             notify.handed_over(process);
             life.leave();
             Some(Left::HandedOver)
         }
         Err(failure) => {
+            // ERROR: what was asked for is not done, and nobody tries again.
             tracing::error!("this process goes on: {failure}");
             None
         }
@@ -247,9 +251,12 @@ fn certificates(settings: &Settings) -> impl Iterator<Item = PathBuf> {
 fn tell(reason: &str, outcome: &admin::Reloaded) {
     count::config_reloaded(outcome.as_ref().ok().copied());
     match outcome {
+        // INFO: what was asked for is done.
         Ok(number) => tracing::info!(number, reason, "another configuration is in use"),
         Err(complaints) => {
+            // ERROR: what was asked for is not done, and nobody tries again.
             tracing::error!(reason, "the configuration cannot be used, and the old one stays in use");
+            // ERROR: one for each thing to mend.
             complaints.iter().for_each(|complaint| tracing::error!("{complaint}"));
         }
     }

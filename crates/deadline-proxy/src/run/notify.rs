@@ -93,6 +93,7 @@ impl Notify {
     /// Serving does not depend on it. Told once: the next attempts fail alike.
     fn failed(&self, error: &io::Error) {
         if !self.has_failed.swap(true, Ordering::Relaxed) {
+            // WARN: the service manager may take us for dead.
             tracing::warn!("NOTIFY_SOCKET: the service manager cannot be told how we are: {error}");
         }
     }

@@ -82,6 +82,7 @@ impl Start {
 /// Warns of the names of upstreams that have no address, and waits for them no longer than [`NAMES_AT_MOST`].
 pub(super) async fn names(proxy: &Proxy) {
     for unresolved in proxy.resolve(NAMES_AT_MOST).await {
+        // WARN: whoever is sent there is not served, for now.
         tracing::warn!("upstream {unresolved}; requests ask again");
     }
 }

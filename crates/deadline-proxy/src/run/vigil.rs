@@ -51,8 +51,11 @@ fn told(lives: Vec<Life>, readiness: &Readiness, notify: &Notify) {
         };
         notify.status(&news);
         match life {
+            // INFO: what was wrong has ended.
             Life::Moves => tracing::info!("{news}"),
+            // ERROR: all that the worker carries waits, and may for ever.
             Life::Stuck(_) => tracing::error!("{news}: something blocks it, and all that it carries waits"),
+            // ERROR: a worker is gone until the process is started anew.
             Life::Ended => tracing::error!("{news}"),
         }
     }

@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::client::Client;
 use crate::listen::{Entrance, EstablishError, Listener, Raw, Stream, waiting};
+use crate::log;
 
 /// A listener, as far as serving needs to know it.
 pub trait Accept {
@@ -103,8 +104,7 @@ async fn establish(raw: Raw) -> io::Result<(Stream, Client)> {
 /// Nobody else can: the client is told nothing. A stranger can fail as often as it likes, and so it is no warning.
 fn tell(error: &EstablishError) {
     match error {
-        // One of ours is set up otherwise than we were told.
-        EstablishError::ProxyHeader { .. } => tracing::warn!("{error}"),
+        EstablishError::ProxyHeader { .. } => log::no_proxy_header(error),
         _ => tracing::debug!("{error}"),
     }
 }

@@ -193,6 +193,7 @@ impl Failures {
         count::accept_failed();
         if self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
             self.told = Some(Instant::now());
+            // WARN: clients wait to be let in.
             tracing::warn!("no connection can be accepted: {error}");
         }
     }

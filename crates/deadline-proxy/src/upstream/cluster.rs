@@ -159,6 +159,7 @@ impl Cluster {
                 if let Err(error) = self.resolve(name).await {
                     // Whoever answered may be wrong for a while: the addresses that are known go on being called.
                     let (upstream, host) = (&self.settings.name, &name.host);
+                    // WARN: the addresses get old, and nobody asks anew but us.
                     tracing::warn!(upstream, host, %error, "name was asked for in vain; its addresses stay as they were");
                 }
             }
@@ -248,6 +249,7 @@ impl Cluster {
         let length = endpoint.vitals.eject(ejection, Instant::now());
         let upstream = &self.settings.name;
         count::ejected(upstream);
+        // WARN: there is one endpoint less.
         tracing::warn!(upstream, endpoint = %endpoint.name, ?length, "endpoint fails, and is left out");
     }
 

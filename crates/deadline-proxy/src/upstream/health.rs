@@ -54,7 +54,13 @@ fn tell(cluster: &Cluster, endpoint: &Endpoint, is_well: bool) {
     endpoint.vitals.set_healthy(is_well);
     let (upstream, verdict) = (&cluster.settings().name, if is_well { "healthy" } else { "unhealthy" });
     count::health_changed(upstream, verdict);
-    tracing::warn!(upstream, endpoint = %endpoint.name, "endpoint is {verdict}");
+    if is_well {
+        // INFO: what was wrong has ended.
+        tracing::info!(upstream, endpoint = %endpoint.name, "endpoint is {verdict}");
+    } else {
+        // WARN: there is one endpoint less.
+        tracing::warn!(upstream, endpoint = %endpoint.name, "endpoint is {verdict}");
+    }
 }
 
 /// Answers in a row that say otherwise than the verdict.

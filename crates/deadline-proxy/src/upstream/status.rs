@@ -77,6 +77,7 @@ impl Cluster {
             let vitals = &endpoint.vitals;
             if vitals.has_returned(Instant::now()) {
                 let upstream = &self.settings().name;
+                // INFO: what was wrong has ended.
                 tracing::info!(upstream, endpoint = %endpoint.name, "endpoint is called again");
             }
             // One that says that it is ill is left out for longer than one that has failed.

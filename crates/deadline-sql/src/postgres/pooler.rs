@@ -58,6 +58,7 @@ impl PoolerVersion {
             _ => None,
         });
         for flaw in told.iter().flat_map(|version| version.flaws()) {
+            // WARN: cancels through this pooler can go wrong until it is renewed.
             tracing::warn!(target: "deadline_sql", version = ?told, flaw, "the pooler has a known flaw");
         }
         Ok(told)

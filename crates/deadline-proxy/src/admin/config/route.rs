@@ -58,6 +58,7 @@ fn policy(policy: &Policy, attempts: &attempt::Settings) -> Value {
         "on_invalid": word(policy.rejects_invalid(), "ignore"),
         "on_missing": word(policy.rejects_missing(), "allow"),
         "ledger": ledger(policy.ledgered()),
+        "outgoing": if policy.requires_outgoing() { "require" } else { "allow" },
         "retries": attempts.retries,
         "backoff": time(attempts.backoff),
     })

@@ -94,6 +94,7 @@ fn a_route_is_told_with_its_policy_and_its_chain() {
     let policy = json!({
         "name": "default", "timeout": "3s", "max": "30s", "min": "0ns", "reserve": "0ns", "covers": "head", "status": 503,
         "pool_status": 503, "mode": "observe", "on_invalid": "ignore", "on_missing": "allow", "ledger": "off",
+        "outgoing": "allow",
         "retries": 2, "backoff": "25ms",
     });
     assert_eq!((&told["policy"], &told["max_in_flight"]), (&policy, &json!(7)));

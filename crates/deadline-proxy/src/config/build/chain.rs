@@ -7,15 +7,11 @@ use http::StatusCode;
 
 use super::Context;
 use super::upstreams::{OFF, Upstreams};
-use crate::attempt::{End, Outcome};
+use crate::attempt::{End, Outcome, TRY_LIMIT};
 use crate::config::de::Key;
 use crate::config::file;
 use crate::config::path::Path;
 use crate::config::value::Limit;
-
-/// The most that one try takes in a chain where nobody says anything else: long enough for a mirror that is far away,
-/// and short enough to ask another.
-const TRY_LIMIT: Duration = Duration::from_secs(30);
 
 /// What `,` passes on: there is no such thing here.
 const GONE: [StatusCode; 2] = [StatusCode::NOT_FOUND, StatusCode::GONE];

@@ -28,6 +28,7 @@ impl Certificates {
                 Ok(renewed) => {
                     told = None;
                     if renewed {
+                        // INFO: what is in use changes, as somebody wished.
                         info!(certificate = %self.files.certificate.display(), "another certificate is in use");
                     }
                 }
@@ -40,6 +41,7 @@ impl Certificates {
         let complaint = (content, error.to_string());
         if told.as_ref() != Some(&complaint) {
             let certificate = self.files.certificate.display();
+            // WARN: the old certificate serves on, until it expires.
             warn!(%certificate, %error, "the old certificate stays in use");
             *told = Some(complaint);
         }

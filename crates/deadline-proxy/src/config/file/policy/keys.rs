@@ -58,6 +58,11 @@ pub(super) struct PolicyKeys {
     #[schemars(extend("default" = "off"))]
     ledger: Key<Ledger>,
 
+    /// What happens to a request that has no deadline when an upstream is to be called: no field asks for one, and the
+    /// policy gives none.
+    #[schemars(extend("default" = "allow"))]
+    outgoing: Key<Outgoing>,
+
     /// How often a request is sent again at most, where that is safe: nothing was sent yet, or the method is idempotent and
     /// the body was kept (see `replay` of a route). Never beyond the deadline, nor beyond `retry_budget`.
     #[schemars(extend("default" = 0))]
@@ -119,4 +124,14 @@ enum Ledger {
     Inside,
     /// It adds its entry, and everybody gets those of all hops.
     Public,
+}
+
+/// What happens to a request that has no deadline when an upstream is to be called.
+#[derive(JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum Outgoing {
+    /// It is sent, and counted.
+    Allow,
+    /// It is answered with 400, and not sent.
+    Require,
 }
