@@ -14,6 +14,7 @@ mod clients;
 mod conformance;
 mod go_reverseproxy;
 mod grpcio;
+mod hostile;
 mod latency;
 mod memory;
 mod peers;
@@ -32,7 +33,7 @@ struct Suite {
     script: Script,
 }
 
-const SUITES: [Suite; 10] = [
+const SUITES: [Suite; 11] = [
     go_reverseproxy::SUITE,
     autobahn::SUITE,
     grpcio::SUITE,
@@ -41,6 +42,7 @@ const SUITES: [Suite; 10] = [
     peers::SUITE,
     conformance::SUITE,
     latency::SUITE,
+    hostile::SUITE,
     soak::SUITE,
     soak::SQL,
 ];

@@ -96,6 +96,7 @@ pub mod tiers;
 mod timer;
 
 #[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
 pub use self::count::describe_metrics;
 pub use self::error::{DriverError, Error, Interrupted, Outcome, Stopped, Verdict};
 pub use self::lease::{Engine, Lease, Running, Undrained};

@@ -104,13 +104,4 @@ pub(crate) fn told(count: impl FnOnce()) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_second_installation_is_the_first() {
-        let (first, second) = (install().unwrap(), install().unwrap());
-        first.fold();
-        assert!(second.text().is_ascii());
-    }
-}
+mod tests;

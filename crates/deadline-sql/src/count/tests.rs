@@ -44,3 +44,29 @@ fn each_count_has_its_name_and_its_label() {
     }
     assert_eq!(all.len(), expected.len());
 }
+
+#[test]
+fn the_paper_has_every_count_of_this_crate_and_no_other() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    metrics::with_local_recorder(&recorder, || {
+        describe_metrics();
+        cancelled(Stopped::ServerTimer);
+        unsettled();
+        overrun(Duration::ZERO);
+        pool_wait(Duration::ZERO);
+        drop(Settling::begin());
+    });
+    let mut counted = Vec::new();
+    for (key, unit, what, _) in snapshotter.snapshot().into_vec() {
+        let (name, kind) = (key.key().name().to_owned(), key.kind());
+        assert!(unit.is_some() && what.is_some_and(|what| what.ends_with('.')), "{name} is not described");
+        counted.push(format!("| `{name}` | {kind:?} |").to_lowercase());
+    }
+    counted.sort_unstable();
+    let paper = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md")).unwrap();
+    let rows = paper.lines().filter(|line| line.starts_with("| `deadline_sql_"));
+    let mut rows: Vec<_> = rows.map(|row| row.splitn(4, '|').take(3).collect::<Vec<_>>().join("|") + "|").collect();
+    rows.sort_unstable();
+    assert_eq!(rows, counted);
+}
