@@ -213,6 +213,8 @@ pub(crate) struct Found {
     pub(crate) only_observed: bool,
     /// What kind of call it is.
     pub(crate) call: Call,
+    /// How long it has waited before it came, as a trusted front says (R8).
+    pub(crate) queued: Duration,
 }
 
 impl<C> AdmitLayer<C> {
@@ -245,7 +247,8 @@ impl<C> AdmitLayer<C> {
         let counted = around(policy, own, request.extensions());
         let deadline = counted.or_else(|| request.extensions().get().copied());
         let only_observed = counted.is_none() && deadline.is_some();
-        Ok(Found { deadline, client_asked, would_refuse: would_refuse.is_some(), only_observed, call })
+        let queued = asked.queued();
+        Ok(Found { deadline, client_asked, would_refuse: would_refuse.is_some(), only_observed, call, queued })
     }
 
     /// The answer to a request that is not let in.

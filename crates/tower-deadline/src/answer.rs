@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_deadline::dialect::Call;
-use http_deadline::dialect::trail::{DEADLINE_EXCEEDED, RETRY_AFTER as X_RETRY_AFTER, Trail};
-use http_deadline::{Cause, Exceeded, Refusal, Stage};
+use http_deadline::dialect::trail::{RETRY_AFTER as X_RETRY_AFTER, Trail};
+use http_deadline::{Cause, Exceeded, OriginKind, Refusal, Stage};
 use serde::Serialize;
 
 use crate::code::Code;
@@ -70,24 +70,24 @@ impl Answers {
     /// code 8 (`RESOURCE_EXHAUSTED`).
     #[must_use]
     pub fn exceeded(&self, exceeded: &Exceeded, status: StatusCode, call: Call) -> Response<Bytes> {
-        let (stage, cause) = (exceeded.stage(), exceeded.cause());
+        // Where another hop has stopped it, what that one says.
+        let trail = Trail::of(exceeded, self.hop.as_deref());
         let (title, detail) = words(exceeded);
+        let plain = self.problem(title, status, &detail);
         let problem = Problem {
-            stage: Some(stage.as_str()),
-            cause: Some(cause.as_str()),
-            origin: Some(exceeded.origin().kind().as_str()),
-            origin_detail: self.expose_origin.then(|| exceeded.origin().detail().to_string()),
+            stage: Some(trail.stage().as_str()),
+            cause: Some(trail.cause().as_str()),
+            origin: Some(trail.origin().as_str()),
+            origin_detail: (self.expose_origin && is_known(exceeded)).then(|| exceeded.origin().detail().to_string()),
+            origin_hop: trail.origin_hop(),
             budget_ms: Some(millis(exceeded.budget())),
             elapsed_ms: Some(millis(exceeded.elapsed())),
-            ..self.problem(title, status, &detail)
+            hop: exceeded.trail().map_or(plain.hop, |_| trail.hop()),
+            ..plain
         };
-        let code = if is_overload(exceeded, status) { Code::of(status) } else { Code::of_cause(cause) };
+        let code = if is_overload(exceeded, status) { Code::of(status) } else { Code::of_cause(trail.cause()) };
         let mut response = problem.respond(code, call);
-        let trail = Trail::of(exceeded, self.hop.as_deref()).to_string();
-        // A trail is printable ASCII.
-        if let Ok(trail) = HeaderValue::from_str(&trail) {
-            response.headers_mut().insert(DEADLINE_EXCEEDED.clone(), trail);
-        }
+        trail.write(response.headers_mut());
         let retried = retry_after(exceeded, response.status()).filter(|_| !self.without_retry_after);
         if let Some((name, value)) = retried {
             response.headers_mut().insert(name, value);
@@ -123,6 +123,7 @@ impl Answers {
             cause: None,
             origin: None,
             origin_detail: None,
+            origin_hop: None,
             budget_ms: None,
             elapsed_ms: None,
             hop: self.hop.as_deref(),
@@ -150,6 +151,8 @@ struct Problem<'a> {
     origin: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     origin_detail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin_hop: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     budget_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -205,6 +208,13 @@ fn answer(status: StatusCode, media: &'static str, body: Vec<u8>) -> Response<By
     response
 }
 
+/// Whether the limit that was kept is the one that is known here, and not one that a hop downstream had of its own.
+fn is_known(exceeded: &Exceeded) -> bool {
+    exceeded
+        .trail()
+        .is_none_or(|told| told.origin() == OriginKind::Header && told.origin_hop().is_none())
+}
+
 /// Whether this status tells of more requests than there are connections.
 fn is_overload(exceeded: &Exceeded, status: StatusCode) -> bool {
     status == StatusCode::SERVICE_UNAVAILABLE && (exceeded.stage(), exceeded.cause()) == (Stage::Pool, Cause::Deadline)
@@ -220,10 +230,14 @@ fn retry_after(exceeded: &Exceeded, status: StatusCode) -> Option<(HeaderName, H
 
 /// What is told of a request that was stopped: in a title, and in a sentence.
 pub(crate) fn words(exceeded: &Exceeded) -> (&'static str, String) {
-    let (stage, budget) = (exceeded.stage(), millis(exceeded.budget()));
-    match exceeded.cause() {
-        Cause::Deadline => ("Deadline exceeded", format!("deadline of {budget} ms exceeded in stage {stage}")),
-        cause => ("Request stopped", format!("stopped in stage {stage}: {cause}")),
+    let budget = millis(exceeded.budget());
+    let (at, stage, cause) = match exceeded.trail() {
+        Some(told) => (format!("at {} ", told.hop().unwrap_or("another hop")), told.stage(), told.cause()),
+        None => (String::new(), exceeded.stage(), exceeded.cause()),
+    };
+    match cause {
+        Cause::Deadline => ("Deadline exceeded", format!("deadline of {budget} ms exceeded {at}in stage {stage}")),
+        cause => ("Request stopped", format!("stopped {at}in stage {stage}: {cause}")),
     }
 }
 
@@ -236,6 +250,7 @@ mod tests {
     use super::*;
     use crate::now;
     use http_deadline::Deadline;
+    use http_deadline::dialect::trail::DEADLINE_EXCEEDED;
     use http_deadline::dialect::{Codec, GRPC_MESSAGE, GRPC_STATUS};
     use serde_json::{Value, json};
 

@@ -6,6 +6,15 @@
 //! Does not touch any other error, nor a response that is finished (one with a body, or with that field already),
 //! nor anything of a request whose policy only observes.
 //!
+//! # What another hop has told
+//!
+//! A hop that was called and stopped in our time says so in the same field, and the [`Exceeded`] beside its answer has what
+//! it said ([`Exceeded::trail`]). Passed on as it is, that answer gets one word more: whose policy, or code, the limit was,
+//! where that was this hop's (see [`trail`](crate::dialect::trail)); the rest stays. Where a handler answers by that
+//! `Exceeded` instead, as an error or bare, who is told of is the hop that stopped first, and its stage.
+//!
+//! The trailers that end a message of gRPC cannot be completed: they come after the head. They say what their hop knew.
+//!
 //! # Kinds of errors
 //!
 //! The inner service keeps its error type, so axum needs no `HandleErrorLayer` (R19). To look into an error,
@@ -48,7 +57,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use http_deadline::dialect::Call;
-use http_deadline::dialect::trail::DEADLINE_EXCEEDED;
+use http_deadline::dialect::trail::{DEADLINE_EXCEEDED, Trail};
 use http_deadline::{Exceeded, Journey, Policy, Statuses};
 use pin_project::pin_project;
 use tower_layer::Layer;
@@ -198,7 +207,10 @@ where
         this.inner.set(None);
         Poll::Ready(match this.rescuer.answer(&outcome) {
             Some(answer) => Ok(in_place_of(outcome, answer)),
-            None => outcome.map(|response| response.map(AnswerBody::Inner)),
+            None => outcome.map(|mut response| {
+                this.rescuer.complete(&mut response);
+                response.map(AnswerBody::Inner)
+            }),
         })
     }
 }
@@ -238,6 +250,21 @@ impl<K> Rescuer<K> {
         };
         let (exceeded, statuses) = found.zip(self.statuses)?;
         Some(self.answers.exceeded(exceeded, statuses.of(exceeded), self.call))
+    }
+}
+
+impl<K> Rescuer<K> {
+    /// Says whose limit it was in what a hop downstream has told, where its answer is passed on.
+    #[inline]
+    pub(crate) fn complete<B>(&self, response: &mut Response<B>) {
+        // First what is hardly ever there.
+        let Some(exceeded) = response.extensions().get::<Exceeded>() else { return };
+        let Some(told) = exceeded.trail() else { return };
+        let completed = Trail::of(exceeded, self.answers.hop_name().map(|name| &**name));
+        // Whoever has written a field of its own means it.
+        if completed != *told && Trail::read(response.headers()).as_ref() == Some(told) {
+            completed.write(response.headers_mut());
+        }
     }
 }
 

@@ -11,7 +11,9 @@ pub(super) fn split(list: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
 /// Whether every string that begins in it ends in it: what follows such a list is not taken for a part of it.
 pub(super) fn is_whole(list: &[u8]) -> bool {
     let mut string = InString::default();
-    list.iter().for_each(|byte| drop(string.pass(*byte)));
+    for byte in list {
+        string.pass(*byte);
+    }
     string == InString::default()
 }
 

@@ -20,6 +20,7 @@ mod grammar;
 mod instants;
 mod reach;
 mod times;
+mod told;
 
 fn config() -> ProptestConfig {
     ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) }

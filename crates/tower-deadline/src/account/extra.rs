@@ -4,6 +4,7 @@
 //! layer shows it the final answer, and the journey lets it hear of stages and calls.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Response;
 use http_deadline::{CallEvent, Cause, Deadline, Ledger as Ledgered, Listener, Stage};
@@ -26,6 +27,11 @@ impl Extra {
         wants_ledger.then(|| Arc::new(Self { ledger: Some(ledger()) }))
     }
 
+    /// The request has waited for so long before it came, as a trusted front says.
+    pub(crate) fn queued(&self, time: Duration) {
+        self.ledger.iter().for_each(|ledger| ledger.queued(time));
+    }
+
     /// The request was stopped here, for this cause.
     pub(crate) fn stopped(&self, stage: Stage, cause: Cause) {
         self.ledger.iter().for_each(|ledger| ledger.stopped(stage, cause));
@@ -33,6 +39,10 @@ impl Extra {
 
     /// This is its answer, whoever made it.
     pub(crate) fn answered<B>(&self, response: &mut Response<B>) {
+        // What switches protocols has no more to tell.
+        if response.status().is_informational() {
+            return;
+        }
         self.ledger.iter().for_each(|ledger| ledger.write(response.headers_mut()));
     }
 }

@@ -1,13 +1,20 @@
 //! The ledger: what this hop tells of its time, in the `Server-Timing` of the response (policy key `ledger`).
 //!
 //! Covers the times of one request, by stage, from its arrival to the head of its response, and its entry behind those of
-//! the hops that were called. What the body takes is not in it: the entry stands in the head.
+//! the hops that were called, with a deadline or without one, also in a 304, in the answer to a `HEAD`, and in a head of
+//! gRPC that is all there is. What was told of them is passed on and not looked at: whoever answers can tell anything.
+//!
+//! What the body takes is not in it. The entry stands in the head, for browsers and scripts read it there, and trailers are
+//! lost on most ways; the time of a body shows in the entry of a caller that has waited for it. An answer that switches
+//! protocols has no entry (101): what comes then is no response.
+//!
+//! Time in a queue before the arrival, as a trusted front tells of it (R8), is stage `queue`, and part of the whole.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, HeaderValue};
-use http_deadline::dialect::server_timing::{Entry, SERVER_TIMING};
+use http::HeaderMap;
+use http_deadline::dialect::server_timing::{self, Entry};
 use http_deadline::{Cause, Deadline, Stage};
 
 use super::Spent;
@@ -28,6 +35,8 @@ pub(super) struct Ledger {
 #[derive(Debug, Default)]
 struct Times {
     spent: Spent,
+    /// Before the arrival.
+    queued: Duration,
     /// When the first call left, since the arrival.
     sent: Option<Duration>,
     stopped: Option<(Stage, Cause)>,
@@ -37,6 +46,13 @@ impl Ledger {
     /// Of a request that arrived at this instant.
     pub(super) fn open(hop: Option<Arc<str>>, deadline: Option<Deadline>, arrived: Instant) -> Self {
         Self { hop, arrived, budget: deadline.map(Deadline::budget), times: Mutex::default() }
+    }
+
+    /// It has waited for so long before it arrived.
+    pub(super) fn queued(&self, time: Duration) {
+        let mut times = self.times();
+        times.queued = time;
+        times.spent.add(Stage::Queue, time);
     }
 
     pub(super) fn entered(&self, stage: Stage) {
@@ -58,17 +74,15 @@ impl Ledger {
 
     /// Writes the entry behind what is there.
     pub(super) fn write(&self, headers: &mut HeaderMap) {
-        // What is no field value is no entry: a hop's name is a token by now, and all else is ours.
-        if let Ok(entry) = HeaderValue::from_str(&self.entry(now()).to_string()) {
-            headers.append(SERVER_TIMING.clone(), entry);
-        }
+        server_timing::append(headers, &self.entry(now()));
     }
 
     fn entry(&self, now: Instant) -> Entry {
         let mut times = self.times();
         times.spent.settle(now);
         let hop = self.hop.as_deref().unwrap_or(UNNAMED);
-        let entry = Entry::new(hop, now.saturating_duration_since(self.arrived));
+        let queued = times.queued;
+        let entry = Entry::new(hop, queued + now.saturating_duration_since(self.arrived));
         let entry = match self.budget {
             Some(budget) => entry.budget(budget),
             None => entry,
@@ -76,7 +90,7 @@ impl Ledger {
         let stages = times.spent.by_stage();
         let entry = stages.into_iter().fold(entry, |entry, (stage, spent)| entry.stage(stage, spent));
         let entry = match times.sent {
-            Some(sent) => entry.sent(sent),
+            Some(sent) => entry.sent(queued + sent),
             None => entry,
         };
         match times.stopped {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use deadline_testkit::{Gate, Probe, ScriptedBody, ScriptedError, ScriptedService};
 use http::{HeaderMap, Request, Response};
-use http_deadline::dialect::server_timing::SERVER_TIMING;
+use http_deadline::dialect::server_timing::{self, SERVER_TIMING};
 use http_deadline::{Ambient, Ledger, Policy, Stage};
 use tokio::time::{advance, sleep};
-use tower::Layer;
+use tower::{Layer, ServiceExt};
 
 use crate::DeadlineLayer;
 use crate::testing::{MS, asking, call, plain, poll, ready};
@@ -67,4 +67,55 @@ async fn without_a_ledger_nothing_is_told() {
     let service = layer(Ledger::Off).layer(ScriptedService::new(Gate::default(), Probe::default(), busy));
     let response = call(&service, asking("300ms")).await.unwrap();
     assert_eq!(entries(response.headers()), ["db;dur=53"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_called_without_a_deadline_is_a_stage_too() {
+    let calling = |_: Request<crate::WatchedBody<ScriptedBody>>| async {
+        sleep(5 * MS).await;
+        let upstream = tower::service_fn(|_: Request<()>| async {
+            sleep(20 * MS).await;
+            Ok::<_, ScriptedError>(Response::new(ScriptedBody::default()))
+        });
+        crate::PropagateLayer::new().layer(upstream).oneshot(Request::new(())).await.unwrap();
+        Outcome::Ok(Response::new(ScriptedBody::default()))
+    };
+    let service = layer(Ledger::Inside).layer(ScriptedService::new(Gate::default(), Probe::default(), calling));
+    let response = call(&service, plain()).await.unwrap();
+    assert_eq!(entries(response.headers()), [r#"hop.orders;dur=25;desc="upstream=20 own=5 sent=5""#]);
+}
+
+/// R8: it was on its way for so long, and the client has waited for that too.
+#[tokio::test(start_paused = true)]
+async fn time_in_a_queue_before_the_arrival_is_a_stage_and_part_of_the_whole() {
+    let mut request = asking("3s");
+    let ahead = std::time::SystemTime::now() - 250 * MS;
+    let since = ahead.duration_since(std::time::UNIX_EPOCH).unwrap();
+    request.headers_mut().insert("x-request-start", format!("t={}", since.as_millis()).parse().unwrap());
+    let service = layer(Ledger::Inside).dialects(crate::Dialects::default().trust_request_start(true));
+    let service = service.layer(ScriptedService::new(Gate::default(), Probe::default(), busy));
+    let response = call(&service, request).await.unwrap();
+    let told = server_timing::entries(response.headers());
+    let [entry] = &told[..] else { panic!("{told:?}") };
+    let queued = entry.stages()[0];
+    // The wall clock goes on.
+    assert!(queued.0 == Stage::Queue && queued.1 >= 250 * MS, "{entry}");
+    assert_eq!((entry.took() - queued.1, entry.own()), (65 * MS, 10 * MS));
+    assert_eq!(entry.first_call().map(|sent| sent - queued.1), Some(15 * MS));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_switches_protocols_has_no_entry_and_a_call_of_grpc_has_one_in_its_head() {
+    for (status, told) in [(101, 0), (200, 1), (204, 1), (304, 1)] {
+        let answer = move |_| async move {
+            Outcome::Ok(Response::builder().status(status).body(ScriptedBody::default()).unwrap())
+        };
+        let service = layer(Ledger::Inside).layer(ScriptedService::new(Gate::default(), Probe::default(), answer));
+        assert_eq!(entries(call(&service, plain()).await.unwrap().headers()).len(), told, "{status}");
+    }
+    let mut request = asking("0");
+    request.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+    let service = layer(Ledger::Inside).layer(ScriptedService::new(Gate::default(), Probe::default(), busy));
+    let late = call(&service, request).await.unwrap();
+    assert_eq!((late.headers()["grpc-status"].to_str().unwrap(), entries(late.headers()).len()), ("4", 1));
 }

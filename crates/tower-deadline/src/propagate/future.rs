@@ -5,10 +5,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{HeaderMap, Response, StatusCode, Version};
+use http::{Response, StatusCode, Version};
 use http_deadline::dialect::Call;
-use http_deadline::dialect::trail::{DEADLINE_EXCEEDED, Trail};
-use http_deadline::{Cause, Dialects, Exceeded, OriginKind, Stage, StageGuard};
+use http_deadline::dialect::trail::Trail;
+use http_deadline::{Ambient, Cause, Dialects, Exceeded, Journey, OriginKind, Stage, StageGuard};
 use pin_project::pin_project;
 
 use super::PropagateError;
@@ -51,7 +51,7 @@ impl<F> PropagateFuture<F> {
     ) -> Self {
         let state = match prepared {
             Ok(bounds) => {
-                let open = bounds.as_ref().and_then(Bounds::journey).map(|journey| journey.enter(Stage::Upstream));
+                let open = open(bounds.as_ref());
                 State::Sent { inner: send(), watch: bounds.as_ref().and_then(Bounds::watch), bounds, open }
             }
             Err(error) => State::Unsent(Some(error)),
@@ -85,6 +85,15 @@ where
             Err(PropagateError::Exceeded(exceeded)) if *this.call == Call::Grpc => Ok(told(&exceeded)),
             outcome => outcome,
         })
+    }
+}
+
+/// A call without a deadline is a stage too, where somebody listens.
+fn open(bounds: Option<&Bounds>) -> Option<StageGuard> {
+    let enter = |journey: &Journey| journey.enter(Stage::Upstream);
+    match bounds {
+        Some(bounds) => bounds.journey().map(enter),
+        None => Ambient::as_it_is().journey().filter(|journey| journey.is_listened_to()).map(enter),
     }
 }
 
@@ -144,7 +153,7 @@ pub(crate) fn deliver<B>(
     head.map(|body| WatchedBody::new(body, watch, journey, Stage::Upstream).with_status(told))
 }
 
-/// Whose deadline it was that a hop downstream reports (R23, R24).
+/// Whose deadline it was that a hop downstream reports (R23, R24), and what it has told.
 fn blame<B>(head: &mut Response<B>, bounds: &Bounds, is_grpc: bool) {
     if let Some(told) = if is_grpc { bounds.told() } else { None } {
         told.correct(head.headers_mut());
@@ -152,13 +161,21 @@ fn blame<B>(head: &mut Response<B>, bounds: &Bounds, is_grpc: bool) {
     let reports = head.status() == StatusCode::GATEWAY_TIMEOUT || grpc::is_exceeded(head.headers());
     // A hop may tell of overload where it had no connection in time. Only the field says that it was our deadline.
     let may_report = reports || head.status() == StatusCode::SERVICE_UNAVAILABLE || grpc::is_exhausted(head.headers());
-    if reports && bounds.has_passed() || may_report && bounds.has_reached() && is_ours(head.headers()) {
-        head.extensions_mut().insert(bounds.exceeded(Stage::Upstream));
+    if !may_report {
+        return;
+    }
+    // Who was not sent our deadline has nothing to tell of it.
+    let trail = Trail::read(head.headers()).filter(|_| bounds.has_reached());
+    if reports && bounds.has_passed() || trail.as_ref().is_some_and(is_ours) {
+        let exceeded = bounds.exceeded(Stage::Upstream);
+        head.extensions_mut().insert(match trail {
+            Some(trail) => exceeded.with_trail(trail),
+            None => exceeded,
+        });
     }
 }
 
 /// Whether the deadline that was enforced downstream is the one that we sent.
-fn is_ours(headers: &HeaderMap) -> bool {
-    let trail = headers.get(&DEADLINE_EXCEEDED).and_then(|field| Trail::parse(field.as_bytes()));
-    trail.is_some_and(|trail| trail.origin() == OriginKind::Header && trail.cause() == Cause::Deadline)
+fn is_ours(trail: &Trail) -> bool {
+    trail.origin() == OriginKind::Header && trail.cause() == Cause::Deadline
 }

@@ -1,9 +1,12 @@
 use super::*;
 use crate::testing::{MS, call, data, exceeded, is_at_end, plain, poll, ready as now_ready, under};
-use crate::{BodyError, Cause, Deadline, Mode, Policy, PropagateError, PropagateLayer, Stage, WatchedBody, now};
+use crate::{
+    BodyError, Cause, Deadline, Dialect, Mode, Policy, PropagateError, PropagateLayer, Stage, WatchedBody, now,
+};
 use deadline_testkit::{ScriptedBody, ScriptedError, Step};
 use http::StatusCode;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG};
+use http_deadline::{Origin, OriginKind, PolicyName};
 use std::future::{pending, ready as answer};
 use std::io;
 use tower::util::ServiceFn;
@@ -226,4 +229,101 @@ async fn an_answer_that_a_handler_makes_of_a_stopped_call_is_its_own() {
     });
     let response = signing().layer(degraded).oneshot(of_grpc()).await.unwrap();
     assert_eq!((response.status(), &response.headers()["grpc-status"]), (StatusCode::OK, &"0".parse().unwrap()));
+}
+
+/// What payments tells of a call that it has stopped.
+const TOLD: &str = "origin=header, stage=database, cause=deadline, hop=\"payments\"";
+
+/// The answer of payments to a call that this had limited, as a handler changes it.
+fn passed_on(
+    origin: Origin,
+    change: impl Fn(&mut Response<ScriptedBody>) + Clone,
+) -> ServiceFn<impl Fn(Incoming) -> std::future::Ready<Result<Response<ScriptedBody>, ScriptedError>> + Clone> {
+    ending(move || {
+        let deadline = Deadline::after(now(), 300 * MS).with_origin(origin);
+        let exceeded = Exceeded::new(deadline, Stage::Upstream, Cause::Deadline, now() + 300 * MS);
+        let mut response = Response::new(ScriptedBody::full("too late"));
+        *response.status_mut() = StatusCode::GATEWAY_TIMEOUT;
+        response.headers_mut().insert(DEADLINE_EXCEEDED.clone(), TOLD.parse().unwrap());
+        response.extensions_mut().insert(exceeded.with_trail(Trail::parse(TOLD.as_bytes()).unwrap()));
+        change(&mut response);
+        Ok(response)
+    })
+}
+
+fn told<S, B>(service: &S) -> String
+where
+    S: Service<Incoming, Response = Response<B>, Error = ScriptedError> + Clone,
+{
+    let response = now_ready(poll(call(service, plain()).as_mut()));
+    let fields: Vec<_> = response.headers().get_all(&DEADLINE_EXCEEDED).iter().collect();
+    let [field] = fields[..] else { panic!("{fields:?}") };
+    field.to_str().unwrap().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hop_whose_limit_it_was_says_so_in_the_answer_that_it_passes_on() {
+    let (policy, header) = (Origin::Policy(PolicyName::DEFAULT), Origin::Header(Dialect::XRequestTimeout));
+    let by = |origin, set_by| format!("origin={origin}, {}, origin_hop=\"{set_by}\"", &TOLD["origin=header, ".len()..]);
+    let same = |_: &mut Response<ScriptedBody>| {};
+    for (origin, field) in [
+        (policy, by("policy", "orders")),
+        (Origin::code(), by("code", "orders")),
+        // It is for whoever wrote that to say.
+        (header, TOLD.to_owned()),
+    ] {
+        assert_eq!(told(&signing().layer(passed_on(origin, same))), field);
+        // Whoever is further out in this process has set nothing.
+        let outer = <RescueLayer>::new()
+            .answers(Answers::new().hop("outer"))
+            .layer(signing().layer(passed_on(origin, same)));
+        assert_eq!(told(&outer), field);
+    }
+    assert_eq!(told(&<RescueLayer>::new().layer(passed_on(policy, same))), by("policy", "unnamed"));
+    let own = "origin=code, stage=handler, cause=cancelled";
+    let another = move |response: &mut Response<ScriptedBody>| {
+        response.headers_mut().insert(DEADLINE_EXCEEDED.clone(), own.parse().unwrap());
+    };
+    assert_eq!(told(&signing().layer(passed_on(policy, another))), own, "a field of the handler's own");
+    let copied = |response: &mut Response<ScriptedBody>| drop(response.extensions_mut().remove::<Exceeded>());
+    assert_eq!(told(&signing().layer(passed_on(policy, copied))), TOLD, "nobody knows what that was");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_of_our_own_names_the_hop_that_stopped_first_and_its_stage() {
+    let bare = |response: &mut Response<ScriptedBody>| {
+        response.headers_mut().clear();
+        *response.body_mut() = ScriptedBody::full("");
+    };
+    let policy = Origin::Policy(PolicyName::new("gold"));
+    let service = signing().layer(passed_on(policy, bare));
+    let response = now_ready(poll(call(&service, plain()).as_mut()));
+    let field = "origin=policy, stage=database, cause=deadline, hop=\"payments\", origin_hop=\"orders\"";
+    assert_eq!(response.headers()[&DEADLINE_EXCEEDED], field);
+    let document: serde_json::Value = serde_json::from_slice(&data(&mut response.into_body())).unwrap();
+    let expected = serde_json::json!({
+        "type": "about:blank", "title": "Deadline exceeded", "status": 504,
+        "detail": "deadline of 300 ms exceeded at payments in stage database",
+        "stage": "database", "cause": "deadline", "origin": "policy", "budget_ms": 300, "elapsed_ms": 300,
+        "hop": "payments", "origin_hop": "orders",
+    });
+    assert_eq!(document, expected);
+    let open = RescueLayer::new()
+        .answers(Answers::new().hop("orders").expose_origin())
+        .layer(passed_on(policy, bare));
+    let response = now_ready(poll(call(&open, plain()).as_mut()));
+    let document: serde_json::Value = serde_json::from_slice(&data(&mut response.into_body())).unwrap();
+    assert_eq!(document["origin_detail"], "gold");
+    let theirs = move |response: &mut Response<ScriptedBody>| {
+        bare(response);
+        let told = Trail::new(OriginKind::Policy, Stage::Pool, Cause::Deadline, Some("payments"));
+        let exceeded = response.extensions_mut().remove::<Exceeded>().unwrap();
+        response.extensions_mut().insert(exceeded.with_trail(told));
+    };
+    let open = RescueLayer::new()
+        .answers(Answers::new().hop("orders").expose_origin())
+        .layer(passed_on(policy, theirs));
+    let response = now_ready(poll(call(&open, plain()).as_mut()));
+    let document: serde_json::Value = serde_json::from_slice(&data(&mut response.into_body())).unwrap();
+    assert_eq!((&document["origin"], &document["origin_detail"]), (&"policy".into(), &serde_json::Value::Null));
 }

@@ -73,6 +73,7 @@ where
                     Some(answer) => Ok(in_place_of(outcome, answer)),
                     None => outcome,
                 };
+                outcome.iter_mut().for_each(|response| rescuer.complete(response));
                 if let (Some(extra), Ok(response)) = (extra, &mut outcome) {
                     extra.answered(response);
                 }

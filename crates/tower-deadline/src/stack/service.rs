@@ -75,6 +75,7 @@ where
         };
         let account = accounts.open(&came, found.deadline);
         let extra = account.extra().cloned();
+        extra.iter().for_each(|extra| extra.queued(found.queued));
         let custody = Custody::admitted(request.extensions_mut(), &policy, &found, account);
         let rescuer = Rescuer::new(found.call, Some(&policy), self.admit.used_answers());
         // What was let in a moment ago needs no second look at the clock.

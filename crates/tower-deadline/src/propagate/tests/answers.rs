@@ -117,3 +117,15 @@ async fn a_grpc_status_that_reports_the_deadline_we_sent_is_reported_as_ours() {
     let theirs = got(StatusCode::OK, &[("content-type", "application/grpc"), ("grpc-status", "4")]);
     assert!(reason(&theirs).is_none());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_the_hop_that_stopped_it_has_told_stands_beside_the_answer() {
+    let ours = got(StatusCode::GATEWAY_TIMEOUT, &[("deadline-exceeded", TRAIL)]);
+    let told = reason(&ours).and_then(Exceeded::trail).unwrap();
+    assert_eq!((told.stage(), told.hop()), (Stage::Handler, Some("payments")));
+    const POLICY: &str = "origin=policy, stage=pool, cause=deadline, hop=\"payments\"";
+    let theirs = got_late(StatusCode::GATEWAY_TIMEOUT, &[("deadline-exceeded", POLICY)]).await;
+    assert_eq!(reason(&theirs).and_then(Exceeded::trail).map(ToString::to_string).as_deref(), Some(POLICY));
+    let nobody = got_late(StatusCode::GATEWAY_TIMEOUT, &[]).await;
+    assert!(reason(&nobody).unwrap().trail().is_none());
+}

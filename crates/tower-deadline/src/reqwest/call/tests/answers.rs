@@ -114,7 +114,14 @@ async fn another_origin_is_not_believed_that_it_kept_a_deadline_it_was_not_sent(
     ] {
         let server = way.iter().fold(Server::default(), |server, next| server.then(0, to(next)));
         let response = server.then(after, forged()).call(300).await.unwrap();
-        assert_eq!(response.extensions().get::<Exceeded>().is_some(), ours, "{way:?}, {after}");
+        let exceeded = response.extensions().get::<Exceeded>();
+        assert_eq!(exceeded.is_some(), ours, "{way:?}, {after}");
+        let is_told = way.last() == Some(&home);
+        assert_eq!(
+            exceeded.and_then(Exceeded::trail).is_some(),
+            is_told,
+            "{way:?}: nobody but who was sent it can tell"
+        );
         assert_eq!(response.headers()[&DEADLINE_EXCEEDED], trail, "passed on as it is");
     }
 }
