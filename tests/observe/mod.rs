@@ -4,3 +4,4 @@ mod guard;
 mod counts;
 mod hostile;
 mod metrics;
+mod alerts;

@@ -10,5 +10,5 @@ mod pgbouncer;
 mod sea_orm;
 mod sqlx;
 mod storm;
-mod support;
+pub(crate) mod support;
 mod ways;
