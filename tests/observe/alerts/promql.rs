@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 /// What an expression names.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Names {
-    /// Metrics, each with the labels that select some of its series. Those that rules record are left out.
-    pub(super) selected: Vec<(String, Vec<String>)>,
+    /// Metrics, each with the labels that select some of its series, and the values that those are compared with. Those
+    /// that rules record are left out.
+    pub(super) selected: Vec<(String, Vec<(String, Vec<String>)>)>,
     /// Labels that are kept, or that two sides are matched by.
     pub(super) kept: BTreeSet<String>,
 }
@@ -18,6 +19,12 @@ fn is_name(char: char) -> bool {
 /// What is between this opening and its closing sign, and what comes after that.
 fn between(text: &str, opening: char, closing: char) -> Option<(&str, &str)> {
     text.trim_start().strip_prefix(opening)?.split_once(closing)
+}
+
+/// `~"a|b"` is both. What is chosen by a pattern is nothing.
+fn values(matched: &str) -> Vec<String> {
+    let alternatives = matched.trim_start_matches(['=', '~']).trim_matches('"').split('|');
+    alternatives.filter(|value| value.chars().all(is_name)).map(str::to_owned).collect()
 }
 
 pub(super) fn names(expression: &str) -> Names {
@@ -39,9 +46,9 @@ pub(super) fn names(expression: &str) -> Names {
         let (matchers, after) = between(rest, '{', '}').unwrap_or(("", rest));
         rest = after;
         if word.starts_with("deadline_") && !word.contains(':') {
-            let labels = matchers.split(", ").filter_map(|matcher| matcher.split(['=', '!']).next());
-            let labels = labels.map(|label| label.trim().to_owned()).filter(|label| !label.is_empty());
-            names.selected.push((word.to_owned(), labels.collect()));
+            let matchers = matchers.split(", ").filter_map(|matcher| matcher.split_once(['=', '!']));
+            let matchers = matchers.map(|(label, value)| (label.trim().to_owned(), values(value)));
+            names.selected.push((word.to_owned(), matchers.collect()));
         }
     }
     names
@@ -49,12 +56,13 @@ pub(super) fn names(expression: &str) -> Names {
 
 #[test]
 fn metrics_and_labels_are_found_wherever_they_stand() {
-    let expression = "sum by (job, le) (rate(deadline_a_bucket{job=~\"x|y\", policy!=\"b\"}[5m]))\n \
+    let expression = "sum by (job, le) (rate(deadline_a_bucket{job=~\"x|y\", policy!=\"b\", route=~\".*\"}[5m]))\n \
                       / on (job) group_left () deadline_b > 1.3 and a:deadline_c:ratio";
     let found = names(expression);
-    let selected = [("deadline_a_bucket", vec!["job", "policy"]), ("deadline_b", vec![])];
-    let selected = selected.map(|(name, labels)| (name.to_owned(), labels.into_iter().map(str::to_owned).collect()));
-    assert_eq!(found.selected, selected);
+    let [(first, matchers), (second, none)] = &found.selected[..] else { panic!("{found:?}") };
+    assert!((first.as_str(), second.as_str()) == ("deadline_a_bucket", "deadline_b") && none.is_empty(), "{found:?}");
+    let matchers: Vec<_> = matchers.iter().map(|(label, values)| (label.as_str(), values.join(" "))).collect();
+    assert_eq!(matchers, [("job", "x y".to_owned()), ("policy", "b".to_owned()), ("route", String::new())]);
     assert_eq!(found.kept, ["job", "le"].map(str::to_owned).into());
     assert_eq!(names("ALERTS{alertname=~\"Deadline.*\"}"), Names::default());
 }
