@@ -5,3 +5,4 @@ mod counts;
 mod hostile;
 mod metrics;
 mod alerts;
+mod page;

@@ -20,9 +20,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, HeaderName};
+use http::HeaderMap;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
+use tower_deadline::dialect::server_timing::SERVER_TIMING;
 use tower_deadline::now;
 
 use super::form::{Line, Value, millis};
@@ -35,8 +36,6 @@ const TEXT: usize = 512;
 
 /// How many hops are kept, and how much of what each says.
 const HOPS: usize = 16;
-
-const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// How the entry of a hop begins, by which it is told from the metrics of a backend.
 const HOP: &str = "hop.";
@@ -174,7 +173,7 @@ impl Serialize for Stopped {
 
 /// What hops say of their time in these fields of an answer, each as it stands there.
 pub(super) fn hops(fields: &HeaderMap) -> Vec<String> {
-    let values = fields.get_all(SERVER_TIMING).iter().filter_map(|value| value.to_str().ok());
+    let values = fields.get_all(&SERVER_TIMING).iter().filter_map(|value| value.to_str().ok());
     let entries = values.flat_map(entries).filter(|entry| entry.starts_with(HOP) && entry.len() <= TEXT);
     entries.take(HOPS).map(str::to_owned).collect()
 }
@@ -275,14 +274,14 @@ mod tests {
     #[test]
     fn hops_are_told_from_what_a_backend_measures_and_bounded() {
         let mut fields = HeaderMap::new();
-        let mut add = |value: &str| fields.append(SERVER_TIMING, HeaderValue::from_str(value).unwrap());
+        let mut add = |value: &str| fields.append(&SERVER_TIMING, HeaderValue::from_str(value).unwrap());
         add(r#"db;dur=53, hop.b;dur=80;desc="budget=90, own=\"3\"" , hop.a;dur=9"#);
         add(&format!("hop.long;desc=\"{}\"", "x".repeat(600)));
         add("hop.c");
         assert_eq!(hops(&fields), [r#"hop.b;dur=80;desc="budget=90, own=\"3\"""#, "hop.a;dur=9", "hop.c"]);
-        (0..100).for_each(|number| {
-            drop(fields.append(SERVER_TIMING, HeaderValue::try_from(format!("hop.{number}")).unwrap()))
-        });
+        for number in 0..100 {
+            fields.append(&SERVER_TIMING, HeaderValue::try_from(format!("hop.{number}")).unwrap());
+        }
         assert_eq!(hops(&fields).len(), HOPS);
     }
 }

@@ -21,6 +21,12 @@ struct Piece {
     to: Instant,
 }
 
+impl Piece {
+    fn length(&self) -> Duration {
+        self.to.saturating_duration_since(self.from)
+    }
+}
+
 /// The stages that took time, and those that are open. Each moment counts once: for the stage entered last of those
 /// that are open.
 #[derive(Debug, Default)]
@@ -57,11 +63,10 @@ impl Spent {
     }
 
     fn went(&mut self, piece: Piece) {
-        let length = |piece: &Piece| piece.to.saturating_duration_since(piece.from);
         let is_room = self.pieces.len() < PIECES;
         match self.pieces.last_mut() {
-            Some(last) if last.to == piece.from && (last.stage == piece.stage || length(last) < HAIR) => {
-                if length(&piece) > length(last) {
+            Some(last) if last.to == piece.from && (last.stage == piece.stage || last.length() < HAIR) => {
+                if piece.length() > last.length() {
                     last.stage = piece.stage;
                 }
                 last.to = piece.to;
@@ -89,7 +94,8 @@ impl Spent {
         let queued = self.stages.iter().filter(|(stage, _)| *stage == Stage::Queue);
         let queued = queued.map(|(stage, time)| (-millis(*time), 0.0, stage.as_str()));
         let since = |at: Instant| millis(at.saturating_duration_since(arrived));
-        let pieces = self.pieces.iter().map(|piece| (since(piece.from), since(piece.to), piece.stage.as_str()));
+        let pieces = self.pieces.iter().filter(|piece| piece.length() >= HAIR);
+        let pieces = pieces.map(|piece| (since(piece.from), since(piece.to), piece.stage.as_str()));
         queued.chain(pieces).collect()
     }
 

@@ -13,6 +13,8 @@ use std::time::{Duration, SystemTime};
 use tokio::time::{sleep, timeout};
 use tower::{BoxError, Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_deadline::dialect::request_start;
+use tower_deadline::dialect::server_timing::SERVER_TIMING;
+use tower_deadline::dialect::trail::DEADLINE_EXCEEDED;
 use tower_deadline::{BodyError, DeadlineLayer, Dialects, Policy, Stage};
 
 use crate::client::Client;
@@ -114,6 +116,12 @@ where
             vec![Step::Data("abc"), Step::Trailers(trailers.into_iter().collect())]
         }
         "/breaks" => vec![Step::Data("abc"), Step::Error],
+        "/below" => {
+            let trail = "origin=header, stage=database, cause=deadline, hop=\"payments\"";
+            let answer = Response::builder().status(504).header(&DEADLINE_EXCEEDED, trail);
+            let answer = answer.header(&SERVER_TIMING, "db;dur=9, hop.payments;dur=30;desc=\"budget=40\"");
+            return Ok(answer.body(ScriptedBody::full("late")).map_err(io::Error::other)?);
+        }
         _ => vec![Step::Data("abc"), Step::Data("de")],
     };
     Ok(Response::new(ScriptedBody::new(steps)))
@@ -123,10 +131,65 @@ fn get(path: &str) -> Request<Empty<Bytes>> {
     Request::get(path).header("host", "shop.example").body(Empty::new()).unwrap()
 }
 
+/// What is kept of this request, without a log.
+async fn kept(request: Request<Empty<Bytes>>, patience: Duration) -> Vec<serde_json::Value> {
+    let layer = AccessLayer::new(None).keeping(9);
+    read_by(layer.clone(), request, patience).await;
+    let told: serde_json::Value = serde_json::from_str(&layer.expired().json()).unwrap();
+    told["requests"].as_array().unwrap().clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_stopped_under_a_deadline_is_kept_with_a_picture_of_its_time() {
+    let requests = kept(get("/never"), 9_000 * MS).await;
+    let [told] = &requests[..] else { panic!("{requests:?}") };
+    let expected = serde_json::json!({
+        "id": "r-1", "path": "/never", "route": "orders", "policy": "paid", "upstream": "corp", "attempts": 1, "status": 504,
+        "stage": "handler", "cause": "deadline", "budget_ms": 1000.0, "elapsed_ms": 1000.0, "origin": "policy",
+        "steps": [[0.0, 20.0, "pool"], [20.0, 1000.0, "upstream"]], "hops": [],
+    });
+    for (key, value) in expected.as_object().unwrap() {
+        assert_eq!(&told[key], value, "{key}: {told}");
+    }
+    let left = kept(get("/stops"), 100 * MS).await;
+    assert_eq!((&left[0]["cause"], &left[0]["elapsed_ms"]), (&"client_gone".into(), &100.0.into()));
+    let stopped = kept(get("/stops"), 9_000 * MS).await;
+    assert_eq!((&stopped[0]["stage"], &stopped[0]["ended"]), (&"response_body".into(), &"stopped".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_hop_downstream_has_stopped_is_kept_too_with_what_the_hops_tell() {
+    let requests = kept(get("/below"), 9_000 * MS).await;
+    let told = |key: &str| requests[0][key].clone();
+    assert_eq!((told("stage"), told("cause"), told("hop")), ("database".into(), "deadline".into(), "payments".into()));
+    assert_eq!((told("elapsed_ms"), told("status")), (50.0.into(), 504.into()));
+    assert_eq!(told("hops"), serde_json::json!(["hop.payments;dur=30;desc=\"budget=40\""]));
+    let book = Book::new(What::Sampled(0.0), Format::Text);
+    read(&book, get("/below"), 9_000 * MS).await;
+    let lines = book.lines();
+    assert!(lines[0].contains(" stage=database cause=deadline hop=payments "), "{lines:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ended_otherwise_or_had_no_deadline_is_not_kept() {
+    for path in ["/whole", "/breaks", "/fails", "/grpc"] {
+        assert_eq!(kept(get(path), 9_000 * MS).await.len(), 0, "{path}");
+    }
+    // One that leaves, where nobody had a deadline.
+    let layer = AccessLayer::new(None).keeping(9);
+    let service = layer.layer(service_fn(upstream));
+    let _ = timeout(100 * MS, service.oneshot(get("/never"))).await;
+    assert!(layer.expired().json().ends_with("\"requests\":[]}"), "{}", layer.expired().json());
+}
+
 /// Asks, and reads until the end, an error, or until there is nothing more for so long.
 async fn read(book: &Book, request: Request<Empty<Bytes>>, patience: Duration) {
+    read_by(book.layer(), request, patience).await;
+}
+
+async fn read_by(layer: AccessLayer, request: Request<Empty<Bytes>>, patience: Duration) {
     let _ = timeout(patience, async {
-        if let Ok(answer) = ask(book.layer(), request).await {
+        if let Ok(answer) = ask(layer, request).await {
             let mut body = answer.into_body();
             while let Some(Ok(_)) = body.frame().await {}
         }

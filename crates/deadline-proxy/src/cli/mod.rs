@@ -220,6 +220,13 @@ mod tests {
     }
 
     #[test]
+    fn requests_that_were_stopped_are_kept_unless_nobody_wants_them() {
+        let kept = |arguments: &str| settings(&format!("--upstream http://a {arguments}")).map(|told| told.expired);
+        assert_eq!((kept("").unwrap(), kept("--expired 0").unwrap(), kept("--expired 1000").unwrap()), (50, 0, 1000));
+        assert!(kept("--expired 1001").is_err());
+    }
+
+    #[test]
     fn what_is_wrong_is_named_with_what_is_expected() {
         for (arguments, named) in [
             ("", "<--config <FILE>|--upstream <URL>>"),

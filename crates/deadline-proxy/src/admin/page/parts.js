@@ -184,14 +184,14 @@ function drawPair(at, budget, headroom) {
   const [first, last] = [both.findIndex((count) => count > 0), both.findLastIndex((count) => count > 0)];
   for (const [kind, title, { buckets, isRecent }] of [["budget", "Budget", budget], ["headroom", "Headroom", headroom]]) {
     const shown = first < 0 ? [] : buckets.slice(first, last + 1);
-    const [p50, count] = [quantile(buckets, 0.5), buckets.reduce((sum, bucket) => sum + bucket.count, 0)];
+    const [half, count] = [bound(buckets, 0.5), buckets.reduce((sum, bucket) => sum + bucket.count, 0)];
     drawBars(at[kind], shown);
-    at[`${kind}-told`].replaceChildren(...(p50 === null ? ["nothing yet"] : ["p50 ", el("b", {}, time(p50))]));
+    at[`${kind}-told`].replaceChildren(...(half === null ? ["nothing yet"] : ["half ", el("b", {}, upTo(half))]));
     const from = first > 0 ? (buckets[first - 1]?.le ?? 0) : 0;
     const to = shown.at(-1)?.le;
     say(at[`${kind}-from`], shown.length === 0 ? "" : from === 0 ? "0" : time(from));
     say(at[`${kind}-to`], to === undefined ? "" : to === Infinity ? "more" : time(to));
-    const told = p50 === null ? "nothing yet" : `half within ${time(p50)}, nine of ten within ${time(quantile(buckets, 0.9))}, of ${whole(count)} ${isRecent ? "in the last minute" : "since the start"}`;
+    const told = half === null ? "nothing yet" : `half ${upTo(half)}, nine of ten ${upTo(bound(buckets, 0.9))}, of ${whole(count)} ${isRecent ? "in the last minute" : "since the start"}`;
     mark(at[kind], "aria-label", `${title}: ${told}`);
   }
 }
@@ -240,7 +240,7 @@ function makeEndpoint(endpoint) {
 function drawEndpoint(row, endpoint) {
   const at = parts(row);
   const isIll = endpoint.ejected_for !== null || endpoint.health === "unhealthy";
-  say(at.state, endpoint.ejected_for !== null ? `ejected for ${endpoint.ejected_for}` : endpoint.health === "unknown" ? "in use" : endpoint.health);
+  say(at.state, endpoint.ejected_for !== null ? `ejected, ${time(Math.ceil(parseFloat(endpoint.ejected_for) / 1000))} left` : endpoint.health === "unknown" ? "in use" : endpoint.health);
   mark(at.state, "class", isIll ? "is-bad" : "is-good");
   say(at.failures, whole(endpoint.failures));
   say(at.ejected, whole(endpoint.ejections));

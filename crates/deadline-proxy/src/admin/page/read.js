@@ -145,6 +145,19 @@ function quantile(buckets, share) {
   return low;
 }
 
+/** Within which bound so great a share was, in seconds: no more is known of it. `null` of nothing. */
+function bound(buckets, share) {
+  let left = share * buckets.reduce((sum, bucket) => sum + bucket.count, 0);
+  if (left === 0) return null;
+  for (const { le, count } of buckets) {
+    if (left <= count && count > 0) return le;
+    left -= count;
+  }
+  return null;
+}
+
+const upTo = (seconds) => (seconds === null ? "–" : seconds === Infinity ? "beyond the last bound" : `≤\u00a0${time(seconds)}`);
+
 /** An entry of a ledger: `hop.NAME;dur=1.5;desc="budget=9 own=1"`. `null` of anything else. */
 function parseHop(entry) {
   const found = /^hop\.([^;\s]+)(.*)$/.exec(String(entry));
@@ -173,10 +186,10 @@ function number(hop, word) {
 /** For people: a time in seconds. */
 function time(seconds) {
   if (seconds === null || !Number.isFinite(seconds)) return "–";
-  if (seconds < 0.001) return `${digits(seconds * 1e6, 2)} µs`;
-  if (seconds < 1) return `${digits(seconds * 1000, 3)} ms`;
-  if (seconds < 60) return `${digits(seconds, 3)} s`;
-  return `${digits(seconds / 60, 2)} min`;
+  if (seconds < 0.001) return `${digits(seconds * 1e6, 2)}\u00a0µs`;
+  if (seconds < 1) return `${digits(seconds * 1000, 3)}\u00a0ms`;
+  if (seconds < 60) return `${digits(seconds, 3)}\u00a0s`;
+  return `${digits(seconds / 60, 2)}\u00a0min`;
 }
 
 const millis = (ms) => (typeof ms === "number" ? time(ms / 1000) : "–");
@@ -188,4 +201,4 @@ function digits(number, most) {
 
 const whole = (number) => Math.round(number).toLocaleString("en");
 const pace = (rate) => (rate === null ? "–" : rate === 0 ? "0" : rate < 0.1 ? "< 0.1" : rate < 10 ? rate.toFixed(1) : whole(rate));
-const percent = (share) => (share === 0 ? "0 %" : share < 0.001 ? "< 0.1 %" : share < 0.1 ? `${(share * 100).toFixed(1)} %` : `${Math.round(share * 100)} %`);
+const percent = (share) => (share === 0 ? "0\u00a0%" : share < 0.001 ? "<\u00a00.1\u00a0%" : share < 0.1 ? `${(share * 100).toFixed(1)}\u00a0%` : `${Math.round(share * 100)}\u00a0%`);

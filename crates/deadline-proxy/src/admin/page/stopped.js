@@ -27,7 +27,7 @@ function makeRequest(one, here) {
     el("time", { class: "time", datetime: one.time, title: one.time }, Number.isNaN(clock.getTime()) ? String(one.time) : clock.toLocaleTimeString("en-GB")),
     el("span", { class: "asked mono", title: `${one.method} ${one.path}` }, `${one.method} ${one.path}`),
     el("span", { class: "way" }, [one.route, one.upstream].filter(Boolean).join(" → ")),
-    el("span", { class: "why" }, el("span", { class: isGone ? "tag quiet" : "tag" }, isGone ? `${one.cause} in ${one.stage}` : String(one.stage)), el("span", {}, String(one.status ?? ""))),
+    el("span", { class: "why" }, el("span", { class: isGone ? "tag quiet" : "tag" }, String(isGone ? one.cause : one.stage)), el("span", {}, String(one.status ?? "")), ...(one.hop ? [el("span", { class: "by" }, `by ${one.hop}`)] : [])),
     el("span", { class: "fall" }, waterfall(one), took(one)),
   );
   const details = el("details", {}, summary);

@@ -39,6 +39,7 @@ fn what_a_file_does_not_say_is_as_the_command_line_has_it() {
     assert_eq!((settings.admin.to_string(), settings.drain_limit), ("127.0.0.1:9901".to_owned(), 30 * SECOND));
     assert_eq!((settings.workers, settings.limits), (crate::worker::cores(), crate::limits::Settings::default()));
     assert_eq!((settings.access, settings.proxy.hop.as_str()), (crate::access::Settings::default(), "proxy"));
+    assert_eq!(settings.expired, 50);
     assert_eq!(settings.proxy.forwarding, crate::forward::Settings::default());
     let [route] = settings.proxy.routes.as_slice() else { panic!("one route") };
     assert_eq!((route.name.as_str(), route.policy.timeout(), route.attempts.retries), ("default", None, 0));
@@ -48,11 +49,11 @@ fn what_a_file_does_not_say_is_as_the_command_line_has_it() {
 #[test]
 fn limits_and_the_rest_of_the_process_are_as_they_are_written() {
     let settings = good(&format!(
-        "workers = 3\ndrain_timeout = \"1m\"\n{APP}[limits]\nmin_body_rate = \"off\"\nmax_in_flight = 7\nmax_streams = 5\n\
+        "workers = 3\ndrain_timeout = \"1m\"\nexpired = 0\n{APP}[limits]\nmin_body_rate = \"off\"\nmax_in_flight = 7\nmax_streams = 5\n\
          [access_log]\nrequests = \"sampled\"\nsample = 1\noutput = \"/var/log/a\"\n[retry_budget]\nratio = 0\nmin_per_second = 0\n\
          [forwarding]\ntrust = \"10.0.0.0/8,unix\"\nforwarded = \"both\"\nvia = \"v\"\nrequest_id = false\nrequest_start = true\n"
     ));
-    assert_eq!((settings.workers.get(), settings.drain_limit), (3, 60 * SECOND));
+    assert_eq!((settings.workers.get(), settings.drain_limit, settings.expired), (3, 60 * SECOND, 0));
     assert_eq!((settings.limits.body_rate, settings.limits.in_flight, settings.limits.streams), (None, Some(7), 5));
     assert_eq!((settings.access.what, settings.access.output), (What::Sampled(1.0), Output::File("/var/log/a".into())));
     assert_eq!((settings.proxy.retry_budget.ratio, settings.proxy.retry_budget.min_per_second), (0.0, 0));
