@@ -78,12 +78,12 @@ async fn the_page_lives_and_shows_an_expiry_that_has_just_happened() {
     assert_eq!(browser.value("document.querySelectorAll('#requests-list details')[1].open").await, json!(true));
     assert_eq!(browser.text("#news").await, "1 more request was stopped; the last in upstream, cause deadline.");
 
-    let title = "[policy.default]\ntimeout = \"2s\"\n[[route]]\nname = \"all\"\nupstream = \"shop\"\n";
+    let rest = "[policy.default]\ntimeout = \"2s\"\n[[route]]\nname = \"all\"\nupstream = \"shop\"\n";
     let listens = format!(
         "admin = \"127.0.0.1:0\"\n[[listener]]\naddress = \"127.0.0.1:0\"\n[upstream.shop]\ntargets = [\"http://{}\"]\n",
         upstream.address
     );
-    proxy.rewrite(&(listens + title));
+    proxy.rewrite(&(listens + rest));
     browser
         .until("document.querySelector('#configuration-number').textContent === 'generation 2'")
         .await;

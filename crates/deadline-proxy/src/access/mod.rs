@@ -29,7 +29,7 @@
 //! | `budget_ms`, `left_ms` | what was granted when it came, and what was left of it at the end |
 //! | `origin`, `origin_detail` | who set that: `header`, `policy` or `code`; and which |
 //! | `stage`, `cause` | where and why it was stopped; `shutdown` where a drain took too long |
-//! | `hop` | the hop downstream that stopped it, where one says that it did |
+//! | `hop`, `origin_hop` | the hop downstream that stopped it, and the one that had set the limit, where they say so |
 //! | `spent` | milliseconds by stage, each moment once. `queue` was before it came, as a trusted front says, and is no part of `duration_ms` |
 //! | `received`, `sent` | bytes of both bodies; those that were sent were handed to the connection, not seen to arrive |
 //!

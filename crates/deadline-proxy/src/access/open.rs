@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use tower_deadline::dialect::GRPC_STATUS;
-use tower_deadline::dialect::trail::{DEADLINE_EXCEEDED, Trail};
+use tower_deadline::dialect::trail::Trail;
 use tower_deadline::{Cause, Deadline, Exceeded, Stage, now};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
@@ -71,8 +71,8 @@ impl Open {
     /// The answer has a head.
     pub(super) fn answered<B>(&mut self, response: &Response<B>) {
         self.status = Some(response.status());
-        let below = || Trail::parse(response.headers().get(&DEADLINE_EXCEEDED)?.as_bytes());
-        self.stopped = response.extensions().get().cloned().map(Stop::Told).or_else(|| below().map(Stop::Below));
+        let told = response.extensions().get().cloned().map(Stop::Told);
+        self.stopped = told.or_else(|| Trail::read(response.headers()).map(Stop::Below));
         if self.layer.expired.is_kept() {
             self.hops = expired::hops(response.headers());
         }
@@ -187,6 +187,15 @@ impl Open {
         self.status.map(|status| status.as_u16()).or(has_left.then_some(CLIENT_CLOSED_REQUEST))
     }
 
+    /// What a hop downstream told.
+    fn trail(&self) -> Option<&Trail> {
+        match self.stopped.as_ref()? {
+            Stop::Told(exceeded) => exceeded.trail(),
+            Stop::Below(trail) => Some(trail),
+            Stop::Left(..) => None,
+        }
+    }
+
     fn tell_deadline(&self, notes: &Notes, now: Instant, line: &mut Line) {
         let text = |key, text: &dyn fmt::Display| (key, Value::text(text));
         // One that was refused as it came was never admitted.
@@ -209,8 +218,9 @@ impl Open {
             Stop::Left(stage, cause) => (*stage, *cause),
         });
         line.extend(stop.into_iter().flat_map(|(stage, cause)| [text("stage", &stage), text("cause", &cause)]));
-        if let Some(Stop::Below(trail)) = &self.stopped {
+        if let Some(trail) = self.trail() {
             line.extend(trail.hop().map(|hop| text("hop", &hop)));
+            line.extend(trail.origin_hop().map(|hop| text("origin_hop", &hop)));
         }
     }
 }

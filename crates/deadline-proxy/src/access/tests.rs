@@ -117,7 +117,7 @@ where
         }
         "/breaks" => vec![Step::Data("abc"), Step::Error],
         "/below" => {
-            let trail = "origin=header, stage=database, cause=deadline, hop=\"payments\"";
+            let trail = "origin=header, stage=database, cause=deadline, hop=\"payments\", origin_hop=\"edge\"";
             let answer = Response::builder().status(504).header(&DEADLINE_EXCEEDED, trail);
             let answer = answer.header(&SERVER_TIMING, "db;dur=9, hop.payments;dur=30;desc=\"budget=40\"");
             return Ok(answer.body(ScriptedBody::full("late")).map_err(io::Error::other)?);
@@ -167,7 +167,7 @@ async fn what_a_hop_downstream_has_stopped_is_kept_too_with_what_the_hops_tell()
     let book = Book::new(What::Sampled(0.0), Format::Text);
     read(&book, get("/below"), 9_000 * MS).await;
     let lines = book.lines();
-    assert!(lines[0].contains(" stage=database cause=deadline hop=payments "), "{lines:?}");
+    assert!(lines[0].contains(" stage=database cause=deadline hop=payments origin_hop=edge "), "{lines:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,7 +13,7 @@ pub(super) fn announce(places: &[&str], admin: &TcpListener, settings: &Settings
     let admin = admin.local_addr().map(|address| address.to_string()).unwrap_or_default();
     let _ = writeln!(
         anstream::stdout(),
-        "deadline-proxy: admin on http://{admin} (/healthz /readyz /metrics /config /upstreams)"
+        "deadline-proxy: admin on http://{admin} (/ /healthz /readyz /metrics /config /upstreams /expired)"
     );
 }
 

@@ -111,7 +111,7 @@ function drawClasses(at, looks, match) {
   });
   const some = counts.filter((one) => one.count > 0);
   drawShares(at.bar, some);
-  const texts = some.flatMap(({ status, count }) => [`${status} `, el("b", {}, whole(count)), "  "]);
+  const texts = some.flatMap(({ status, count }) => [`${status === "none" ? "unanswered" : status} `, el("b", {}, whole(count)), "  "]);
   at.classes.replaceChildren(...(texts.length > 0 ? texts : ["none"]));
 }
 
