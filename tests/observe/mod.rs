@@ -1,8 +1,8 @@
 //! What is told of a request, beside its answer: whether it is true, and whether all who tell agree.
 
-mod guard;
+mod alerts;
 mod counts;
+mod guard;
 mod hostile;
 mod metrics;
-mod alerts;
 mod page;

@@ -13,6 +13,7 @@ use http_deadline::{Exceeded, Journey, Stage, StageGuard};
 use pin_project::pin_project;
 
 use crate::grpc::{self, Told};
+use crate::propagate::trace::Telling;
 use crate::watch::Watch;
 use crate::{BodyError, BoxError};
 
@@ -31,11 +32,13 @@ pub struct WatchedBody<B> {
     open: Option<StageGuard>,
     /// For the response of a gRPC call.
     told: Option<Told>,
+    /// Who is told of the end; `None` where nobody is, and once it was.
+    telling: Option<Telling>,
 }
 
 impl<B> WatchedBody<B> {
     pub(crate) fn new(inner: B, watch: Option<Watch>, journey: Option<Journey>, stage: Stage) -> Self {
-        Self { inner: Some(inner), watch, journey, stage, open: None, told: None }
+        Self { inner: Some(inner), watch, journey, stage, open: None, told: None, telling: None }
     }
 
     /// Ends in gRPC's words. `told`: what the hop was told that sends this body.
@@ -43,9 +46,14 @@ impl<B> WatchedBody<B> {
         Self { told, ..self }
     }
 
+    /// Tells when it is whole.
+    pub(crate) fn told_to(self, telling: Option<Telling>) -> Self {
+        Self { telling, ..self }
+    }
+
     /// Empty.
     pub(crate) fn empty() -> Self {
-        Self { inner: None, watch: None, journey: None, stage: Stage::Upstream, open: None, told: None }
+        Self { inner: None, watch: None, journey: None, stage: Stage::Upstream, open: None, told: None, telling: None }
     }
 }
 
@@ -84,6 +92,8 @@ where
         };
         *this.open = None;
         let ends = !matches!(frame, Some(Ok(_)));
+        let is_at_end = this.inner.as_ref().as_pin_ref().is_none_or(|inner| inner.is_end_stream());
+        tell_end(this.telling, &frame, is_at_end);
         // A deadline that was released is nobody's reason.
         let counts = this.watch.as_ref().is_some_and(|watch| watch.instant().is_some());
         let frame = match this.told.filter(|_| counts) {
@@ -100,11 +110,34 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(Body::is_end_stream)
+        let is_end = self.inner.as_ref().is_none_or(Body::is_end_stream);
+        // Whoever asks this, and is told so, asks for no frame.
+        if let Some(telling) = self.telling.as_ref().filter(|_| is_end) {
+            telling.whole();
+        }
+        is_end
     }
 
     fn size_hint(&self) -> SizeHint {
         self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+/// Tells that the body is whole, once it is; of one that has failed, nothing.
+fn tell_end<D, E>(telling: &mut Option<Telling>, frame: &Option<Result<Frame<D>, E>>, is_at_end: bool) {
+    if telling.is_none() {
+        return;
+    }
+    let is_whole = match frame {
+        None => true,
+        Some(Ok(frame)) => is_at_end || frame.is_trailers(),
+        Some(Err(_)) => {
+            *telling = None;
+            return;
+        }
+    };
+    if let Some(telling) = telling.take_if(|_| is_whole) {
+        telling.whole();
     }
 }
 

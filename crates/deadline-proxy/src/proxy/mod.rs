@@ -262,8 +262,8 @@ fn upstream<B: Sent>(
 + 'static {
     let fresh = PropagateLayer::new();
     ServiceBuilder::new()
-        // Bounds the attempt by the deadline of the request, and writes what is left.
-        .layer(PropagateLayer::new())
+        // Bounds the attempt by the deadline of the request, and writes what is left. The pool tells how far it comes.
+        .layer(PropagateLayer::new().told_within())
         // Bounds it by its own limit, and writes what is left at the last moment: when a connection is there (R2, R22).
         .service(service_fn(move |request: Request<B>| {
             let (pool, fresh, limit) = (pool.clone(), fresh.clone(), Limit::new(limit, request.extensions()));

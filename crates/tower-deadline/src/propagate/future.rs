@@ -13,6 +13,7 @@ use pin_project::pin_project;
 
 use super::PropagateError;
 use super::bounds::Bounds;
+use super::trace::{Calling, Telling, within};
 use crate::answer::Undressed;
 use crate::watch::Watch;
 use crate::{BoxError, WatchedBody, grpc};
@@ -37,6 +38,7 @@ enum State<F> {
         bounds: Option<Bounds>,
         watch: Option<Watch>,
         open: Option<StageGuard>,
+        telling: Option<Telling>,
     },
     /// `None` once it was told.
     Unsent(Option<PropagateError>),
@@ -47,12 +49,17 @@ impl<F> PropagateFuture<F> {
         call: Call,
         dialects: Arc<Dialects>,
         prepared: Result<Option<Bounds>, PropagateError>,
+        telling: Option<Telling>,
         send: impl FnOnce() -> F,
     ) -> Self {
         let state = match prepared {
             Ok(bounds) => {
                 let open = open(bounds.as_ref());
-                State::Sent { inner: send(), watch: bounds.as_ref().and_then(Bounds::watch), bounds, open }
+                let inner = match &telling {
+                    Some(telling) => within(Calling::of(telling), send),
+                    None => send(),
+                };
+                State::Sent { inner, watch: bounds.as_ref().and_then(Bounds::watch), bounds, open, telling }
             }
             Err(error) => State::Unsent(Some(error)),
         };
@@ -71,9 +78,12 @@ where
         let mut this = self.project();
         let outcome = match this.state.as_mut().project() {
             StateProjection::Unsent(error) => error.take().map(Err),
-            StateProjection::Sent { inner, bounds, watch, .. } => match inner.poll(cx) {
+            StateProjection::Sent { inner, bounds, watch, telling, .. } => match polled(inner, telling.as_ref(), cx) {
                 // R11: value before timer.
-                Poll::Ready(Ok(head)) => Some(Ok(deliver(head, bounds.take(), watch.take(), this.dialects))),
+                Poll::Ready(Ok(head)) => {
+                    let head = deliver(head, bounds.take(), watch.take(), this.dialects);
+                    Some(Ok(head.map(|body| body.told_to(telling.take()))))
+                }
                 Poll::Ready(Err(error)) => Some(Err(failed(error.into(), *this.call, bounds.as_ref()))),
                 Poll::Pending => expired(bounds.as_ref(), watch, cx).map(Err),
             },
@@ -94,6 +104,16 @@ fn open(bounds: Option<&Bounds>) -> Option<StageGuard> {
     match bounds {
         Some(bounds) => bounds.journey().map(enter),
         None => Ambient::as_it_is().journey().filter(|journey| journey.is_listened_to()).map(enter),
+    }
+}
+
+fn polled<F, T, E>(inner: Pin<&mut F>, telling: Option<&Telling>, cx: &mut Context<'_>) -> Poll<Result<T, E>>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    match telling {
+        Some(telling) => telling.poll(|| inner.poll(cx)),
+        None => inner.poll(cx),
     }
 }
 

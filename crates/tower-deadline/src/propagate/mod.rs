@@ -26,6 +26,10 @@
 //! It is written when the call is made (R2). A client that then waits for a connection sends it later than it
 //! was written, and the receiver grants that much too much; the local deadline bounds the whole all the same.
 //!
+//! # What happens in a call
+//!
+//! Names, connections, TLS, and the bytes that go and come, with what is left at each: see [`trace`].
+//!
 //! # Calls of gRPC
 //!
 //! A call of gRPC that is stopped is answered in gRPC's own words, a head or trailers with status 4 and the reason
@@ -86,6 +90,7 @@ mod missing;
 mod service;
 #[cfg(test)]
 mod tests;
+pub mod trace;
 
 #[cfg(feature = "reqwest")]
 pub(crate) use self::bounds::Bounds;

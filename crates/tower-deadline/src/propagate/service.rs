@@ -15,6 +15,7 @@ use super::PropagateError;
 use super::bounds::Bounds;
 use super::future::PropagateFuture;
 use super::missing::Missing;
+use super::trace::{CallTrace, Telling, Traced};
 use crate::count::Calls;
 use crate::timer::{now, wall};
 use crate::{BoxError, WatchedBody};
@@ -28,6 +29,7 @@ pub struct PropagateLayer {
     calls: Calls,
     /// The line that made it.
     pub(crate) made: &'static Location<'static>,
+    pub(crate) traced: Traced,
 }
 
 /// In the extensions of a call for which no deadline was found: who writes its fields again need not count that.
@@ -46,6 +48,7 @@ impl PropagateLayer {
             own: None,
             on_missing: OnMissing::default(),
             calls: Calls::default(),
+            traced: Traced::default(),
             made: Location::caller(),
         }
     }
@@ -72,6 +75,21 @@ impl PropagateLayer {
     #[must_use]
     pub fn on_missing(mut self, on_missing: OnMissing) -> Self {
         self.on_missing = on_missing;
+        self
+    }
+
+    /// Tells this one what happens in each call through the layer; see [`trace`](super::trace), which has examples.
+    #[must_use]
+    pub fn trace(mut self, trace: Arc<dyn CallTrace>) -> Self {
+        self.traced.trace = Some(trace);
+        self
+    }
+
+    /// Tells nothing to those who listen to the journey of a call, for whatever is called further in does so, and knows
+    /// more: a pool of connections for one. A [trace](Self::trace) is told all the same.
+    #[must_use]
+    pub fn told_within(mut self) -> Self {
+        self.traced.is_told_within = true;
         self
     }
 }
@@ -125,8 +143,9 @@ where
             // For a layer further in, which writes the field again.
             *head.extensions.get_or_insert_with(|| bounds.deadline()) = bounds.deadline();
         }
+        let telling = self.layer.begin(&prepared, &head.extensions);
         let request = Request::from_parts(head, body);
-        PropagateFuture::new(call, dialects, prepared, || self.inner.call(request))
+        PropagateFuture::new(call, dialects, prepared, telling, || self.inner.call(request))
     }
 }
 
@@ -162,6 +181,16 @@ impl PropagateLayer {
     pub fn write(&self, headers: &mut HeaderMap, extensions: &Extensions) -> Result<Option<Deadline>, PropagateError> {
         let bounds = self.prepare(headers, extensions, Call::of(headers), Location::caller())?;
         Ok(bounds.map(|bounds| bounds.deadline()))
+    }
+
+    /// Who is told of a call; nobody of one that is not sent.
+    fn begin(&self, prepared: &Result<Option<Bounds>, PropagateError>, extensions: &Extensions) -> Option<Telling> {
+        match prepared {
+            Ok(Some(bounds)) => self.traced.begin(bounds.journey(), Some(bounds.deadline())),
+            // A request without a deadline is a journey where somebody has asked for it.
+            Ok(None) => self.traced.begin(extensions.get().or(Ambient::as_it_is().journey()), None),
+            Err(_) => None,
+        }
     }
 
     /// Writes the fields. `None`: there is no deadline, and none is wanted.

@@ -14,7 +14,6 @@ use http::{Extensions, HeaderMap};
 use http_deadline::{Ambient, Deadline, Journey, Origin, Policy, Stage};
 use reqwest::{Request, Response, Url};
 
-use super::connect::within;
 use super::limits::{Limit, LimitReached};
 use super::read::until_head;
 use super::redirect::Redirects;
@@ -22,6 +21,7 @@ use super::refused::{AT_MOST, is_refused};
 use super::response::{Followed, finished};
 use super::spare::Spare;
 use crate::propagate::Bounds;
+use crate::propagate::trace::{Calling, Telling, within};
 use crate::watch::Watch;
 use crate::{Exceeded, PropagateError, PropagateLayer, now};
 
@@ -89,6 +89,8 @@ pub(super) struct Call {
     around: Option<Journey>,
     /// The stages of this call alone; they show in the journey that it is part of.
     journey: Journey,
+    /// Who is told what happens in it.
+    telling: Option<Telling>,
 }
 
 impl Call {
@@ -110,7 +112,8 @@ impl Call {
         let alone = || Journey::new(Arc::clone(&plan.policy), false);
         let journey = around.as_ref().map_or_else(alone, Journey::part);
         plan.complete(request.headers_mut());
-        Ok(Self { plan: Arc::clone(plan), bounds, around, journey })
+        let telling = plan.layer.traced.begin(Some(&journey), bounds.as_ref().map(Bounds::deadline));
+        Ok(Self { plan: Arc::clone(plan), bounds, around, journey, telling })
     }
 
     /// Makes the call.
@@ -124,7 +127,7 @@ impl Call {
         let response = self.within(&mut watch, self.attempts(&mut transport, request)).await?;
         let is_home = response.url().origin() == home;
         let bounds = self.bounds.map(|bounds| if is_home { bounds } else { bounds.of_a_stranger() });
-        Ok(finished(response, bounds, watch, &self.plan))
+        Ok(finished(response, bounds, watch, &self.plan, self.telling))
     }
 
     /// Polls the attempts with the deadline ambient, and ends them at it.
@@ -138,7 +141,8 @@ impl Call {
         let mut ambient = Ambient::new(deadline, self.around.clone());
         let mut attempts = pin!(attempts);
         poll_fn(|cx| {
-            let polled = ambient.run(|| within(&self.journey, || attempts.as_mut().poll(cx)));
+            let call = Calling { journey: Some(self.journey.clone()), telling: self.telling.clone() };
+            let polled = ambient.run(|| within(call, || attempts.as_mut().poll(cx)));
             // R11: value before timer; but of two limits at one instant the deadline is told.
             let stage = match &polled {
                 Poll::Pending => Some(self.journey.stage()),
@@ -203,10 +207,24 @@ impl Call {
     async fn attempt<T: Transport>(&self, transport: &mut T, request: Request) -> Result<Response, Failed<T::Error>> {
         let asked = request.url().clone();
         self.plan.layer.sends(self.around.as_ref().map(|around| around.policy().name()));
-        let sent = until_head(transport.send(request), self.plan.read).await;
+        let told = self.told(&asked, transport.send(request));
+        let sent = until_head(told, self.plan.read).await;
         let mut response = sent.map_err(Failed::Limit)?.map_err(Failed::Inner)?;
         Followed::note(&asked, &mut response);
         Ok(response)
+    }
+
+    /// Tells what happens in this attempt, if anybody wants to know.
+    async fn told<T, E>(&self, asked: &Url, sent: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        let Some(telling) = &self.telling else { return sent.await };
+        telling.again(asked);
+        let mut sent = pin!(sent);
+        poll_fn(|cx| {
+            let polled = sent.as_mut().poll(cx);
+            telling.polled(&polled);
+            polled
+        })
+        .await
     }
 }
 

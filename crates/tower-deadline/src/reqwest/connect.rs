@@ -4,38 +4,23 @@
 //! ambient in it, for whatever connects; the call itself ends at it. A connection that hyper-util goes on making
 //! for its pool, once the call has another, is bounded by the limit alone.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
+use std::error::Error;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http_deadline::{Journey, Stage, StageGuard};
+use http_deadline::{Stage, StageGuard};
 use pin_project::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::limits::{LimitReached, Running};
 use crate::BoxError;
+use crate::propagate::trace::{Telling, calling};
 
 std::thread_local! {
     /// Whether a connection was waited for within the poll that runs.
     static CONNECTS: Cell<bool> = const { Cell::new(false) };
-    /// The call whose poll runs.
-    static CALL: RefCell<Option<Journey>> = const { RefCell::new(None) };
-}
-
-/// Runs `poll` for the call with these stages. They are not the ambient journey, which is the request's: what is
-/// spawned within a call ends with the request, and a call has no end that tells.
-pub(super) fn within<R>(call: &Journey, poll: impl FnOnce() -> R) -> R {
-    struct Restore(Option<Journey>);
-
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            CALL.replace(self.0.take());
-        }
-    }
-
-    let _outer = Restore(CALL.replace(Some(call.clone())));
-    poll()
 }
 
 /// Runs `poll`, and tells whether a connection was waited for in it. The journey does not tell: once the pool has
@@ -77,8 +62,13 @@ where
     }
 
     fn call(&mut self, destination: D) -> Self::Future {
-        let open = CALL.with_borrow(|call| call.as_ref().map(|call| call.enter(Stage::Connect)));
-        Connecting { inner: self.inner.call(destination), running: self.limit.map(Running::start), open }
+        let call = calling(|call| call.cloned()).unwrap_or_default();
+        let open = call.journey.map(|journey| journey.enter(Stage::Connect));
+        if let Some(telling) = &call.telling {
+            telling.connect();
+        }
+        let running = self.limit.map(Running::start);
+        Connecting { inner: self.inner.call(destination), running, open, telling: call.telling }
     }
 }
 
@@ -89,6 +79,7 @@ pub(super) struct Connecting<F> {
     inner: F,
     running: Option<Running>,
     open: Option<StageGuard>,
+    telling: Option<Telling>,
 }
 
 impl<F, T, E> Future for Connecting<F>
@@ -101,26 +92,35 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         // Polled by a task of the pool's: the call went on without this connection.
-        if CALL.with_borrow(Option::is_none) {
-            *this.open = None;
+        if calling(|call| call.is_none()) {
+            (*this.open, *this.telling) = (None, None);
         }
         // R11: value before timer.
         if let Poll::Ready(outcome) = this.inner.poll(cx) {
             *this.open = None;
-            return Poll::Ready(outcome.map_err(Into::into));
+            return Poll::Ready(told(this.telling, outcome.map_err(Into::into)));
         }
         CONNECTS.set(true);
         let Some(running) = this.running else { return Poll::Pending };
-        running.poll_reached(Stage::Connect, cx).map(|exceeded| Err(exceeded.into()))
+        running.poll_reached(Stage::Connect, cx).map(|exceeded| told(this.telling, Err(exceeded.into())))
     }
+}
+
+/// Tells what came of it, once.
+fn told<T>(telling: &mut Option<Telling>, made: Result<T, BoxError>) -> Result<T, BoxError> {
+    if let Some(telling) = telling.take() {
+        telling.made(made.as_ref().err().map(|error| &**error as &(dyn Error + 'static)));
+    }
+    made
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::propagate::trace::{Calling, within};
     use crate::testing::{BUDGET, MS, poll};
     use crate::timer::tests::armed;
-    use crate::{Deadline, Policy, current, now};
+    use crate::{Deadline, Journey, Policy, current, now};
     use http_deadline::{Ambient, Exceeded};
     use std::future::pending;
     use std::io;
@@ -132,6 +132,10 @@ mod tests {
 
     fn limited(limit: u32) -> ConnectLayer {
         ConnectLayer(Some(LimitReached::new(Limit::Connect, limit * MS)))
+    }
+
+    fn of(journey: &Journey) -> Calling {
+        Calling { journey: Some(journey.clone()), telling: None }
     }
 
     async fn never(_: ()) -> io::Result<()> {
@@ -174,8 +178,8 @@ mod tests {
     async fn the_stage_is_open_while_the_call_connects_and_not_once_the_pool_does() {
         let journey = Journey::new(Policy::new().into(), false);
         let mut connect = ConnectLayer(None).layer(service_fn(never));
-        let mut connecting = pin!(within(&journey, || connect.call(())));
-        assert!(within(&journey, || poll(connecting.as_mut())).is_pending());
+        let mut connecting = pin!(within(of(&journey), || connect.call(())));
+        assert!(within(of(&journey), || poll(connecting.as_mut())).is_pending());
         assert_eq!(journey.stage(), Stage::Connect);
         assert!(poll(connecting.as_mut()).is_pending());
         assert_eq!(journey.stage(), Stage::Handler);
@@ -187,8 +191,8 @@ mod tests {
         let seen = service_fn(|()| async { current().ok_or(io::Error::other("no deadline")) });
         let mut connect = ConnectLayer(None).layer(seen);
         let mut ambient = Ambient::new(Some(Deadline::after(now(), BUDGET)), None);
-        let mut connecting = pin!(within(&journey, || connect.call(())));
-        let seen = ambient.run(|| within(&journey, || poll(connecting.as_mut())));
+        let mut connecting = pin!(within(of(&journey), || connect.call(())));
+        let seen = ambient.run(|| within(of(&journey), || poll(connecting.as_mut())));
         assert!(matches!(seen, Poll::Ready(Ok(deadline)) if deadline.budget() == BUDGET));
         assert_eq!(journey.stage(), Stage::Handler);
     }

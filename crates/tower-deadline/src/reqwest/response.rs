@@ -9,6 +9,7 @@ use reqwest::{Body, Response, ResponseBuilderExt, Url};
 
 use super::call::Plan;
 use super::read::ReadBody;
+use crate::propagate::trace::Telling;
 use crate::propagate::{Bounds, deliver};
 use crate::watch::Watch;
 
@@ -53,12 +54,18 @@ impl Followed {
 }
 
 /// Bounds the body, and says whose deadline it was.
-pub(super) fn finished(response: Response, bounds: Option<Bounds>, watch: Option<Watch>, plan: &Plan) -> Response {
+pub(super) fn finished(
+    response: Response,
+    bounds: Option<Bounds>,
+    watch: Option<Watch>,
+    plan: &Plan,
+    telling: Option<Telling>,
+) -> Response {
     let url = response.url().clone();
     let head = http::Response::<Body>::from(response).map(|body| ReadBody::new(body, plan.read));
     let (parts, body) = deliver(head, bounds, watch, &plan.layer.dialects).into_parts();
     // reqwest passes no trailers on: a message that is cut has to end in an error.
-    http::Response::from_parts(addressed(parts, url), Body::wrap(body.with_status(None))).into()
+    http::Response::from_parts(addressed(parts, url), Body::wrap(body.with_status(None).told_to(telling))).into()
 }
 
 /// The same, with its address where reqwest looks for it.

@@ -84,7 +84,7 @@ struct Told {
 impl Told {
     /// It connects now, unless it asks for a name first.
     fn begin(&mut self) {
-        if !self.is_begun && !self.telling.is_resolving() {
+        if !self.is_begun && !self.telling.lacks_address() {
             self.is_begun = true;
             let address = self.to.authority().map_or("", |authority| authority.as_str());
             self.telling.tell(&CallEvent::ConnectStart { address: format_args!("{address}") });
@@ -111,9 +111,8 @@ where
             Poll::Pending => told.begin(),
             Poll::Ready(made) => {
                 let error = made.as_ref().err().map(|error| &**error as &(dyn Error + 'static));
-                // A name that is none is told as such.
-                if told.is_begun || error.is_none() {
-                    told.begin();
+                told.begin();
+                if told.is_begun {
                     told.telling.made(error);
                 }
                 *this.told = None;

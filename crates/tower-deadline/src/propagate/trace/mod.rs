@@ -115,9 +115,9 @@ use http_deadline::CallEvent;
 
 pub use self::connector::{Connecting, TracedConnector};
 pub use self::resolver::{Resolving, TracedResolver};
-pub(crate) use self::telling::{Telling, Traced, calling, within};
 #[cfg(feature = "reqwest")]
-pub(crate) use self::telling::Calling;
+pub(crate) use self::telling::calling;
+pub(crate) use self::telling::{Calling, Telling, Traced, within};
 pub use self::tls::{Securing, TracedTls};
 pub use self::written::{Written, WrittenBody, WrittenLayer};
 

@@ -73,10 +73,9 @@ where
             *this.telling = None;
         }
         let polled = this.inner.poll(cx).map_err(Into::into);
-        if let Poll::Ready(found) = &polled
-            && let Some(telling) = this.telling.take()
-        {
+        if let (Poll::Ready(found), Some(telling)) = (&polled, this.telling.as_ref()) {
             telling.resolved(found.as_ref().err().map(|error| &**error as &(dyn Error + 'static)));
+            *this.telling = None;
         }
         polled
     }

@@ -6,8 +6,11 @@
 use std::cell::RefCell;
 use std::error::Error;
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+#[cfg(feature = "reqwest")]
+use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
 
 use http_deadline::{CallEvent, Deadline, Journey};
@@ -28,6 +31,12 @@ pub(crate) struct Calling {
     #[cfg(feature = "reqwest")]
     pub(crate) journey: Option<Journey>,
     pub(crate) telling: Option<Telling>,
+}
+
+impl Calling {
+    pub(crate) fn of(telling: &Telling) -> Self {
+        Self { telling: Some(telling.clone()), ..Self::default() }
+    }
 }
 
 /// Runs `poll` for this call.
@@ -69,10 +78,21 @@ impl Traced {
         }
         let trace = self.trace.as_ref().map(|trace| trace.begins().unwrap_or_else(|| Arc::clone(trace)));
         let connects = Arc::clone(&self.connects);
-        let call = Call { trace, journey: journey.cloned(), deadline, connects, marks: AtomicU8::new(0) };
-        Some(Telling(Arc::new(call)))
+        Some(Telling(Arc::new(Call {
+            trace,
+            journey: journey.cloned(),
+            deadline,
+            connects,
+            marks: AtomicU8::new(0),
+            #[cfg(feature = "reqwest")]
+            asked: Mutex::default(),
+        })))
     }
 }
+
+// A trace that has panicked is told no less of the next call, and nothing of ours is left half changed by it.
+impl UnwindSafe for Traced {}
+impl RefUnwindSafe for Traced {}
 
 impl fmt::Debug for Traced {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -91,18 +111,25 @@ struct Call {
     connects: Arc<AtomicBool>,
     /// How far its attempt has come.
     marks: AtomicU8,
+    /// Where the attempt goes to, for a connector that is not told.
+    #[cfg(feature = "reqwest")]
+    asked: Mutex<String>,
 }
 
 /// A connection was begun for this attempt.
 const BEGUN: u8 = 1;
 /// A name is being asked for.
 const RESOLVING: u8 = 1 << 1;
+/// It has no address.
+const NAMELESS: u8 = 1 << 6;
 /// A connection is there, maybe without TLS.
 const MADE: u8 = 1 << 2;
 /// TLS is not agreed on yet.
 const SECURING: u8 = 1 << 3;
 /// It was told that there is a connection.
 const CONNECTED: u8 = 1 << 4;
+/// The answer is whole.
+const WHOLE: u8 = 1 << 7;
 /// The request was written.
 const WRITTEN: u8 = 1 << 5;
 
@@ -133,7 +160,7 @@ impl Telling {
 
     /// Polls the attempt, and tells of its connection, and of its head.
     pub(crate) fn poll<T, E>(&self, poll: impl FnOnce() -> Poll<Result<T, E>>) -> Poll<Result<T, E>> {
-        let polled = within(Calling { telling: Some(self.clone()), ..Calling::default() }, poll);
+        let polled = within(Calling::of(self), poll);
         self.polled(&polled);
         polled
     }
@@ -160,10 +187,20 @@ impl Telling {
         }
     }
 
-    /// Another attempt begins.
+    /// Another attempt begins, for this address.
     #[cfg(feature = "reqwest")]
-    pub(crate) fn again(&self) {
+    pub(crate) fn again(&self, asked: &reqwest::Url) {
         self.0.marks.store(0, Ordering::Relaxed);
+        *self.0.asked.lock().unwrap_or_else(PoisonError::into_inner) = asked.authority().to_owned();
+    }
+
+    /// A connection is begun for it, by who does not know where to.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn connect(&self) {
+        self.begin_connection();
+        let asked = self.0.asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let host = asked.rsplit_once('@').map_or(&*asked, |(_, host)| host);
+        self.tell(&CallEvent::ConnectStart { address: format_args!("{host}") });
     }
 
     /// A connection is begun for this attempt.
@@ -181,11 +218,15 @@ impl Telling {
     /// Its addresses are there, or there are none.
     pub(super) fn resolved(&self, error: Option<&(dyn Error + 'static)>) {
         self.unset(RESOLVING);
+        if error.is_some() {
+            self.set(NAMELESS);
+        }
         self.tell(&CallEvent::ResolveEnd { error });
     }
 
-    pub(super) fn is_resolving(&self) -> bool {
-        self.has(RESOLVING)
+    /// Whether nobody can connect yet, or at all, for want of an address.
+    pub(super) fn lacks_address(&self) -> bool {
+        self.has(RESOLVING | NAMELESS)
     }
 
     /// The connection is made, or it is not.
@@ -210,6 +251,13 @@ impl Telling {
     pub(super) fn secured(&self, error: Option<&(dyn Error + 'static)>) {
         self.unset(if error.is_some() { SECURING | MADE } else { SECURING });
         self.tell(&CallEvent::TlsEnd { error });
+    }
+
+    /// The answer is whole.
+    pub(crate) fn whole(&self) {
+        if self.set(WHOLE) {
+            self.tell(&CallEvent::LastByte);
+        }
     }
 
     /// All of the request was handed over, for the first time.

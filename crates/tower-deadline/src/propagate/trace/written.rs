@@ -69,7 +69,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let telling = calling(|call| call.and_then(|call| call.telling.clone()));
-        self.inner.call(request.map(|inner| WrittenBody { inner, telling }))
+        self.inner.call(request.map(|inner| WrittenBody { inner: Some(inner), telling }))
     }
 }
 
@@ -78,8 +78,9 @@ where
 #[pin_project]
 #[derive(Debug)]
 pub struct WrittenBody<B> {
+    /// `None` once it has ended.
     #[pin]
-    inner: B,
+    inner: Option<B>,
     telling: Option<Telling>,
 }
 
@@ -96,19 +97,36 @@ impl<B: Body> Body for WrittenBody<B> {
     type Error = B::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let frame = ready!(self.as_mut().project().inner.poll_frame(cx));
+        let mut this = self.as_mut().project();
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Ready(None) };
+        let frame = ready!(inner.poll_frame(cx));
+        if !matches!(frame, Some(Ok(_))) {
+            this.inner.set(None);
+        }
         self.tell_if(frame.is_none());
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        let is_end = self.inner.is_end_stream();
-        // Whoever asks this, and is told so, asks for no frame.
-        self.tell_if(is_end);
-        is_end
+        let is_end = self.inner.as_ref().map(Body::is_end_stream);
+        // Whoever asks this, and is told so, asks for no frame. One that has failed was not written.
+        self.tell_if(is_end == Some(true));
+        is_end != Some(false)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use deadline_testkit::assert_body_passes;
+
+    // R14
+    #[test]
+    fn a_body_passes_exactly() {
+        assert_body_passes(|inner| WrittenBody { inner: Some(inner), telling: None });
     }
 }
