@@ -16,13 +16,14 @@ use http_deadline::{Admitted, Cause, Deadline, Exceeded, Journey, Origin, Policy
 use crate::Answers;
 use crate::count::{self, Policies, Requests};
 use crate::log::{self, Hop};
+use crate::policies::Head;
 use crate::timer::now;
 
 mod extra;
 mod ledger;
 mod spent;
 
-pub(crate) use self::extra::Extra;
+pub(crate) use self::extra::{Extra, Open};
 pub use self::spent::Spent;
 
 /// What the accounts of one layer have in common. A clone has the same.
@@ -38,6 +39,7 @@ pub(crate) struct Came<'a> {
     /// How this hop answers, which has its name.
     pub(crate) answers: &'a Answers,
     pub(crate) at: Instant,
+    pub(crate) head: Head<'a>,
 }
 
 /// The account of one request. Whoever has custody of the request has it; by default, nothing is told.
@@ -45,7 +47,7 @@ pub(crate) struct Came<'a> {
 pub(crate) struct Account {
     counts: Requests,
     /// What is told of some requests only.
-    extra: Option<Arc<Extra>>,
+    extra: Option<Open>,
     /// Whether the policy only observes.
     is_observed: bool,
     hop: Hop,
@@ -87,7 +89,7 @@ impl Accounts {
         let is_observed = came.policy.is_observed();
         Account {
             counts,
-            extra: Extra::open(came, deadline),
+            extra: Extra::open(came, deadline).map(Open::new),
             hop: Hop::of(came.answers),
             is_observed,
             is_closed: false,
@@ -129,10 +131,16 @@ impl Accounts {
 }
 
 impl Account {
+    /// The same, for whoever has the answer.
+    #[inline]
+    pub(crate) fn open(&self) -> Option<Open> {
+        self.extra.clone()
+    }
+
     /// What is told of this request in particular.
     #[inline]
     pub(crate) fn extra(&self) -> Option<&Arc<Extra>> {
-        self.extra.as_ref()
+        self.extra.as_ref().map(Open::extra)
     }
 
     /// The request of this journey was stopped here, for this cause.
@@ -166,7 +174,7 @@ impl Account {
         }
         let Stop { stage, cause, deadline, limit } = stop;
         self.counts.exceeded(stage, cause, limit.map(|limit| limit.origin.kind()));
-        self.extra.iter().for_each(|extra| extra.stopped(stage, cause));
+        self.extra().into_iter().for_each(|extra| extra.stopped(stage, cause));
         log::stopped(&self.hop, journey, stop);
         if let Some(deadline) = deadline.filter(|_| cause == Cause::Deadline) {
             self.counts.overrun(now().saturating_duration_since(deadline.instant()));

@@ -78,10 +78,12 @@
 //! - `http2`: an HTTP/2 stream that ends at its deadline is reset with `CANCEL`, not `INTERNAL_ERROR`;
 //! - `metrics`: what an observing policy would have done and what becomes of cancellations is counted, by the
 //!   `metrics` facade;
+//! - `opentelemetry`: the spans of the feature `tracing` go on with the trace that a request came with, and calls carry it on;
 //! - `policy-toml`: policies are read from TOML;
 //! - `tracing`: refusals, stops and lost deadlines are told as events of `tracing`, in the module `log`;
 //! - `reqwest`: a reqwest client whose calls carry what is left, in the module `reqwest`;
-//! - `reqwest-middleware`: the same as a middleware of reqwest-middleware.
+//! - `reqwest-middleware`: the same as a middleware of reqwest-middleware;
+//! - `tracing`: a span for each request and each outgoing call, in the module `trace`.
 //!
 //! # Differences from `tower::timeout` and `tower_http::timeout`
 //!
@@ -144,6 +146,12 @@ pub mod reqwest;
 pub mod rescue;
 pub mod scope;
 pub mod stack;
+#[cfg(feature = "tracing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tracing")))]
+pub mod trace;
+#[cfg(not(feature = "tracing"))]
+#[path = "trace/untold.rs"]
+mod trace;
 
 mod account;
 mod answer_body;

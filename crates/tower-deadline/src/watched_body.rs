@@ -14,6 +14,7 @@ use pin_project::pin_project;
 
 use crate::grpc::{self, Told};
 use crate::propagate::trace::Telling;
+use crate::trace::CallSpan;
 use crate::watch::Watch;
 use crate::{BodyError, BoxError};
 
@@ -24,6 +25,8 @@ use crate::{BodyError, BoxError};
 #[pin_project]
 #[derive(Debug)]
 pub struct WatchedBody<B> {
+    /// Of the call that this came back from. Dropped before what it tells of.
+    span: Option<CallSpan>,
     #[pin]
     inner: Option<B>,
     watch: Option<Watch>,
@@ -38,7 +41,7 @@ pub struct WatchedBody<B> {
 
 impl<B> WatchedBody<B> {
     pub(crate) fn new(inner: B, watch: Option<Watch>, journey: Option<Journey>, stage: Stage) -> Self {
-        Self { inner: Some(inner), watch, journey, stage, open: None, told: None, telling: None }
+        Self { span: None, inner: Some(inner), watch, journey, stage, open: None, told: None, telling: None }
     }
 
     /// Ends in gRPC's words. `told`: what the hop was told that sends this body.
@@ -51,9 +54,24 @@ impl<B> WatchedBody<B> {
         Self { telling, ..self }
     }
 
+    /// The span of the call ends with this body.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn tell_in(&mut self, span: CallSpan) {
+        self.span = Some(span);
+    }
+
     /// Empty.
     pub(crate) fn empty() -> Self {
-        Self { inner: None, watch: None, journey: None, stage: Stage::Upstream, open: None, told: None, telling: None }
+        Self {
+            span: None,
+            inner: None,
+            watch: None,
+            journey: None,
+            stage: Stage::Upstream,
+            open: None,
+            told: None,
+            telling: None,
+        }
     }
 }
 
@@ -70,6 +88,7 @@ where
         let Some(inner) = this.inner.as_mut().as_pin_mut() else {
             return Poll::Ready(None);
         };
+        let _within = this.span.as_ref().and_then(CallSpan::enter);
         // R11: deadline first.
         let expired = this.watch.as_ref().is_some_and(Watch::is_expired);
         let frame = if expired { Poll::Pending } else { inner.poll_frame(cx) };
@@ -85,6 +104,9 @@ where
             *this.open = None;
             *this.watch = None;
             this.inner.set(None);
+            if let Some(span) = this.span.take() {
+                span.stopped(&exceeded);
+            }
             return Poll::Ready(Some(match this.told {
                 Some(_) => Ok(Frame::trailers(grpc::trailers(&exceeded))),
                 None => Err(BodyError::Exceeded(exceeded)),
@@ -106,7 +128,14 @@ where
         if ends {
             this.inner.set(None);
         }
-        Poll::Ready(frame.map(|frame| frame.map_err(|error| BodyError::Inner(error.into()))))
+        let frame = frame.map(|frame| frame.map_err(|error| BodyError::Inner(error.into())));
+        if let Some(span) = this.span.take_if(|_| ends) {
+            match &frame {
+                Some(Err(error)) => span.broken(error),
+                _ => span.ended(),
+            }
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

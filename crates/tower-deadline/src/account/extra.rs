@@ -4,6 +4,7 @@
 //! layer shows it the final answer, and the journey lets it hear of stages and calls.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::Response;
@@ -11,12 +12,21 @@ use http_deadline::{CallEvent, Cause, Deadline, Ledger as Ledgered, Listener, St
 
 use super::Came;
 use super::ledger::Ledger;
+use crate::trace::{RequestSpan, Within};
 
 /// What is told of one request. There is none where nobody wants it.
 #[derive(Debug)]
 pub(crate) struct Extra {
     ledger: Option<Ledger>,
+    span: Option<RequestSpan>,
+    /// How many hold it [open](Open).
+    open: AtomicUsize,
 }
+
+/// What is told of one request goes on until the last of these is dropped: whoever has custody of the request has one,
+/// and whoever has its answer. A journey that somebody keeps does not keep it open.
+#[derive(Debug)]
+pub(crate) struct Open(Arc<Extra>);
 
 impl Extra {
     /// Of a request that was granted this.
@@ -24,7 +34,15 @@ impl Extra {
     pub(super) fn open(came: &Came<'_>, deadline: Option<Deadline>) -> Option<Arc<Self>> {
         let wants_ledger = came.policy.ledgered() != Ledgered::Off;
         let ledger = || Ledger::open(came.answers.hop_name().cloned(), deadline, came.at);
-        wants_ledger.then(|| Arc::new(Self { ledger: Some(ledger()) }))
+        let span = RequestSpan::open(came.head, came.policy, deadline);
+        (wants_ledger || span.is_some())
+            .then(|| Arc::new(Self { ledger: wants_ledger.then(ledger), span, open: AtomicUsize::new(0) }))
+    }
+
+    /// Whatever works for the request does so within its span, for as long as what this yields is kept.
+    #[inline]
+    pub(crate) fn enter(&self) -> Option<Within> {
+        self.span.as_ref().and_then(RequestSpan::enter)
     }
 
     /// The request has waited for so long before it came, as a trusted front says.
@@ -35,6 +53,7 @@ impl Extra {
     /// The request was stopped here, for this cause.
     pub(crate) fn stopped(&self, stage: Stage, cause: Cause) {
         self.ledger.iter().for_each(|ledger| ledger.stopped(stage, cause));
+        self.span.iter().for_each(|span| span.stopped(stage, cause));
     }
 
     /// This is its answer, whoever made it.
@@ -44,17 +63,46 @@ impl Extra {
             return;
         }
         self.ledger.iter().for_each(|ledger| ledger.write(response.headers_mut()));
+        self.span.iter().for_each(|span| span.answered(response));
+    }
+}
+
+impl Open {
+    pub(super) fn new(extra: Arc<Extra>) -> Self {
+        extra.open.fetch_add(1, Ordering::Relaxed);
+        Self(extra)
+    }
+
+    pub(crate) fn extra(&self) -> &Arc<Extra> {
+        &self.0
+    }
+}
+
+impl Clone for Open {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if self.0.open.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.span.iter().for_each(RequestSpan::close);
+        }
     }
 }
 
 impl Listener for Extra {
     fn entered(&self, stage: Stage) {
         self.ledger.iter().for_each(|ledger| ledger.entered(stage));
+        self.span.iter().for_each(|span| span.entered(stage));
     }
 
     fn left(&self, stage: Stage) {
         self.ledger.iter().for_each(|ledger| ledger.left(stage));
+        self.span.iter().for_each(|span| span.left(stage));
     }
 
+    /// What a call comes to is told in the span of the call.
     fn called(&self, _: &CallEvent<'_>) {}
 }

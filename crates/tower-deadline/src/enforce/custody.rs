@@ -165,6 +165,7 @@ impl Custody {
     #[inline]
     pub(super) fn run<R>(&mut self, work: impl FnOnce() -> R) -> R {
         let at = self.enforced();
+        let _within = self.account.extra().and_then(|extra| extra.enter());
         self.ambient.run(|| within(at, work))
     }
 

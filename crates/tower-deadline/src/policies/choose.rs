@@ -153,7 +153,8 @@ impl<F> fmt::Debug for By<F> {
 }
 
 impl<'a> Head<'a> {
-    fn of<B>(request: &'a Request<B>) -> Self {
+    #[inline]
+    pub(crate) fn of<B>(request: &'a Request<B>) -> Self {
         Self {
             method: request.method(),
             uri: request.uri(),

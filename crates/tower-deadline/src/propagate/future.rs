@@ -15,6 +15,7 @@ use super::PropagateError;
 use super::bounds::Bounds;
 use super::trace::{Calling, Telling, within};
 use crate::answer::Undressed;
+use crate::trace::CallSpan;
 use crate::watch::Watch;
 use crate::{BoxError, WatchedBody, grpc};
 
@@ -22,6 +23,8 @@ use crate::{BoxError, WatchedBody, grpc};
 #[pin_project]
 #[derive(Debug)]
 pub struct PropagateFuture<F> {
+    /// Dropped before what it tells of.
+    span: Option<CallSpan>,
     #[pin]
     state: State<F>,
     dialects: Arc<Dialects>,
@@ -49,11 +52,12 @@ impl<F> PropagateFuture<F> {
         call: Call,
         dialects: Arc<Dialects>,
         prepared: Result<Option<Bounds>, PropagateError>,
-        telling: Option<Telling>,
+        (telling, span): (Option<Telling>, Option<CallSpan>),
         send: impl FnOnce() -> F,
     ) -> Self {
         let state = match prepared {
             Ok(bounds) => {
+                let _within = span.as_ref().and_then(CallSpan::enter);
                 let open = open(bounds.as_ref());
                 let inner = match &telling {
                     Some(telling) => within(Calling::of(telling), send),
@@ -63,7 +67,7 @@ impl<F> PropagateFuture<F> {
             }
             Err(error) => State::Unsent(Some(error)),
         };
-        Self { state, dialects, call }
+        Self { span, state, dialects, call }
     }
 }
 
@@ -76,6 +80,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
+        let _within = this.span.as_ref().and_then(CallSpan::enter);
         let outcome = match this.state.as_mut().project() {
             StateProjection::Unsent(error) => error.take().map(Err),
             StateProjection::Sent { inner, bounds, watch, telling, .. } => match polled(inner, telling.as_ref(), cx) {
@@ -88,7 +93,10 @@ where
                 Poll::Pending => expired(bounds.as_ref(), watch, cx).map(Err),
             },
         };
-        let Some(outcome) = outcome else { return Poll::Pending };
+        let Some(mut outcome) = outcome else { return Poll::Pending };
+        if let Some(span) = this.span.take() {
+            span.came_to(&mut outcome);
+        }
         // Whatever was sent is cancelled now, not when the caller drops this future.
         this.state.set(State::Unsent(None));
         Poll::Ready(match outcome {

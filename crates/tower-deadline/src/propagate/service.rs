@@ -18,6 +18,7 @@ use super::missing::Missing;
 use super::trace::{CallTrace, Telling, Traced};
 use crate::count::Calls;
 use crate::timer::{now, wall};
+use crate::trace::{CallSpan, write_current};
 use crate::{BoxError, WatchedBody};
 
 /// Applies [`Propagate`]; see the [module](crate::propagate).
@@ -143,15 +144,18 @@ where
             // For a layer further in, which writes the field again.
             *head.extensions.get_or_insert_with(|| bounds.deadline()) = bounds.deadline();
         }
+        let bounds = prepared.as_ref().ok().and_then(Option::as_ref);
+        let span = CallSpan::open(&mut head, bounds.and_then(Bounds::journey), bounds.map(Bounds::deadline));
         let telling = self.layer.begin(&prepared, &head.extensions);
         let request = Request::from_parts(head, body);
-        PropagateFuture::new(call, dialects, prepared, telling, || self.inner.call(request))
+        PropagateFuture::new(call, dialects, prepared, (telling, span), || self.inner.call(request))
     }
 }
 
 impl PropagateLayer {
     /// Only writes the fields, from the extensions and the ambient deadline as the layer does: for clients whose
-    /// stack cannot be changed, such as an interceptor of tonic. Returns the deadline that was found.
+    /// stack cannot be changed, such as an interceptor of tonic. Returns the deadline that was found. There is no span of
+    /// such a call: with the feature `opentelemetry` it carries the context of the one that is entered.
     ///
     /// What bounds the call then is around it: a [`scope`](crate::scope()), or an enforced request. tonic's channel
     /// keeps the `grpc-timeout` that was written, but says `CANCELLED` then, does not see the wait for a connection, and
@@ -180,13 +184,15 @@ impl PropagateLayer {
     #[track_caller]
     pub fn write(&self, headers: &mut HeaderMap, extensions: &Extensions) -> Result<Option<Deadline>, PropagateError> {
         let bounds = self.prepare(headers, extensions, Call::of(headers), Location::caller())?;
+        write_current(headers);
         Ok(bounds.map(|bounds| bounds.deadline()))
     }
 
     /// Who is told of a call; nobody of one that is not sent.
     fn begin(&self, prepared: &Result<Option<Bounds>, PropagateError>, extensions: &Extensions) -> Option<Telling> {
         match prepared {
-            Ok(Some(bounds)) => self.traced.begin(bounds.journey(), Some(bounds.deadline())),
+            // That of this call alone, where it has a span.
+            Ok(Some(bounds)) => self.traced.begin(extensions.get().or(bounds.journey()), Some(bounds.deadline())),
             // A request without a deadline is a journey where somebody has asked for it.
             Ok(None) => self.traced.begin(extensions.get().or(Ambient::as_it_is().journey()), None),
             Err(_) => None,

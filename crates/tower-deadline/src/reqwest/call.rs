@@ -19,9 +19,11 @@ use super::read::until_head;
 use super::redirect::Redirects;
 use super::refused::{AT_MOST, is_refused};
 use super::response::{Followed, finished};
+use super::spans::Spans;
 use super::spare::Spare;
 use crate::propagate::Bounds;
 use crate::propagate::trace::{Calling, Telling, within};
+use crate::trace::CallSpan;
 use crate::watch::Watch;
 use crate::{Exceeded, PropagateError, PropagateLayer, now};
 
@@ -66,6 +68,15 @@ pub(super) enum Failed<E> {
 }
 
 impl<E: Error + 'static> Failed<E> {
+    /// Tells it in the span of the last attempt.
+    fn tell(&self, span: CallSpan) {
+        match self {
+            Self::Held(error) => span.held(error),
+            Self::Limit(exceeded) => span.stopped(exceeded),
+            Self::Inner(error) => span.failed(error),
+        }
+    }
+
     /// The stage in which a limit within the deadline was reached, whoever tells of it: one of a connection comes
     /// back as an error of the client.
     fn at_limit(&self) -> Option<Stage> {
@@ -91,6 +102,7 @@ pub(super) struct Call {
     journey: Journey,
     /// Who is told what happens in it.
     telling: Option<Telling>,
+    spans: Spans,
 }
 
 impl Call {
@@ -112,8 +124,10 @@ impl Call {
         let alone = || Journey::new(Arc::clone(&plan.policy), false);
         let journey = around.as_ref().map_or_else(alone, Journey::part);
         plan.complete(request.headers_mut());
+        // Who hears of the attempts is there before anybody asks who does.
+        let spans = Spans::of(&journey);
         let telling = plan.layer.traced.begin(Some(&journey), bounds.as_ref().map(Bounds::deadline));
-        Ok(Self { plan: Arc::clone(plan), bounds, around, journey, telling })
+        Ok(Self { plan: Arc::clone(plan), bounds, around, journey, telling, spans })
     }
 
     /// Makes the call.
@@ -124,10 +138,18 @@ impl Call {
     ) -> Result<Response, Failed<T::Error>> {
         let mut watch = self.bounds.as_ref().and_then(Bounds::watch);
         let home = request.url().origin();
-        let response = self.within(&mut watch, self.attempts(&mut transport, request)).await?;
+        let outcome = self.within(&mut watch, self.attempts(&mut transport, request)).await;
+        let span = self.spans.take();
+        let response = match outcome {
+            Ok(response) => response,
+            Err(failed) => {
+                span.into_iter().for_each(|span| failed.tell(span));
+                return Err(failed);
+            }
+        };
         let is_home = response.url().origin() == home;
         let bounds = self.bounds.map(|bounds| if is_home { bounds } else { bounds.of_a_stranger() });
-        Ok(finished(response, bounds, watch, &self.plan, self.telling))
+        Ok(finished(response, bounds, watch, &self.plan, (self.telling, span)))
     }
 
     /// Polls the attempts with the deadline ambient, and ends them at it.
@@ -180,11 +202,13 @@ impl Call {
                     let next = self.plan.redirects.next(&response, spare, followed);
                     let next = next.map_err(|error| Failed::Held(PropagateError::Inner(error.into())))?;
                     let Some(next) = next else { return Ok(response) };
+                    self.spans.redirected(response.status());
                     followed += 1;
                     next
                 }
                 Err(Failed::Inner(error)) if refused < AT_MOST && is_refused(&error) => {
                     refused += 1;
+                    self.spans.refused(&error);
                     spare.replay().ok_or(Failed::Inner(error))?
                 }
                 Err(failed) => return Err(failed),
@@ -204,10 +228,16 @@ impl Call {
         spent
     }
 
-    async fn attempt<T: Transport>(&self, transport: &mut T, request: Request) -> Result<Response, Failed<T::Error>> {
+    async fn attempt<T: Transport>(
+        &self,
+        transport: &mut T,
+        mut request: Request,
+    ) -> Result<Response, Failed<T::Error>> {
         let asked = request.url().clone();
         self.plan.layer.sends(self.around.as_ref().map(|around| around.policy().name()));
-        let told = self.told(&asked, transport.send(request));
+        let deadline = self.bounds.as_ref().map(Bounds::deadline);
+        self.spans.begin(&mut request, self.around.as_ref(), deadline);
+        let told = self.told(&asked, self.spans.within(transport.send(request)));
         let sent = until_head(told, self.plan.read).await;
         let mut response = sent.map_err(Failed::Limit)?.map_err(Failed::Inner)?;
         Followed::note(&asked, &mut response);

@@ -111,6 +111,7 @@ mod redirect;
 mod refused;
 mod response;
 mod service;
+mod spans;
 mod spare;
 
 pub use self::builder::ReqwestBuilder;

@@ -11,6 +11,7 @@ use super::call::Plan;
 use super::read::ReadBody;
 use crate::propagate::trace::Telling;
 use crate::propagate::{Bounds, deliver};
+use crate::trace::CallSpan;
 use crate::watch::Watch;
 
 /// Something below the adapter followed a redirect by itself: the server that answered was sent a field that was
@@ -59,11 +60,13 @@ pub(super) fn finished(
     bounds: Option<Bounds>,
     watch: Option<Watch>,
     plan: &Plan,
-    telling: Option<Telling>,
+    (telling, span): (Option<Telling>, Option<CallSpan>),
 ) -> Response {
     let url = response.url().clone();
     let head = http::Response::<Body>::from(response).map(|body| ReadBody::new(body, plan.read));
-    let (parts, body) = deliver(head, bounds, watch, &plan.layer.dialects).into_parts();
+    let mut head = deliver(head, bounds, watch, &plan.layer.dialects);
+    span.into_iter().for_each(|span| span.answered(&mut head));
+    let (parts, body) = head.into_parts();
     // reqwest passes no trailers on: a message that is cut has to end in an error.
     http::Response::from_parts(addressed(parts, url), Body::wrap(body.with_status(None).told_to(telling))).into()
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -12,7 +11,7 @@ use pin_project::pin_project;
 use tower_service::Service;
 
 use super::DeadlineBody;
-use crate::account::Extra;
+use crate::account::Open;
 use crate::enforce::EnforceFuture;
 use crate::rescue::{Look, Rescuer, Typed, in_place_of};
 use crate::{AnswerBody, BoxError, WatchedBody};
@@ -34,7 +33,7 @@ enum State<F, K> {
         #[pin]
         enforced: F,
         rescuer: Rescuer<K>,
-        extra: Option<Arc<Extra>>,
+        open: Option<Open>,
     },
     /// The answer; `None` once it was given. Boxed: it is the rare one.
     Refused(Option<Box<Response<Bytes>>>),
@@ -45,8 +44,8 @@ where
     S: Service<Request<WatchedBody<RB>>>,
 {
     #[inline]
-    pub(super) fn admitted(enforced: EnforceFuture<S, RB>, rescuer: Rescuer<K>, extra: Option<Arc<Extra>>) -> Self {
-        Self { state: State::Admitted { enforced, rescuer, extra } }
+    pub(super) fn admitted(enforced: EnforceFuture<S, RB>, rescuer: Rescuer<K>, open: Option<Open>) -> Self {
+        Self { state: State::Admitted { enforced, rescuer, open } }
     }
 
     pub(super) fn refused(answer: Response<Bytes>) -> Self {
@@ -67,15 +66,15 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
-            Projection::Admitted { enforced, rescuer, extra } => {
+            Projection::Admitted { enforced, rescuer, open } => {
                 let outcome = ready!(enforced.poll_as(cx, K::find, AnswerBody::Inner));
                 let mut outcome = match rescuer.answer(&outcome) {
                     Some(answer) => Ok(in_place_of(outcome, answer)),
                     None => outcome,
                 };
                 outcome.iter_mut().for_each(|response| rescuer.complete(response));
-                if let (Some(extra), Ok(response)) = (extra, &mut outcome) {
-                    extra.answered(response);
+                if let (Some(open), Ok(response)) = (open.take(), &mut outcome) {
+                    open.extra().answered(response);
                 }
                 Poll::Ready(outcome)
             }

@@ -12,7 +12,7 @@ use tower_service::Service;
 use super::DeadlineFuture;
 use crate::account::Came;
 use crate::enforce::{Custody, EnforceFuture, Placed};
-use crate::policies::{Choose, OnePolicy};
+use crate::policies::{Choose, Head, OnePolicy};
 use crate::rescue::{Look, Rescuer, Typed};
 use crate::{AdmitLayer, AnswerBody, BoxError, EnforcedBody, WatchedBody, now};
 
@@ -64,7 +64,7 @@ where
         let now = now();
         let policy = self.admit.choice().choose(&request);
         let (accounts, answers) = (self.admit.accounts(), self.admit.used_answers());
-        let came = Came { policy: &policy, answers, at: now };
+        let came = Came { policy: &policy, answers, at: now, head: Head::of(&request) };
         let found = match self.admit.admit(&policy, &request, now) {
             Ok(found) => found,
             Err(refusal) => {
@@ -74,13 +74,13 @@ where
             }
         };
         let account = accounts.open(&came, found.deadline);
-        let extra = account.extra().cloned();
-        extra.iter().for_each(|extra| extra.queued(found.queued));
+        let open = account.open();
+        open.iter().for_each(|open| open.extra().queued(found.queued));
         let custody = Custody::admitted(request.extensions_mut(), &policy, &found, account);
         let rescuer = Rescuer::new(found.call, Some(&policy), self.admit.used_answers());
         // What was let in a moment ago needs no second look at the clock.
         let late = custody.expired_at(now).is_some();
-        DeadlineFuture::admitted(EnforceFuture::new(self.inner.take(), request, custody, late), rescuer, extra)
+        DeadlineFuture::admitted(EnforceFuture::new(self.inner.take(), request, custody, late), rescuer, open)
     }
 }
 
