@@ -26,6 +26,10 @@ pub enum Error {
     Access(access::Error),
     /// A share of requests is told for the access log, and it is not one for which a share is meant.
     Sample,
+    /// A collector is named with a path, which means nothing to gRPC.
+    TracesPath,
+    /// Spans are to go to a collector, and this program was built without that.
+    NoTraces,
     /// A limit cannot be kept.
     Limits(limits::Error),
     /// A protocol cannot be switched to.
@@ -76,7 +80,12 @@ impl Error {
     pub fn is_of_input(&self) -> bool {
         match self {
             Self::Config(_) | Self::ListenTwice(_) | Self::Proxy(_) | Self::Limits(_) | Self::Upgrade(_) => true,
-            Self::TimeoutOverMax { .. } | Self::Sample | Self::OwnAddress { .. } | Self::StillOpen { .. } => true,
+            Self::TimeoutOverMax { .. }
+            | Self::Sample
+            | Self::TracesPath
+            | Self::NoTraces
+            | Self::OwnAddress { .. }
+            | Self::StillOpen { .. } => true,
             // Another start meets what is of input again, whatever else has become of the rest.
             Self::Unready(errors) => errors.iter().any(Self::is_of_input),
             Self::Listen(error) => !matches!(error, listen::Error::Listen { .. } | listen::Error::Unusable { .. }),
@@ -99,6 +108,10 @@ impl fmt::Display for Error {
             Self::Proxy(error) => error.fmt(f),
             Self::Access(error) => error.fmt(f),
             Self::Sample => f.write_str("--access-log-sample: only with --access-log sampled"),
+            Self::TracesPath => f.write_str(
+                "--traces-endpoint: a path means nothing to gRPC; leave it out, or add --traces-protocol http",
+            ),
+            Self::NoTraces => f.write_str("--traces-endpoint: only in a program that was built with the feature otlp"),
             Self::Limits(error) => error.fmt(f),
             Self::Upgrade(error) => write!(f, "--upgrade: {error}"),
             Self::Worker(source) => write!(f, "cannot start a thread for the traffic: {source}"),
@@ -140,6 +153,8 @@ impl std::error::Error for Error {
             Self::Proxy(error) => error.source(),
             Self::Access(error) => error.source(),
             Self::Sample
+            | Self::TracesPath
+            | Self::NoTraces
             | Self::TimeoutOverMax { .. }
             | Self::ListenTwice(_)
             | Self::Limits(_)

@@ -52,6 +52,7 @@ mod secret;
 pub mod serve;
 pub mod settings;
 pub mod shutdown;
+pub mod traces;
 pub mod upstream;
 pub mod worker;
 

@@ -6,12 +6,13 @@
 use std::env;
 use std::io::{IsTerminal, Write, stderr};
 
-use tracing_subscriber::filter::{Directive, LevelFilter, filter_fn};
+use tracing_subscriber::filter::{Directive, FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
 
 use crate::explain::{Lines, TARGET};
+use crate::traces::Traces;
 
 mod told;
 
@@ -20,13 +21,20 @@ pub(crate) use self::told::{failed, no_proxy_header, refused, tried_in_vain};
 /// The variable that has every decision told.
 const EXPLAIN: &str = "DEADLINE_EXPLAIN";
 
+/// The target of the spans of requests.
+const SPANS: &str = "tower_deadline";
+
 /// Writes events from here on. `RUST_LOG` chooses which, `info` and above by default; what it has of bad directives is
 /// passed over. With `DEADLINE_EXPLAIN=1`, or `explain=debug` among the directives, each decision about a request is a
 /// line of its own.
-pub(crate) fn install() {
+///
+/// The spans of requests go to `traces` alone, whatever `RUST_LOG` says: a line of the log does not repeat them.
+pub(crate) fn install(traces: Option<&Traces>) {
     let events = fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal()).with_target(false);
-    let events = events.with_filter(filter_fn(|metadata| !Lines::concern(metadata)));
-    let written = registry().with(filter()).with(events).with(Lines::to(write)).try_init();
+    let is_event = filter_fn(|metadata| !Lines::concern(metadata) && metadata.target() != SPANS);
+    let lines = Lines::to(write).with_filter(filter().and(filter_fn(Lines::concern)));
+    let events = events.with_filter(filter().and(is_event));
+    let written = registry().with(events).with(lines).with(Traces::layer(traces)).try_init();
     // Somebody else in this process has installed theirs, which then is the one.
     drop(written);
 }

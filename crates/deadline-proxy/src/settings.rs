@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use crate::{access, limits, listen, proxy};
+use crate::{access, limits, listen, proxy, traces};
 
 /// What a process is told.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub struct Settings {
     pub access: access::Settings,
     /// How many of the requests that were stopped last are kept, for who looks.
     pub expired: usize,
+    /// Where spans go; nowhere without.
+    pub traces: Option<traces::Settings>,
     /// What happens to a request between a listener and an upstream.
     pub proxy: proxy::Settings,
 }
@@ -45,6 +47,7 @@ pub(crate) mod tests {
             drain_limit: Duration::from_secs(30),
             access: access::Settings::default(),
             expired: access::MOST,
+            traces: None,
             proxy: proxy::Settings::new(upstream),
         }
     }

@@ -184,11 +184,12 @@ where
     #[inline]
     fn call(&mut self, mut request: Request<RB>) -> Self::Future {
         let (policy, now) = (self.layer.choice.choose(&request), now());
-        let came = Came { policy: &policy, answers: &self.layer.answers, at: now };
+        let came = Came { policy: &policy, answers: &self.layer.answers, at: now, head: Head::of(&request) };
         match self.layer.admit(&policy, &request, now) {
             Ok(found) => {
+                let account = self.layer.accounts.open(&came, found.deadline);
                 found.leave(&policy, request.extensions_mut());
-                self.layer.accounts.open(&came, found.deadline).leave(request.extensions_mut());
+                account.leave(request.extensions_mut());
                 AdmitFuture::Admitted(self.inner.call(request))
             }
             Err(refusal) => {

@@ -5,6 +5,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Uri, Version};
 
 use super::form::{Line, Value};
 use crate::client::Client;
+use crate::traces::TraceId;
 
 /// What is kept of a head: none of it is copied before there is a line to write.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub(super) struct Head {
     version: Version,
     /// As it came; not looked at yet.
     traceparent: Option<HeaderValue>,
+    /// Where it has a span.
+    trace: Option<TraceId>,
 }
 
 /// W3C Trace Context.
@@ -30,11 +33,17 @@ impl Head {
             host: request.headers().get(HOST).cloned(),
             version: request.version(),
             traceparent: request.headers().get(TRACEPARENT).cloned(),
+            trace: None,
         }
     }
 
     pub(super) fn method(&self) -> &Method {
         &self.method
+    }
+
+    /// The trace of its span, which may have begun here.
+    pub(super) fn belongs_to(&mut self, trace: Option<TraceId>) {
+        self.trace = trace;
     }
 
     pub(super) fn tell(&self, line: &mut Line) {
@@ -49,7 +58,9 @@ impl Head {
             _ => "1.0",
         };
         line.push(("version", Value::text(version)));
-        line.extend(self.trace().map(|trace| ("trace", Value::text(trace))));
+        let trace = self.trace.map(|trace| trace.to_string());
+        let trace = trace.or_else(|| self.trace().map(str::to_owned));
+        line.extend(trace.map(|trace| ("trace", Value::Text(trace))));
     }
 
     /// `VERSION-TRACE-PARENT-FLAGS`, in lower case; a trace of zeros is none.

@@ -18,7 +18,7 @@
 //! | `id` | its `X-Request-Id` |
 //! | `client` | the address of who connected, or of whom a trusted balancer named in its PROXY header |
 //! | `method`, `host`, `path`, `version` | of its head, as it came. Never the query, which may hold secrets |
-//! | `trace` | the trace that it belongs to, by its `traceparent` |
+//! | `trace` | the trace that it belongs to: that of its span, which may begin here, or else that of its `traceparent` |
 //! | `route`, `policy` | what it took, and was held to |
 //! | `passed` | the upstreams of a chain that were passed by, and why |
 //! | `upstream`, `attempts` | who was asked last, and how often anybody was |

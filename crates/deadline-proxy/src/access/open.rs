@@ -17,6 +17,7 @@ use super::form::{Line, Value};
 use super::head::Head;
 use super::record::Notes;
 use super::{AccessLayer, Record};
+use crate::traces::TraceId;
 
 /// nginx's number for a client that has left before it had an answer, which nobody was sent.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -71,6 +72,7 @@ impl Open {
     /// The answer has a head.
     pub(super) fn answered<B>(&mut self, response: &Response<B>) {
         self.status = Some(response.status());
+        self.head.belongs_to(TraceId::of(response.extensions()));
         let told = response.extensions().get().cloned().map(Stop::Told);
         self.stopped = told.or_else(|| Trail::read(response.headers()).map(Stop::Below));
         if self.layer.expired.is_kept() {

@@ -10,6 +10,7 @@ mod logging;
 mod pages;
 mod run;
 mod schema;
+mod tracing;
 mod tunnels;
 mod upstreams;
 mod value;
@@ -27,6 +28,7 @@ pub use self::logging::{LogArgs, LogFormat, Logged};
 pub use self::pages::{CompletionsArgs, ManArgs};
 pub use self::run::RunArgs;
 pub use self::schema::SchemaArgs;
+pub use self::tracing::{Protocol, TraceArgs};
 pub use self::tunnels::TunnelArgs;
 pub use self::upstreams::{Balancing, HttpVersion, UpstreamArgs};
 pub use self::value::OrOff;
@@ -219,6 +221,20 @@ mod tests {
         assert_eq!(access("--access-log full --access-log-output stderr").output, access::Output::Stderr);
     }
 
+    #[cfg(feature = "otlp")]
+    #[test]
+    fn traces_go_to_a_collector_that_is_named() {
+        use crate::traces::{Endpoint, Protocol, Settings};
+        let traces = |arguments: &str| settings(&format!("--upstream http://a {arguments}")).unwrap().traces;
+        let endpoint: Endpoint = "http://127.0.0.1:4317".parse().unwrap();
+        assert_eq!(traces(""), None);
+        assert_eq!(traces("--traces-endpoint http://127.0.0.1:4317"), Some(Settings::new(endpoint.clone())));
+        let told =
+            "--traces-endpoint http://127.0.0.1:4317 --traces-protocol http --traces-sample 0.1 --traces-service edge";
+        let service = "edge".to_owned();
+        assert_eq!(traces(told), Some(Settings { endpoint, protocol: Protocol::Http, sample: 0.1, service }));
+    }
+
     #[test]
     fn requests_that_were_stopped_are_kept_unless_nobody_wants_them() {
         let kept = |arguments: &str| settings(&format!("--upstream http://a {arguments}")).map(|told| told.expired);
@@ -254,6 +270,11 @@ mod tests {
             ("--upstream http://a --access-log full --access-log-sample 0.5", "only with --access-log sampled"),
             ("--upstream http://a --access-log-format json", "--access-log <REQUESTS>"),
             ("--upstream http://a --access-log full --access-log-output a.log", "stdout, stderr or /PATH"),
+            ("--upstream http://a --traces-endpoint https://b:4317", "https is not spoken to a collector"),
+            ("--upstream http://a --traces-endpoint b:4317", "http://HOST[:PORT] is expected"),
+            ("--upstream http://a --traces-endpoint http://b/c", "--traces-protocol http"),
+            ("--upstream http://a --traces-endpoint http://b --traces-sample 2", "a share from 0 to 1"),
+            ("--upstream http://a --traces-sample 0.5", "--traces-endpoint <URL>"),
             ("--upstream http://a --workers 0", "a number of threads from 1 to 1024"),
             ("--upstream http://a --timeout 5s --max 3s", "--timeout (5s) is longer than --max (3s)"),
         ] {
@@ -275,6 +296,8 @@ mod tests {
             "access-log" => "full",
             "access-log-format" => "json",
             "access-log-output" => "stderr",
+            "traces-endpoint" => "http://a",
+            "traces-protocol" => "http",
             _ => "1",
         })
     }

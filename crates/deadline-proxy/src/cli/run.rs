@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgGroup, Args};
 
-use super::{DeadlineArgs, ForwardArgs, LimitArgs, ListenArgs, LogArgs, TunnelArgs, UpstreamArgs};
+use super::{DeadlineArgs, ForwardArgs, LimitArgs, ListenArgs, LogArgs, TraceArgs, TunnelArgs, UpstreamArgs};
 use crate::error::Error;
 use crate::settings::Settings;
 use crate::{config, proxy};
@@ -47,6 +47,10 @@ pub struct RunArgs {
     /// What is written of requests.
     #[command(flatten)]
     pub logging: LogArgs,
+
+    /// Where spans go.
+    #[command(flatten)]
+    pub traces: TraceArgs,
 }
 
 /// A file says everything, so every flag that says a part of it contradicts it.
@@ -83,6 +87,7 @@ impl RunArgs {
             drain_limit: self.limits.drain_timeout,
             access: self.logging.settings()?,
             expired: self.listening.expired,
+            traces: self.traces.settings()?,
             proxy,
         })
     }

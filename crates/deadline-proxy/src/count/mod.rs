@@ -9,6 +9,8 @@ mod open_metrics;
 mod process;
 mod refusal;
 mod route;
+#[cfg(feature = "otlp")]
+mod traces;
 mod upstream;
 
 use std::sync::{Mutex, PoisonError};
@@ -20,6 +22,8 @@ pub(crate) use self::limit::*;
 pub(crate) use self::process::*;
 pub(crate) use self::refusal::*;
 pub(crate) use self::route::Routed;
+#[cfg(feature = "otlp")]
+pub(crate) use self::traces::*;
 pub(crate) use self::upstream::*;
 
 /// Upper bounds of histograms of seconds, from half a millisecond to the ten minutes that a report may take. Up to half a
@@ -89,6 +93,8 @@ fn describe() {
     process::describe();
     refusal::describe();
     route::describe();
+    #[cfg(feature = "otlp")]
+    traces::describe();
     upstream::describe();
 }
 

@@ -19,6 +19,7 @@ fn settings() -> Settings {
         drain_limit: Duration::from_secs(30),
         access: crate::access::Settings::default(),
         expired: 0,
+        traces: None,
         proxy: proxy::Settings::new(upstream).policy(payment),
     }
 }

@@ -17,6 +17,7 @@ use crate::explain;
 use crate::forward::EdgePolicy;
 use crate::limits::{InFlightLayer, Limits, RouteTallyLayer};
 use crate::route::{Matches, Named, RewriteLayer, Route};
+use crate::traces::note_route;
 
 /// What a route has of its own, and its workers share.
 #[derive(Clone, Debug)]
@@ -98,7 +99,9 @@ impl Way {
     pub(super) fn arrival<B>(&self) -> impl FnMut(Request<B>) -> Request<B> + Clone + use<B> {
         let (edge, policy, dialects) = (self.edge.clone(), Arc::clone(&self.policy), self.dialects.clone());
         let mut note = routed(&self.name, policy.name(), &dialects);
-        move |request| {
+        let name = Arc::clone(&self.name);
+        move |mut request| {
+            note_route(&mut request, &name);
             let request = edge.hold(note(request));
             let held = request.extensions().get::<Arc<Policy>>().unwrap_or(&policy);
             explain::admission(held, &dialects, &request);

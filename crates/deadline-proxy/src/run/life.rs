@@ -25,6 +25,7 @@ use crate::listen::{self, Address, Bound, Entrance, Inherited};
 use crate::proxy::{Proxy, Tending};
 use crate::serve::Terms;
 use crate::settings::Settings;
+use crate::traces::Traces;
 
 /// A process that serves. `M` makes the services of a proxy, one for each worker.
 pub(super) struct Life<'a, S, M> {
@@ -44,6 +45,8 @@ pub(super) struct Life<'a, S, M> {
     pub(super) access: Option<AccessLog>,
     /// What waits to be written is written when this is dropped: a drained proxy loses no line.
     pub(super) flush: Option<Flush>,
+    /// Where spans go, for as long as the process lives.
+    pub(super) traces: Option<Traces>,
     pub(super) board: Board,
     /// How many configurations have been in use.
     pub(super) number: u64,
@@ -182,8 +185,10 @@ where
             (now != told).then_some(complaint)
         };
         let workers = fixed("workers", &self.settings.workers, &settings.workers);
-        let complaints: Vec<_> =
-            workers.into_iter().chain(fixed("admin", &self.settings.admin, &settings.admin)).collect();
+        let admin = fixed("admin", &self.settings.admin, &settings.admin);
+        let way = |settings: &Settings| settings.traces.as_ref().map_or("off".to_owned(), ToString::to_string);
+        let traces = fixed("traces", &way(&self.settings), &way(settings));
+        let complaints: Vec<_> = workers.into_iter().chain(admin).chain(traces).collect();
         if complaints.is_empty() {
             Ok(())
         } else {
@@ -244,6 +249,9 @@ where
         self.replace_log(access, flush);
         if settings.limits.connections > self.settings.limits.connections {
             descriptors::raise(settings.limits.connections);
+        }
+        if let Some((traces, told)) = self.traces.as_ref().zip(settings.traces.as_ref()) {
+            traces.keep(told.sample);
         }
         (self.settings, self.proxy) = (settings, proxy);
         self.number += 1;

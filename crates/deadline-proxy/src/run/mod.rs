@@ -46,12 +46,16 @@ use crate::proxy::{Proxy, Tending};
 use crate::serve::{Terms, serve};
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
+use crate::traces::Traces;
 use crate::upstream::Pools;
 use crate::worker::{drive, pulse, tell_tasks};
 use crate::{count, log};
 
 /// How long workers may take to end once everything is stopped: a little more than the second that they have for it.
 const SHUTDOWN: Duration = Duration::from_secs(3);
+
+/// How long a collector may take for what waits to be exported, once everything has ended.
+const FLUSH: Duration = Duration::from_secs(3);
 
 /// Serves until SIGTERM or SIGINT, or until another process has taken over after SIGUSR2; then lets what is under way
 /// finish. A second SIGTERM or SIGINT stops that at once.
@@ -63,13 +67,19 @@ pub fn run(args: &RunArgs) -> Result<(), Error> {
     let mut changes = Changes::of(args.config.clone());
     let settings = args.settings()?;
     changes.follow(files(args, &settings));
-    log::install();
+    let traces = Traces::start(settings.traces.as_ref()).map_err(Error::Worker)?;
+    log::install(traces.as_ref());
     descriptors::raise(settings.limits.connections);
     let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::Worker)?;
-    drive(runtime, serve_until_told(args, settings, changes))
+    drive(runtime, serve_until_told(args, settings, changes, traces))
 }
 
-async fn serve_until_told(args: &RunArgs, settings: Settings, changes: Changes) -> Result<(), Error> {
+async fn serve_until_told(
+    args: &RunArgs,
+    settings: Settings,
+    changes: Changes,
+    traces: Option<Traces>,
+) -> Result<(), Error> {
     let (mut signals, readiness, notify) = (Signals::new()?, Readiness::starting(), Notify::from_env());
     // Counts from here on: what is made below looks its counts up once.
     let (board, wishes) = Board::new(readiness.clone());
@@ -98,6 +108,7 @@ async fn serve_until_told(args: &RunArgs, settings: Settings, changes: Changes) 
         tending: Tending::default(),
         access,
         flush,
+        traces,
         board,
         number: 1,
     };
@@ -124,8 +135,12 @@ async fn serve_until_told(args: &RunArgs, settings: Settings, changes: Changes) 
             Left::HandedOver => (asked.cancel(), readiness.hand_over()),
         },
     };
-    let (limit, _flush) = (life.settings.drain_limit, life.close());
+    let (limit, traces) = (life.settings.drain_limit, life.traces.take());
+    let _flush = life.close();
     drain(ended, &mut signals, &shutdown, limit).await;
+    if let Some(traces) = traces {
+        traces.flush(FLUSH).await;
+    }
     Ok(())
 }
 

@@ -3,10 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-#[cfg(feature = "reqwest")]
-use http::StatusCode;
 use http::request::Parts;
-use http::{HeaderMap, Method, Response, Uri};
+use http::{HeaderMap, Method, Response, StatusCode, Uri};
 use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, Policy, Stage};
 use tracing::Span;
 use tracing::field::Empty;

@@ -147,7 +147,7 @@ impl Listener for Told {
             if self.recorded.takes_events() {
                 self.recorded.called(span, event, left);
             } else {
-                let error = event.error().map(tracing::field::display);
+                let error = event.error().map(display);
                 tracing::event!(target: TARGET, parent: span, Level::DEBUG, call = word, error, remaining_ms = left);
             }
         });

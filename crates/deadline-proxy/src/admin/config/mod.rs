@@ -18,13 +18,14 @@ use crate::limits;
 use crate::listen;
 use crate::proxy;
 use crate::settings::Settings;
+use crate::traces;
 
 /// In the place of what nobody shall read.
 const SECRET: &str = "***";
 
 /// All of it.
 pub(super) fn config(settings: &Settings) -> Value {
-    let Settings { listeners, admin, workers, limits, drain_limit, access, expired, proxy } = settings;
+    let Settings { listeners, admin, workers, limits, drain_limit, access, expired, traces, proxy } = settings;
     let proxy::Settings { upstreams, routes, retry_budget, forwarding, hop } = proxy;
     json!({
         "hop": hop,
@@ -36,6 +37,7 @@ pub(super) fn config(settings: &Settings) -> Value {
         "forwarding": of_forwarding(forwarding, hop),
         "access_log": of_access(access),
         "expired": expired,
+        "traces": traces.as_ref().map(of_traces),
         "retry_budget": { "ratio": retry_budget.ratio, "min_per_second": retry_budget.min_per_second },
         "upstreams": upstreams.iter().map(upstream::upstream).collect::<Vec<_>>(),
         "routes": routes.iter().map(|route| route::route(route, upstreams, limits)).collect::<Vec<_>>(),
@@ -112,6 +114,11 @@ fn of_access(access: &access::Settings) -> Value {
         Output::File(path) => path.display().to_string(),
     };
     json!({ "requests": requests, "sample": sample, "format": format, "output": output })
+}
+
+fn of_traces(traces: &traces::Settings) -> Value {
+    let traces::Settings { endpoint, protocol, sample, service } = traces;
+    json!({ "endpoint": endpoint.to_string(), "protocol": protocol.as_str(), "sample": sample, "service": service })
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod process;
 mod route;
 mod template;
 mod terms;
+mod traces;
 mod upstreams;
 
 use tower_deadline::PolicySet;
@@ -61,6 +62,7 @@ pub(super) fn settings(file: &file::File, context: Context<'_>) -> Settings {
         drain_limit: process::drain_limit(file),
         access: process::access(file, context),
         expired: process::expired(file),
+        traces: traces::settings(file, context),
         proxy: proxy::Settings { upstreams, routes, retry_budget: process::retry_budget(file), forwarding, hop },
     }
 }

@@ -9,6 +9,7 @@ mod listener;
 mod policy;
 mod process;
 mod route;
+mod traces;
 mod upstream;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ pub(crate) use self::listener::{Listener, ListenerTls, SideOf, StrangersOf};
 pub(crate) use self::policy::Policy;
 pub(crate) use self::process::{Fields, Forwarding};
 pub(crate) use self::route::{FieldOf, Link, Route, Upgrade};
+pub(crate) use self::traces::{Protocol, Traces};
 pub(crate) use self::upstream::{Balancing, Http, Upstream};
 use super::de::Key;
 use super::value::{Limit, Text, Whole};
@@ -73,6 +75,9 @@ pub(crate) struct File {
 
     /// One line for each request.
     pub(crate) access_log: Key<AccessLog>,
+
+    /// Spans of requests, for a collector of OpenTelemetry.
+    pub(crate) traces: Key<Traces>,
 
     /// How many retries each upstream is asked to bear, over all routes, so that retries do not bring down what is
     /// already slow. It bounds `retries` of the policies; what passes on to the next upstream of a chain is no retry.

@@ -62,6 +62,19 @@ fn limits_and_the_rest_of_the_process_are_as_they_are_written() {
     assert_eq!((forwarding.via.as_deref(), forwarding.request_id, forwarding.request_start), (Some("v"), false, true));
 }
 
+#[cfg(feature = "otlp")]
+#[test]
+fn traces_go_to_a_collector_all_of_them_unless_it_is_said_otherwise() {
+    use crate::traces::{Endpoint, Protocol, Settings};
+    let traces = |keys: &str| good(&format!("{APP}[traces]\nendpoint = \"http://127.0.0.1:4317\"\n{keys}\n")).traces.unwrap();
+    let endpoint: Endpoint = "http://127.0.0.1:4317".parse().unwrap();
+    assert_eq!(good(APP).traces, None);
+    assert_eq!(traces(""), Settings::new(endpoint.clone()));
+    let service = "edge".to_owned();
+    let told = Settings { endpoint, protocol: Protocol::Http, sample: 0.1, service };
+    assert_eq!(traces("protocol = \"http\"\nsample = 0.1\nservice = \"edge\""), told);
+}
+
 #[test]
 fn a_listener_has_a_side_and_what_strangers_may_say_there() {
     let side = |keys: &str| good(&format!("[[listener]]\naddress = \"[::]:80\"\n{keys}\n{APP}")).listeners[0].side;

@@ -12,6 +12,7 @@ fn sparse() -> Value {
         "limits": {},
         "forwarding": {},
         "access_log": { "requests": "sampled" },
+        "traces": { "endpoint": "http://a" },
         "retry_budget": {},
         "upstream": { "app": { "targets": "https://app", "tls": {}, "ejection": {}, "health": {} } },
         "policy": { "default": { "retries": 1 } },

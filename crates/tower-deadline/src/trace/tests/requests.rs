@@ -185,7 +185,9 @@ async fn a_failure_of_the_server_is_an_error_and_one_of_the_client_is_none() {
         let seen = Seen::all();
         let service =
             service!(move |_: Request<WatchedBody<ScriptedBody>>| async move { Outcome::Ok(answer(status, [])) });
-        drop(call(&service, plain()).await.unwrap());
+        let mut response = call(&service, plain()).await.unwrap();
+        assert!(is_at_end(response.body_mut()));
+        drop(response);
         let span = seen.one();
         assert_eq!(attribute(&span, "error.type").as_deref(), error, "{status}");
         assert_eq!(span.status != Status::Unset, error.is_some(), "{status}");
