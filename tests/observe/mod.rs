@@ -6,3 +6,4 @@ mod guard;
 mod hostile;
 mod metrics;
 mod page;
+mod calls;

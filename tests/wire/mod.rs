@@ -20,6 +20,8 @@ mod reset;
 mod stacked;
 mod tonic;
 
+pub(crate) use self::reqwest_connect::Full;
+
 /// Serves with axum.
 pub(crate) async fn serve(router: Router) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");

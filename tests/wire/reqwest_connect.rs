@@ -15,14 +15,14 @@ use super::reqwest::{alone, exceeded, get, within};
 use crate::support::{MS, Stopwatch, soon};
 
 /// As long as it lives, nobody gets a connection.
-pub(super) struct Full {
-    pub(super) address: SocketAddr,
+pub(crate) struct Full {
+    pub(crate) address: SocketAddr,
     _listener: TcpListener,
     _queue: Vec<TcpStream>,
 }
 
 impl Full {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = short_queue();
         let address = listener.local_addr().unwrap();
         Self { address, _listener: listener, _queue: fill(address).await }

@@ -40,7 +40,7 @@ pub enum CallEvent<'a> {
     },
     /// There is a connection to send on.
     Connected {
-        /// Whether it was there before this attempt.
+        /// Whether it was made for another attempt, before this one or meanwhile.
         reused: bool,
         /// For how long nobody had used it, where that is known.
         idle: Option<Duration>,

@@ -13,6 +13,7 @@
 //! | a reverse proxy | [`DeadlineLayer`], [`HopByHopLayer`], [`PropagateLayer`] | in this order, from the client to the upstream |
 //! | a stack of your own | [`AdmitLayer`], [`RescueLayer`], [`EnforceLayer`] | in this order, from the outside in; each works alone too |
 //! | hyper-util's `Client` | [`PropagateLayer`] | directly around the client; retries outside of it, so that each attempt is told what is left then |
+//! | … whose calls are to be looked into | [`PropagateLayer::trace`], and what [`propagate::trace`] has for connectors | on the layer, and around the parts of the client |
 //! | tonic's `Channel` | [`PropagateLayer`] | directly around the channel |
 //! | … in a stack that cannot be changed | [`PropagateLayer::write`] | in an interceptor; a [`scope`](scope()) around the call bounds it |
 //! | reqwest's `Client` | `PropagateLayer::reqwest` (feature `reqwest`) | makes the client, whose redirects and retries are attempts of their own |

@@ -1,5 +1,6 @@
 //! Each layer, held to Tower's contract, and each body to that of `Body`.
 
+use crate::propagate::trace::WrittenLayer;
 use crate::testing::{BUDGET, MS, asking, poll, poll_frame, ready as now_ready, within};
 use crate::timer::tests::armed;
 use crate::{
@@ -88,6 +89,12 @@ async fn propagate_keeps_the_contract() {
         Contract::of(|inner| PropagateLayer::new().layer(inner), request).assert_all();
         assert_eq!(armed(), 0);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_whose_requests_are_told_as_written_keeps_the_contract() {
+    let told = |inner| PropagateLayer::new().layer(WrittenLayer::new().layer(inner));
+    Contract::of(told, || within(BUDGET)).assert_all();
 }
 
 #[tokio::test(start_paused = true)]

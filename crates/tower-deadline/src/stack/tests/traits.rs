@@ -7,6 +7,7 @@ use crate::admit::AdmitFuture;
 use crate::enforce::EnforceFuture;
 use crate::hop_by_hop::HopByHopFuture;
 use crate::propagate::PropagateFuture;
+use crate::propagate::trace::{TracedConnector, TracedResolver, TracedTls, Written, WrittenBody, WrittenLayer};
 use crate::rescue::{Boxed, RescueFuture, Typed};
 use crate::scope::Scope;
 use crate::*;
@@ -69,6 +70,7 @@ fn layers_cross_threads_and_are_cloned() {
         DeadlineLayer<Boxed>: Send Sync Unpin Clone UnwindSafe RefUnwindSafe | Copy;
         Answers: Send Sync Unpin Clone UnwindSafe RefUnwindSafe | Copy;
         UpgradePolicy: Send Sync Unpin Clone UnwindSafe RefUnwindSafe | Copy;
+        WrittenLayer: Send Sync Unpin Clone Copy UnwindSafe RefUnwindSafe;
     }
 }
 
@@ -81,6 +83,10 @@ fn services_cross_threads_and_are_cloned_if_the_inner_one_is() {
         DeadlineService<Inner>: Send Sync Unpin Clone | Copy;
         HopByHop<Inner>: Send Sync Unpin Clone | Copy;
         Propagate<Inner>: Send Sync Unpin Clone | Copy;
+        Written<Inner>: Send Sync Unpin Clone | Copy;
+        TracedConnector<Inner>: Send Sync Unpin Clone | Copy;
+        TracedResolver<Inner>: Send Sync Unpin Clone | Copy;
+        TracedTls<Inner>: Send Sync Unpin Clone | Copy;
         DeadlineService<Bound>: | Send Sync Unpin Clone;
         HopByHop<Bound>: | Send Sync Unpin Clone;
         Propagate<Bound>: | Send Sync Unpin Clone;
@@ -109,6 +115,7 @@ fn bodies_cross_threads_and_are_not_cloned() {
     assert_traits! {
         EnforcedBody<ScriptedBody>: Send Sync Unpin | Clone;
         WatchedBody<ScriptedBody>: Send Sync Unpin | Clone;
+        WrittenBody<ScriptedBody>: Send Sync Unpin | Clone;
         AnswerBody<ScriptedBody>: Send Sync Unpin | Clone;
         DeadlineBody<ScriptedBody>: Send Sync Unpin | Clone;
         EnforcedBody<Bound>: | Send Sync Unpin;
