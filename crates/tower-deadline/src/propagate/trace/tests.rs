@@ -301,7 +301,8 @@ async fn calls_are_told_apart_where_each_has_a_trace() {
     let layer = PropagateLayer::new().trace(each.clone());
     let (one, other) = (within_ms(100), within_ms(50));
     let (one, other) = tokio::join!(calls(&layer, Some(SCRIPT), one), calls(&layer, None, other));
-    (read(one).await, read(other).await);
+    read(one).await;
+    read(other).await;
     let told: Vec<_> = each.0.lock().unwrap().iter().map(|heard| heard.all()).collect();
     assert_eq!((told.len(), told[0].len()), (2, 5));
     assert_eq!(told[1], ["50 connected kept", "40 first_byte", "37 last_byte"]);
