@@ -35,7 +35,11 @@ pub(crate) struct Calling {
 
 impl Calling {
     pub(crate) fn of(telling: &Telling) -> Self {
-        Self { telling: Some(telling.clone()), ..Self::default() }
+        Self {
+            telling: Some(telling.clone()),
+            #[cfg(feature = "reqwest")]
+            journey: None,
+        }
     }
 }
 
