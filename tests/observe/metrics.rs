@@ -24,12 +24,14 @@ backoff = "1ms"
 [[route]]
 name = "trial"
 prefix = "/trial"
+host = "shop.example"
 upstream = "shop"
 policy = "trial"
 
 [[route]]
 name = "again"
 prefix = "/again"
+host = "shop.example"
 upstream = "nobody"
 policy = "again"
 
@@ -120,6 +122,7 @@ async fn every_series_that_is_exposed_is_in_the_table_with_its_labels() {
         "deadline_proxy_accept_failures",
         "deadline_proxy_requests_stopped",
         "deadline_proxy_trailers",
+        "deadline_proxy_interim",
         "deadline_proxy_access_log",
         "deadline_proxy_ejections",
         "deadline_proxy_workers_stuck",

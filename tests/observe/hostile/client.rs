@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 
+use bytes::Bytes;
+use h2::client::SendRequest;
 use http::Request;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::words;
-use crate::support::{Chance, H2Client, Head, soon};
+use crate::support::{Chance, Head, soon};
 
 /// Where every client's chance begins.
 const SEED: u64 = 0x0005_7a7e;
@@ -82,8 +84,7 @@ async fn ask(stream: &mut TcpStream, request: &str, is_head: bool) -> (u16, bool
 
 /// The same over HTTP/2, as far as a client of it writes such things.
 pub(super) async fn http2(address: SocketAddr, part: usize, requests: usize) -> Met {
-    let (mut chance, mut met) = (Chance::of(SEED, part), Met::default());
-    let mut client = H2Client::connect(address).await;
+    let (mut chance, mut met, mut connection) = (Chance::of(SEED, part), Met::default(), None);
     for _ in 0..requests {
         let target = format!("http://{}{}", words::host(&mut chance), words::path(&mut chance));
         let mut request = Request::builder().method(words::method(&mut chance).as_str()).uri(target);
@@ -91,9 +92,34 @@ pub(super) async fn http2(address: SocketAddr, part: usize, requests: usize) -> 
             request = request.header(name, value);
         }
         // What cannot be written is not sent.
-        if let Ok(request) = request.body(()) {
-            met.note(client.get(request).await.status);
-        }
+        let Ok(request) = request.body(()) else { continue };
+        let client = match connection.take() {
+            Some(client) => client,
+            None => soon("a connection", connect(address)).await,
+        };
+        let (status, kept) = soon("an answer", ask_over_http2(client, request)).await;
+        met.note(status);
+        connection = kept;
     }
     met
+}
+
+async fn connect(address: SocketAddr) -> SendRequest<Bytes> {
+    let stream = TcpStream::connect(address).await.expect("somebody listens");
+    let (client, connection) = h2::client::handshake(stream).await.expect("HTTP/2 is spoken");
+    tokio::spawn(async move { connection.await.map_or_else(drop, drop) });
+    client
+}
+
+/// The status, and the connection, unless it has failed.
+async fn ask_over_http2(client: SendRequest<Bytes>, request: Request<()>) -> (u16, Option<SendRequest<Bytes>>) {
+    let Ok(mut client) = client.ready().await else { return (0, None) };
+    let Ok((response, _)) = client.send_request(request, true) else { return (0, Some(client)) };
+    let Ok(response) = response.await else { return (0, Some(client)) };
+    let (head, mut body) = response.into_parts();
+    while let Some(Ok(data)) = body.data().await {
+        // A window that is used up is given back.
+        let _ = body.flow_control().release_capacity(data.len());
+    }
+    (head.status.as_u16(), Some(client))
 }
