@@ -29,11 +29,22 @@ impl Effect {
 
 /// Counts what `own` does to `inherited`, and tells of it once for each place that sets a limit.
 pub(crate) fn compare(own: Deadline, inherited: Deadline) {
-    let effect = match own.instant().cmp(&inherited.instant()) {
-        Ordering::Less => Effect::Truncated,
-        Ordering::Greater => Effect::Pointless,
-        Ordering::Equal => return,
-    };
+    match own.instant().cmp(&inherited.instant()) {
+        Ordering::Less => tell(Effect::Truncated, own, inherited),
+        Ordering::Greater => tell(Effect::Pointless, own, inherited),
+        Ordering::Equal => {}
+    }
+}
+
+/// The same for a limit on a part of the work: to be sooner is what it is for, and truncates nothing.
+#[cfg(feature = "reqwest")]
+pub(crate) fn compare_part(own: Deadline, inherited: Deadline) {
+    if own.instant() > inherited.instant() {
+        tell(Effect::Pointless, own, inherited);
+    }
+}
+
+fn tell(effect: Effect, own: Deadline, inherited: Deadline) {
     count::local_limit(effect);
     log::local_limit(effect, own, inherited);
 }

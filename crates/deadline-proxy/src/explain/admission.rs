@@ -33,6 +33,7 @@ fn limits(policy: &Policy) -> String {
             let _ = write!(words, ", {what} {limit:?}");
         }
     }
+    words += if policy.requires_outgoing() { ", no call without a deadline" } else { "" };
     words + if policy.is_observed() { ", observed only" } else { "" }
 }
 

@@ -19,7 +19,7 @@ use tower_deadline::{AnswerBody, Answers, Exceeded, PropagateError, Statuses};
 use super::blame::{Chain, blame};
 use crate::attempt::{Late, Unanswered};
 use crate::count::{self, Refusal};
-use crate::{explain, log};
+use crate::log;
 
 #[derive(Clone, Debug)]
 pub(super) struct GatewayLayer {
@@ -176,7 +176,7 @@ impl Says {
     fn missing(&self, error: &Chain, call: Call) -> Response<Bytes> {
         const DETAIL: &str = "no upstream is called here without a deadline, and the request has none";
         log::failed(StatusCode::BAD_REQUEST, DETAIL, error);
-        explain::unsent(&error);
+        tracing::debug!(target: "explain", "send: nothing: {DETAIL}");
         self.answers.failure(StatusCode::BAD_REQUEST, DETAIL, call)
     }
 

@@ -143,6 +143,7 @@ impl ReqwestBuilder {
             Redirects { limit: self.redirects, referer: self.referer, credentials: Credentials::added_by(client) };
         Arc::new(Plan {
             layer: self.layer,
+            connect: self.connect,
             read: self.read,
             redirects,
             default_headers: self.default_headers,

@@ -25,12 +25,13 @@ use crate::propagate::Bounds;
 use crate::propagate::trace::{Calling, Telling, within};
 use crate::trace::CallSpan;
 use crate::watch::Watch;
-use crate::{Exceeded, PropagateError, PropagateLayer, now};
+use crate::{Exceeded, PropagateError, PropagateLayer, local_limit, now};
 
 /// How calls are made. It is shared by all of them.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) layer: PropagateLayer,
+    pub(super) connect: Option<LimitReached>,
     pub(super) read: Option<LimitReached>,
     pub(super) redirects: Redirects,
     pub(super) default_headers: HeaderMap,
@@ -119,6 +120,9 @@ impl Call {
         let asked = asked.map(|timeout| Deadline::after(now(), timeout).with_origin(plan.made));
         let own = plan.layer.own().into_iter().chain(asked).reduce(Deadline::sooner);
         let bounds = plan.layer.wanted(Bounds::of(found, None, own), found, site)?;
+        if let Some(bounds) = &bounds {
+            plan.compare_parts(bounds.deadline());
+        }
         // A request without a deadline is a journey all the same.
         let around: Option<Journey> = found.get().or(Ambient::current().journey()).cloned();
         let alone = || Journey::new(Arc::clone(&plan.policy), false);
@@ -259,6 +263,14 @@ impl Call {
 }
 
 impl Plan {
+    /// Notes limits on a connection or a read that are longer than what is left for all of it.
+    fn compare_parts(&self, deadline: Deadline) {
+        for limit in self.connect.iter().chain(&self.read) {
+            let own = Deadline::after(now(), limit.length()).with_origin(limit.origin());
+            local_limit::compare_part(own, deadline);
+        }
+    }
+
     /// Adds the default headers that the request does not set itself.
     fn complete(&self, headers: &mut HeaderMap) {
         let unset: Vec<_> = self.default_headers.keys().filter(|name| !headers.contains_key(*name)).collect();

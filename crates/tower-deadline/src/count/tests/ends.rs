@@ -306,7 +306,9 @@ async fn of_two_layers_each_counts_a_request_once() {
         let head = now_ready(poll(calling.as_mut()));
         assert_eq!(exceeded(&head).stage(), Stage::Handler);
         drop((calling, head));
-        let counted: Vec<_> = counts.all().into_iter().map(|(name, times)| format!("{name} {times}")).collect();
+        let mut counted: Vec<_> = counts.all().into_iter().map(|(name, times)| format!("{name} {times}")).collect();
+        // What the limit of the inner one does to the deadline is another count.
+        counted.retain(|counted| counted.starts_with("deadline_exceeded_total"));
         let expected = ["inner", "outer"].map(|policy| {
             format!("deadline_exceeded_total{{cause=deadline,origin=policy,policy={policy},stage=handler}} 1")
         });

@@ -120,6 +120,19 @@ async fn a_limit_of_our_own_cuts_a_deadline_off_or_is_never_reached() {
     assert_met(&limited(|| drop(call_with(&PropagateLayer::new(), within(300)))), &[], "no limit of our own");
 }
 
+/// A limit on a connection or a read is meant to be sooner, and to be later makes it pointless.
+#[cfg(feature = "reqwest")]
+#[tokio::test(start_paused = true)]
+async fn a_limit_on_a_part_of_a_call_is_never_reached_or_does_what_it_is_for() {
+    let builder = PropagateLayer::new().reqwest().connect_timeout(300 * MS).read_timeout(300 * MS);
+    let client = builder.build(reqwest::Client::builder()).unwrap();
+    for (inherited, pointless) in [(299, &[("pointless", 2)][..]), (300, &[]), (301, &[])] {
+        let request = reqwest::Request::new(http::Method::GET, "http://shop.example/".parse().unwrap());
+        let within = crate::reqwest::WithDeadline::new(request, Deadline::after(now(), inherited * MS));
+        assert_met(&limited(|| drop(client.execute(within))), pointless, "a part");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_a_client_asks_for_is_no_limit_of_ours_and_neither_is_what_only_observes() {
     for timeout in [200, 400] {
