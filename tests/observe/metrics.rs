@@ -113,6 +113,8 @@ async fn every_series_that_is_exposed_is_in_the_table_with_its_labels() {
     let rare = [
         "deadline_sql",
         "deadline_cancellations",
+        "deadline_lost",
+        "deadline_local_limits",
         "deadline_tasks",
         "deadline_would_withhold",
         "deadline_would_exceed",
