@@ -6,6 +6,7 @@ mod prometheus;
 mod promql;
 mod rules;
 mod scraping;
+mod table;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
