@@ -304,7 +304,8 @@ fn connections_are_measured_as_busy_and_idle() {
             let held = [send(&pool, get("/")).await.unwrap(), send(&pool, get("/")).await.unwrap()];
             let third = send(&pool, get("/")).await.unwrap();
             let http2 = send(&pool, grpc("/")).await.unwrap();
-            (holding.end_first().await, holding.end_first().await);
+            holding.end_first().await;
+            holding.end_first().await;
             for answer in held {
                 text(answer).await;
             }
