@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 
+/// A label, and the values that it is compared with.
+type Matched = (String, Vec<String>);
+
 /// What an expression names.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Names {
     /// Metrics, each with the labels that select some of its series, and the values that those are compared with. Those
     /// that rules record are left out.
-    pub(super) selected: Vec<(String, Vec<(String, Vec<String>)>)>,
+    pub(super) selected: Vec<(String, Vec<Matched>)>,
     /// Labels that are kept, or that two sides are matched by.
     pub(super) kept: BTreeSet<String>,
 }
