@@ -74,7 +74,8 @@ fn everything_of_a_file_is_told_as_it_is_written_there() {
     assert_eq!(told["forwarding"], forwarding);
     let access = json!({ "requests": "sampled", "sample": 0.01, "format": "text", "output": "/var/log/a" });
     assert_eq!((&told["access_log"], &told["retry_budget"]["ratio"]), (&access, &json!(0.2)));
-    let traces = json!({ "endpoint": "http://127.0.0.1:4317", "protocol": "grpc", "sample": 0.5, "service": "deadline-proxy" });
+    let traces =
+        json!({ "endpoint": "http://127.0.0.1:4317", "protocol": "grpc", "sample": 0.5, "service": "deadline-proxy" });
     assert_eq!(told["traces"], traces);
     let upstream = &told["upstreams"][0];
     assert_eq!(

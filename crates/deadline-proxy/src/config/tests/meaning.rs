@@ -66,7 +66,8 @@ fn limits_and_the_rest_of_the_process_are_as_they_are_written() {
 #[test]
 fn traces_go_to_a_collector_all_of_them_unless_it_is_said_otherwise() {
     use crate::traces::{Endpoint, Protocol, Settings};
-    let traces = |keys: &str| good(&format!("{APP}[traces]\nendpoint = \"http://127.0.0.1:4317\"\n{keys}\n")).traces.unwrap();
+    let traces =
+        |keys: &str| good(&format!("{APP}[traces]\nendpoint = \"http://127.0.0.1:4317\"\n{keys}\n")).traces.unwrap();
     let endpoint: Endpoint = "http://127.0.0.1:4317".parse().unwrap();
     assert_eq!(good(APP).traces, None);
     assert_eq!(traces(""), Settings::new(endpoint.clone()));
