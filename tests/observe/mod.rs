@@ -7,3 +7,4 @@ mod hostile;
 mod metrics;
 mod page;
 mod calls;
+mod traces;

@@ -34,10 +34,13 @@ pub(super) struct To<'a> {
 
 impl<'a> To<'a> {
     fn of(method: &'a Method, uri: &'a Uri, headers: &'a HeaderMap) -> Self {
-        let host = || headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
         // A server of a call in origin form is told by the field alone.
-        let server = uri.host().or_else(|| host().map(|host| host.rsplit_once(':').map_or(host, |(name, _)| name)));
-        Self { method, server, port: uri.port_u16() }
+        let host = || headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
+        let (server, port) = match uri.authority() {
+            Some(authority) => (Some(authority.host()), authority.port_u16()),
+            None => host().map_or((None, None), split),
+        };
+        Self { method, server, port }
     }
 }
 
@@ -75,7 +78,7 @@ impl CallSpan {
             "otel.status_description" = Empty,
             "http.request.method" = method,
             "server.address" = to.server,
-            "server.port" = to.port,
+            "server.port" = to.port.map(i64::from),
             "http.response.status_code" = Empty,
             "deadline.policy" = around.as_ref().map(|around| around.policy().name().as_str()),
             "deadline.budget_ms" = deadline.map(|deadline| millis(deadline.budget())),
@@ -179,6 +182,14 @@ impl CallSpan {
         tell(&self.0.told);
         // Then there is nothing left to tell as it is dropped.
         self.0.told.close();
+    }
+}
+
+/// The name and the port of a host.
+fn split(host: &str) -> (Option<&str>, Option<u16>) {
+    match host.rsplit_once(':').map(|(name, port)| (name, port.parse().ok())) {
+        Some((name, Some(port))) => (Some(name), Some(port)),
+        _ => (Some(host), None),
     }
 }
 

@@ -40,17 +40,17 @@ impl Recorded {
         self.is_known
     }
 
-    pub(super) fn stage(self, span: &Span, stage: &'static str, edge: &'static str, remaining: Option<u64>) {
+    pub(super) fn stage(self, span: &Span, stage: &'static str, edge: &'static str, remaining: Option<i64>) {
         let told = [KeyValue::new("stage", stage), KeyValue::new("edge", edge)];
         self.event(span, "stage", told.into_iter(), remaining);
     }
 
-    pub(super) fn called(self, span: &Span, event: &CallEvent<'_>, remaining: Option<u64>) {
+    pub(super) fn called(self, span: &Span, event: &CallEvent<'_>, remaining: Option<i64>) {
         let of_kind = match *event {
             CallEvent::ResolveStart { name } => vec![KeyValue::new("name", name.to_owned())],
             CallEvent::ConnectStart { address } => vec![KeyValue::new("address", address.to_string())],
             CallEvent::Connected { reused, idle } => {
-                let idle = idle.map(|idle| KeyValue::new("idle_ms", int(super::span::millis(idle))));
+                let idle = idle.map(|idle| KeyValue::new("idle_ms", super::span::millis(idle)));
                 std::iter::once(KeyValue::new("reused", reused)).chain(idle).collect()
             }
             _ => Vec::new(),
@@ -59,16 +59,12 @@ impl Recorded {
         self.event(span, event.as_str(), of_kind.into_iter().chain(error), remaining);
     }
 
-    fn event(self, span: &Span, name: &'static str, told: impl Iterator<Item = KeyValue>, remaining: Option<u64>) {
+    fn event(self, span: &Span, name: &'static str, told: impl Iterator<Item = KeyValue>, remaining: Option<i64>) {
         if self.is_kept {
-            let remaining = remaining.map(|left| KeyValue::new("remaining_ms", int(left)));
+            let remaining = remaining.map(|left| KeyValue::new("remaining_ms", left));
             span.add_event(name, told.chain(remaining).collect());
         }
     }
-}
-
-fn int(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// Has a request's span go on with the trace that it came with, unless there is one around it.

@@ -20,9 +20,9 @@ impl Recorded {
         false
     }
 
-    pub(super) fn stage(self, _: &Span, _: &'static str, _: &'static str, _: Option<u64>) {}
+    pub(super) fn stage(self, _: &Span, _: &'static str, _: &'static str, _: Option<i64>) {}
 
-    pub(super) fn called(self, _: &Span, _: &CallEvent<'_>, _: Option<u64>) {}
+    pub(super) fn called(self, _: &Span, _: &CallEvent<'_>, _: Option<i64>) {}
 }
 
 pub(super) fn adopt(_: &Span, _: &Span, _: &HeaderMap) {}

@@ -92,7 +92,7 @@ impl Told {
     /// What came of it, and whether that is a failure.
     pub(super) fn answered(&self, status: StatusCode, fails: bool) {
         self.with(|span| {
-            span.record("http.response.status_code", status.as_u16());
+            span.record("http.response.status_code", i64::from(status.as_u16()));
         });
         if fails {
             self.failed(status.as_str(), &"");
@@ -114,7 +114,7 @@ impl Told {
         self.stages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn left_ms(&self) -> Option<u64> {
+    fn left_ms(&self) -> Option<i64> {
         self.deadline.map(|deadline| millis(deadline.remaining(now())))
     }
 
@@ -154,9 +154,9 @@ impl Listener for Told {
     }
 }
 
-/// In whole milliseconds, cut off: never more than there is.
-pub(super) fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+/// In whole milliseconds, cut off: never more than there is. OpenTelemetry knows whole numbers with a sign alone.
+pub(super) fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The methods of RFC 9110 and PATCH: whoever asks cannot make up names.

@@ -45,6 +45,24 @@ async fn it_is_a_child_of_the_requests_and_the_parent_of_the_next_hops() {
     assert_eq!(field(sent, "tracestate").as_deref(), Some("congo=t61"));
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_server_is_told_by_the_address_or_by_the_field() {
+    for (uri, host, told) in [
+        ("http://a.example/", "b.example:1", (Some("a.example"), None)),
+        ("/", "b.example:81", (Some("b.example"), Some("81"))),
+        ("/", "b.example", (Some("b.example"), None)),
+        ("/", "[::1]", (Some("[::1]"), None)),
+        ("/", "[::1]:81", (Some("[::1]"), Some("81"))),
+    ] {
+        let seen = Seen::all();
+        let request = Request::get(uri).header("host", host).body(()).unwrap();
+        drop(upstream(&Sent::default(), 200).oneshot(request).await.unwrap());
+        let span = seen.one();
+        let (server, port) = (attribute(&span, "server.address"), attribute(&span, "server.port"));
+        assert_eq!((server.as_deref(), port.as_deref()), told, "{uri} {host}");
+    }
+}
+
 // R22
 #[tokio::test(start_paused = true)]
 async fn each_attempt_has_a_span_and_a_parent_of_its_own_in_place_of_what_stood_there() {
