@@ -6,6 +6,7 @@
 use std::env;
 use std::io::{IsTerminal, Write, stderr};
 
+use tracing::Subscriber;
 use tracing_subscriber::filter::{Directive, FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -30,13 +31,16 @@ const SPANS: &str = "tower_deadline";
 ///
 /// The spans of requests go to `traces` alone, whatever `RUST_LOG` says: a line of the log does not repeat them.
 pub(crate) fn install(traces: Option<&Traces>) {
+    // Somebody else in this process has installed theirs, which then is the one.
+    drop(subscriber(traces).try_init());
+}
+
+/// Each of its parts has a filter of its own: what one does not take costs nothing where no other does.
+fn subscriber(traces: Option<&Traces>) -> impl Subscriber + Send + Sync + use<> {
     let events = fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal()).with_target(false);
     let is_event = filter_fn(|metadata| !Lines::concern(metadata) && metadata.target() != SPANS);
     let lines = Lines::to(write).with_filter(filter().and(filter_fn(Lines::concern)));
-    let events = events.with_filter(filter().and(is_event));
-    let written = registry().with(events).with(lines).with(Traces::layer(traces)).try_init();
-    // Somebody else in this process has installed theirs, which then is the one.
-    drop(written);
+    registry().with(events.with_filter(filter().and(is_event))).with(lines).with(Traces::layer(traces))
 }
 
 fn filter() -> EnvFilter {
@@ -49,4 +53,24 @@ fn filter() -> EnvFilter {
 fn write(id: Option<&str>, line: &str) {
     // Serving does not depend on somebody reading this.
     let _ = writeln!(stderr(), "{TARGET} {} {line}", id.unwrap_or("-"));
+}
+
+#[cfg(all(test, feature = "otlp"))]
+mod tests {
+    use super::*;
+    use crate::traces::Settings;
+    use tower_deadline::trace::is_wanted;
+    use tracing::subscriber::with_default;
+
+    #[test]
+    fn no_request_has_a_span_unless_somebody_takes_it_whatever_the_log_takes() {
+        let settings = Settings::new("http://127.0.0.1:9".parse().unwrap());
+        let traces = Traces::start(Some(&settings)).unwrap();
+        for (traces, wanted) in [(None, false), (traces.as_ref(), true)] {
+            with_default(subscriber(traces), || {
+                assert_eq!(is_wanted(), wanted);
+                assert!(tracing::enabled!(tracing::Level::INFO) && !tracing::enabled!(tracing::Level::DEBUG));
+            });
+        }
+    }
 }

@@ -81,10 +81,10 @@
 //!   `metrics` facade;
 //! - `opentelemetry`: the spans of the feature `tracing` go on with the trace that a request came with, and calls carry it on;
 //! - `policy-toml`: policies are read from TOML;
-//! - `tracing`: refusals, stops and lost deadlines are told as events of `tracing`, in the module `log`;
 //! - `reqwest`: a reqwest client whose calls carry what is left, in the module `reqwest`;
 //! - `reqwest-middleware`: the same as a middleware of reqwest-middleware;
-//! - `tracing`: a span for each request and each outgoing call, in the module `trace`.
+//! - `tracing`: a span for each request and each outgoing call, in the module `trace`; refusals, stops and lost deadlines are told as
+//!   events, in the module `log`.
 //!
 //! # Differences from `tower::timeout` and `tower_http::timeout`
 //!

@@ -146,4 +146,4 @@ impl fmt::Display for TraceId {
 }
 
 #[cfg(all(test, feature = "opentelemetry"))]
-mod tests;
+pub(crate) mod tests;

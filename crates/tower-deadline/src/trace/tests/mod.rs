@@ -22,14 +22,14 @@ const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 /// The spans that end on this thread, for as long as it is kept.
-struct Seen {
+pub(crate) struct Seen {
     exporter: InMemorySpanExporter,
     provider: SdkTracerProvider,
     _default: DefaultGuard,
 }
 
 impl Seen {
-    fn all() -> Self {
+    pub(crate) fn all() -> Self {
         Self::sampled(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))
     }
 
@@ -43,7 +43,7 @@ impl Seen {
     }
 
     /// Those that have ended, in the order in which they did.
-    fn ended(&self) -> Vec<SpanData> {
+    pub(crate) fn ended(&self) -> Vec<SpanData> {
         self.provider.force_flush().unwrap();
         self.exporter.get_finished_spans().unwrap()
     }
@@ -58,7 +58,7 @@ impl Seen {
 }
 
 /// What a span has of this name.
-fn attribute(span: &SpanData, name: &str) -> Option<String> {
+pub(crate) fn attribute(span: &SpanData, name: &str) -> Option<String> {
     let mut found = span.attributes.iter().filter(|attribute| attribute.key.as_str() == name);
     let value = found.next().map(|attribute| attribute.value.to_string());
     assert!(found.next().is_none(), "{name} is told twice");
@@ -66,14 +66,14 @@ fn attribute(span: &SpanData, name: &str) -> Option<String> {
 }
 
 #[track_caller]
-fn assert_tells(span: &SpanData, told: &[(&str, &str)]) {
+pub(crate) fn assert_tells(span: &SpanData, told: &[(&str, &str)]) {
     for (name, value) in told {
         assert_eq!(attribute(span, name).as_deref(), Some(*value), "{name} of {span:#?}");
     }
 }
 
 /// The events of a span, as `name value value …`, without what is left.
-fn events(span: &SpanData) -> Vec<String> {
+pub(crate) fn events(span: &SpanData) -> Vec<String> {
     let told = |event: &opentelemetry::trace::Event| {
         let values = event.attributes.iter().filter(|attribute| attribute.key.as_str() != "remaining_ms");
         values.fold(event.name.to_string(), |told, attribute| format!("{told} {}", attribute.value))

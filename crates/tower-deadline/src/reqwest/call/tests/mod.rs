@@ -22,6 +22,8 @@ use crate::{Deadline, Exceeded, PropagateError, PropagateLayer, now};
 mod answers;
 mod attempts;
 mod bounds;
+#[cfg(feature = "opentelemetry")]
+mod traced;
 
 const HOME: &str = "http://shop.example/orders";
 
