@@ -179,6 +179,7 @@ async fn shows_an_expiry_over_two_hops(collector: &Collector, way: &[&str]) {
     let stages = ["stage connect entered", "connect_start", "connect_end", "stage connect left", "connected"];
     assert_eq!(last.events[..5], stages, "{last:#?}");
     assert!(last.events.contains(&"request_written".to_owned()) && !last.events.contains(&"first_byte".to_owned()));
+    assert!(last.attributes.contains_key("peer.service"), "{last:#?}");
     assert_eq!((front.name.as_str(), last.name.as_str()), ("GET default", "GET"));
 }
 

@@ -30,5 +30,5 @@ mod otlp;
 mod queue;
 mod settings;
 
-pub(crate) use self::otlp::{ARE_BUILT, TraceId, Traces, note_route};
+pub(crate) use self::otlp::{ARE_BUILT, TraceId, Traces, note_route, note_upstream};
 pub use self::settings::{Endpoint, Protocol, SERVICE, Settings};

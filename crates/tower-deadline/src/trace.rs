@@ -15,7 +15,7 @@
 //! | `deadline.origin`, `deadline.origin_detail` | who set the deadline: `header`, `policy` or `code`, and which |
 //! | `deadline.policy` | the policy that let the request in |
 //! | `deadline.stage`, `deadline.cause` | where it was stopped, and why; `error.type` is `timeout` at a deadline |
-//! | `http.request.method`, `http.route`, `url.path`, `server.address`, `server.port`, `http.response.status_code` | where known. A path is cut at 256 bytes, a method that is none of RFC 9110's is `_OTHER` |
+//! | `http.request.method`, `http.route`, `url.path`, `server.address`, `server.port`, `peer.service`, `http.response.status_code` | where known. `peer.service` is for a client that knows it to record. A path is cut at 256 bytes, a method that is none of RFC 9110's is `_OTHER` |
 //!
 //! Each stage that is entered or left, and each step of a call that is told, is an event of its span: `stage` with
 //! `stage`, `edge` (`entered`, `left`) and `remaining_ms`, or the [word](crate::CallEvent::as_str) of the step.

@@ -54,3 +54,6 @@ impl std::fmt::Display for TraceId {
 
 /// Notes nothing.
 pub(crate) fn note_route<B>(_: &mut Request<B>, _: &Arc<str>) {}
+
+/// Notes nothing.
+pub(crate) fn note_upstream(_: &str) {}

@@ -180,3 +180,10 @@ pub(crate) fn note_route<B>(request: &mut Request<B>, route: &Arc<str>) {
         request.extensions_mut().insert(Route::new(Arc::clone(route)));
     }
 }
+
+/// Tells in the span of the attempt that runs which upstream is asked.
+pub(crate) fn note_upstream(name: &str) {
+    if trace::is_wanted() {
+        tracing::Span::current().record("peer.service", name);
+    }
+}

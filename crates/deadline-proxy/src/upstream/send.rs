@@ -17,6 +17,7 @@ use super::state::Tried;
 use super::telling::Telling;
 use crate::access::Record;
 use crate::look_alike;
+use crate::traces::note_upstream;
 
 /// In the extensions of a request that goes by a connection of its own, where there is room for one: what was kept has
 /// just turned out to be closed, and what else was kept may be, too.
@@ -56,6 +57,7 @@ impl<B: Sent> Pool<B> {
         let Settings { name, http, fields, .. } = self.cluster().settings();
         let (record, telling) = (Record::of(request.extensions()), Telling::of(request.extensions()));
         record.iter().for_each(|record| record.attempt(name));
+        note_upstream(name);
         let mut attempts = Attempts::new(Need::of(&request, *http), request.extensions().get::<Anew>().is_some());
         let mut dressed = |request: &mut Request<B>| {
             for (name, value) in fields {

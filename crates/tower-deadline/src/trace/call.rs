@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderMap, Method, Response, StatusCode, Uri};
+use http::{Method, Response, StatusCode, Uri};
 use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, Policy, Stage};
 use tracing::Span;
 use tracing::field::Empty;
@@ -33,14 +33,9 @@ pub(super) struct To<'a> {
 }
 
 impl<'a> To<'a> {
-    fn of(method: &'a Method, uri: &'a Uri, headers: &'a HeaderMap) -> Self {
-        // A server of a call in origin form is told by the field alone.
-        let host = || headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
-        let (server, port) = match uri.authority() {
-            Some(authority) => (Some(authority.host()), authority.port_u16()),
-            None => host().map_or((None, None), split),
-        };
-        Self { method, server, port }
+    /// As far as the address says. A call in origin form has a `Host`, which is whoever's word.
+    fn of(method: &'a Method, uri: &'a Uri) -> Self {
+        Self { method, server: uri.host(), port: uri.port_u16() }
     }
 }
 
@@ -55,7 +50,7 @@ impl CallSpan {
     #[cold]
     fn opened(head: &mut Parts, found: Option<&Journey>, deadline: Option<Deadline>) -> Option<Self> {
         let around = found.or(head.extensions.get()).or(Ambient::current().journey()).cloned();
-        let span = Self::new(To::of(&head.method, &head.uri, &head.headers), around, deadline);
+        let span = Self::new(To::of(&head.method, &head.uri), around, deadline);
         match &span {
             Some(span) => {
                 context::write(&span.span()?, &mut head.headers);
@@ -78,6 +73,7 @@ impl CallSpan {
             "otel.status_description" = Empty,
             "http.request.method" = method,
             "server.address" = to.server,
+            "peer.service" = Empty,
             "server.port" = to.port.map(i64::from),
             "http.response.status_code" = Empty,
             "deadline.policy" = around.as_ref().map(|around| around.policy().name().as_str()),
@@ -182,14 +178,6 @@ impl CallSpan {
         tell(&self.0.told);
         // Then there is nothing left to tell as it is dropped.
         self.0.told.close();
-    }
-}
-
-/// The name and the port of a host.
-fn split(host: &str) -> (Option<&str>, Option<u16>) {
-    match host.rsplit_once(':').map(|(name, port)| (name, port.parse().ok())) {
-        Some((name, Some(port))) => (Some(name), Some(port)),
-        _ => (Some(host), None),
     }
 }
 
