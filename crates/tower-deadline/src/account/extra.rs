@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::Response;
-use http_deadline::{CallEvent, Cause, Deadline, Ledger as Ledgered, Listener, Stage};
+use http_deadline::{CallEvent, Cause, Deadline, Exceeded, Ledger as Ledgered, Listener, Stage};
 
 use super::Came;
 use super::ledger::Ledger;
@@ -62,7 +62,16 @@ impl Extra {
         if response.status().is_informational() {
             return;
         }
-        self.ledger.iter().for_each(|ledger| ledger.write(response.headers_mut()));
+        if let Some(ledger) = &self.ledger {
+            match response.extensions().get::<Exceeded>() {
+                // Another hop has stopped it; here it was in a call.
+                Some(exceeded) if exceeded.trail().is_some() => ledger.passed(),
+                // Whoever has in here, a database for one, has here.
+                Some(exceeded) => ledger.stopped(exceeded.stage(), exceeded.cause()),
+                None => {}
+            }
+            ledger.write(response.headers_mut());
+        }
         self.span.iter().for_each(|span| span.answered(response));
     }
 }

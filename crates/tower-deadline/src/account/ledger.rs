@@ -72,6 +72,11 @@ impl Ledger {
         self.times().stopped.get_or_insert((stage, cause));
     }
 
+    /// It was not stopped here.
+    pub(super) fn passed(&self) {
+        self.times().stopped = None;
+    }
+
     /// Writes the entry behind what is there.
     pub(super) fn write(&self, headers: &mut HeaderMap) {
         server_timing::append(headers, &self.entry(now()));

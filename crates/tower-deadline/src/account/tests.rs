@@ -6,6 +6,7 @@ use std::time::Duration;
 use deadline_testkit::{Gate, Probe, ScriptedBody, ScriptedError, ScriptedService};
 use http::{HeaderMap, Request, Response};
 use http_deadline::dialect::server_timing::{self, SERVER_TIMING};
+use http_deadline::dialect::trail::Trail;
 use http_deadline::{Ambient, Ledger, Policy, Stage};
 use tokio::time::{advance, sleep};
 use tower::{Layer, ServiceExt};
@@ -118,4 +119,27 @@ async fn an_answer_that_switches_protocols_has_no_entry_and_a_call_of_grpc_has_o
     let service = layer(Ledger::Inside).layer(ScriptedService::new(Gate::default(), Probe::default(), busy));
     let late = call(&service, request).await.unwrap();
     assert_eq!((late.headers()["grpc-status"].to_str().unwrap(), entries(late.headers()).len()), ("4", 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_handler_tells_of_is_a_stop_here_and_what_another_hop_has_told_is_none() {
+    let stopped = |trail: Option<&str>| {
+        let deadline = crate::Deadline::after(crate::now(), 300 * MS);
+        let exceeded = crate::Exceeded::new(deadline, Stage::Database, crate::Cause::Deadline, crate::now());
+        match trail.and_then(|trail| Trail::parse(trail.as_bytes())) {
+            Some(trail) => exceeded.with_trail(trail),
+            None => exceeded,
+        }
+    };
+    const BELOW: &str = "origin=header, stage=pool, cause=deadline, hop=\"payments\"";
+    for (trail, told) in [(None, " stage=database cause=deadline"), (Some(BELOW), "")] {
+        let answer = move |_| async move {
+            let mut response = Response::new(ScriptedBody::full(""));
+            response.extensions_mut().insert(stopped(trail));
+            Outcome::Ok(response)
+        };
+        let service = layer(Ledger::Inside).layer(ScriptedService::new(Gate::default(), Probe::default(), answer));
+        let response = call(&service, plain()).await.unwrap();
+        assert_eq!(entries(response.headers()), [format!("hop.orders;dur=0;desc=\"own=0{told}\"")]);
+    }
 }

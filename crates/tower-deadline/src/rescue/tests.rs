@@ -280,6 +280,14 @@ async fn a_hop_whose_limit_it_was_says_so_in_the_answer_that_it_passes_on() {
         assert_eq!(told(&outer), field);
     }
     assert_eq!(told(&<RescueLayer>::new().layer(passed_on(policy, same))), by("policy", "unnamed"));
+    // A call of gRPC without a message: all of it is the head.
+    let grpc = |response: &mut Response<ScriptedBody>| {
+        *response.status_mut() = StatusCode::OK;
+        *response.body_mut() = ScriptedBody::full("");
+        response.headers_mut().insert(CONTENT_TYPE, "application/grpc".parse().unwrap());
+        response.headers_mut().insert("grpc-status", "4".parse().unwrap());
+    };
+    assert_eq!(told(&signing().layer(passed_on(policy, grpc))), by("policy", "orders"));
     let own = "origin=code, stage=handler, cause=cancelled";
     let another = move |response: &mut Response<ScriptedBody>| {
         response.headers_mut().insert(DEADLINE_EXCEEDED.clone(), own.parse().unwrap());
