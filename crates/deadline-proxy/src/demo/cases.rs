@@ -4,7 +4,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use tower_deadline::{Dialect, Policy};
+use tower_deadline::{Dialect, Ledger, Policy};
 
 use super::{DemoArgs, Hop, Slow};
 
@@ -70,7 +70,9 @@ impl Terms {
 
     /// What a hop is held to.
     pub(super) fn policy(&self) -> Policy {
-        Policy::new().named("demo").default_timeout(self.timeout).reserve(self.reserve())
+        let policy = Policy::new().named("demo").default_timeout(self.timeout).reserve(self.reserve());
+        // What the waterfall is drawn from.
+        policy.ledger(Ledger::Inside)
     }
 
     /// What the client writes into the header.

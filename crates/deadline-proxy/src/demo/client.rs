@@ -12,7 +12,8 @@ use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tower_deadline::dialect::trail::{DEADLINE_EXCEEDED, Trail};
+use tower_deadline::dialect::server_timing::{Entry, entries};
+use tower_deadline::dialect::trail::Trail;
 use tower_deadline::{BoxError, Cause, Dialect, Stage};
 
 use super::Hop;
@@ -27,6 +28,8 @@ pub(super) struct Reply {
     pub(super) hop: Option<Hop>,
     /// What the problem document says.
     pub(super) detail: Option<String>,
+    /// Where the time went, by hop; the nearest is the last.
+    pub(super) entries: Vec<Entry>,
 }
 
 /// Sends one request to the chain, which works as `query` says, and waits for the whole answer.
@@ -46,7 +49,7 @@ pub(super) async fn ask(address: SocketAddr, query: &str, timeout: &str) -> Resu
 
 impl Reply {
     fn of(response: &Response<Bytes>) -> Self {
-        let trail = response.headers().get(&DEADLINE_EXCEEDED).and_then(|field| Trail::parse(field.as_bytes()));
+        let trail = Trail::read(response.headers());
         // An answer that is no problem document has none of its members.
         let problem: serde_json::Value = serde_json::from_slice(response.body()).unwrap_or_default();
         let member = |name: &str| problem.get(name).and_then(|value| value.as_str());
@@ -56,6 +59,7 @@ impl Reply {
             cause: trail.as_ref().map(Trail::cause),
             hop: trail.as_ref().and_then(Trail::hop).or(member("hop")).and_then(Hop::from_name),
             detail: member("detail").map(str::to_owned),
+            entries: entries(response.headers()),
         }
     }
 }
@@ -63,14 +67,17 @@ impl Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tower_deadline::dialect::server_timing::SERVER_TIMING;
+    use tower_deadline::dialect::trail::DEADLINE_EXCEEDED;
 
     #[test]
     fn the_field_tells_where_and_why_and_the_document_tells_the_rest() {
         let body = Bytes::from_static(br#"{"hop": "orders", "detail": "too late"}"#);
         let trail = r#"origin=header, stage=handler, cause=deadline, hop="payments""#;
-        let late = Response::builder().status(504).header(&DEADLINE_EXCEEDED, trail).body(body.clone()).unwrap();
+        let late = Response::builder().status(504).header(&DEADLINE_EXCEEDED, trail);
+        let late = late.header(&SERVER_TIMING, "hop.orders;dur=5;desc=\"own=5\"").body(body.clone()).unwrap();
         let late = Reply::of(&late);
-        assert_eq!((late.status, late.hop), (504, Some(Hop::Payments)));
+        assert_eq!((late.status, late.hop, late.entries.len()), (504, Some(Hop::Payments), 1));
         assert_eq!((late.stage, late.cause), (Some(Stage::Handler), Some(Cause::Deadline)));
         let broken = Reply::of(&Response::builder().status(502).body(body).unwrap());
         assert_eq!((broken.status, broken.hop, broken.stage), (502, Some(Hop::Orders), None));

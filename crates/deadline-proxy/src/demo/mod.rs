@@ -2,7 +2,8 @@
 //!
 //! Covers starting proxy → `orders` → `payments` in this process, with a PostgreSQL behind them where there is one, sending
 //! real requests over loopback sockets, and comparing what came with what a model foretells. The services are made of the
-//! public layers, as a user's would be. Nothing is faked: stop a hop, and what is shown changes accordingly.
+//! public layers, as a user's would be. Nothing is faked: stop a hop, and what is shown changes accordingly. The waterfalls
+//! are drawn from the `Server-Timing` of the answers, where there is one.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -19,6 +20,7 @@ mod ledger;
 mod record;
 mod report;
 mod service;
+mod told;
 mod trace;
 mod waterfall;
 

@@ -36,7 +36,12 @@ pub(super) fn header(skipped: Option<&str>) -> String {
     let (hops, last) = if skipped.is_some() { ("three", "") } else { ("four", " -> database") };
     let skipped = skipped.map(|why| wrapped(&format!("There is no database hop: {why}"))).unwrap_or_default();
     let title = format!("{BOLD}One deadline over {hops} hops{BOLD:#}: client -> proxy -> orders -> payments{last}");
-    format!("{title}\n{}\n{skipped}", key.join("  "))
+    let source = wrapped(
+        "The bars are drawn from the Server-Timing of the answers; the one of the database from its own record.",
+    );
+    let source =
+        if skipped.is_empty() { source } else { wrapped("The bars are drawn from the Server-Timing of the answers.") };
+    format!("{title}\n{}\n{source}{skipped}", key.join("  "))
 }
 
 /// What is shown of one request.
@@ -44,7 +49,7 @@ pub(super) fn block(number: usize, trace: &Trace, foretold: &[Ending]) -> String
     let table = if trace.legs.is_empty() { String::new() } else { table(trace) };
     let (style, mark) = if foretold.contains(&trace.ending()) { (GOOD, '✓') } else { (BAD, '✗') };
     let (title, answer, verdict) = (title(number, trace), answer(trace), verdict(trace, foretold));
-    format!("{title}{table}   {style}{mark}{style:#} {answer}{}{verdict}", backend(trace))
+    format!("{title}{table}   {style}{mark}{style:#} {answer}{}{}{verdict}", source(trace), backend(trace))
 }
 
 /// What is shown after the last request. `is_stopped`: whether a hop was.
@@ -88,6 +93,16 @@ fn answer(trace: &Trace) -> String {
     };
     let detail = detail.map(|detail| format!("     {DIM}{}{DIM:#}\n", clipped(detail)));
     format!("{}\n{}", clipped(&sentence), detail.unwrap_or_default())
+}
+
+/// Where the waterfall is from, if not from the answer.
+fn source(trace: &Trace) -> String {
+    let why = match trace.came {
+        _ if trace.is_told || trace.legs.is_empty() => return String::new(),
+        Came::Answer(_) => "the answer has no Server-Timing",
+        Came::Nothing | Came::Failure(_) => "without an answer there is no Server-Timing",
+    };
+    format!("     {DIM}{why}: this is what each hop recorded{DIM:#}\n")
 }
 
 /// What a statement that was stopped was told, and when its backend was idle again, as the server itself tells.
@@ -245,6 +260,7 @@ mod tests {
    orders     959ms   32ms   887ms  █░░░░░░░░░░░×···························│
    payments   887ms  267ms       -   ███████████×·························│
    ✓ left after 300ms: cause client_gone at proxy, orders, payments
+     without an answer there is no Server-Timing: this is what each hop recorded
 ";
         assert_eq!(shown(&block(5, &trace, &[trace.ending()])), text);
     }
@@ -283,7 +299,8 @@ mod tests {
             frame[0].contains("over three hops") && frame[0].contains("\nThere is no database hop: it is not here")
         );
         let four = shown(&header(None));
-        assert!(four.contains("over four hops") && four.lines().count() == 2, "{four}");
+        assert!(four.contains("over four hops") && four.lines().count() == 4, "{four}");
+        assert!(four.contains("drawn from the Server-Timing of the answers"), "{four}");
         assert!(frame[1].contains("5 of 5 as foretold") && frame[3].contains("2 of 5 as foretold"));
         let long = clipped(&"x".repeat(200));
         assert!(long.chars().count() == 74 && long.ends_with('…'));

@@ -1,4 +1,4 @@
-//! One request, seen from its client: what the hops recorded, on one axis of time.
+//! One request, seen from its client: what the hops told and recorded, on one axis of time.
 
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use super::chain::Chain;
 use super::client::{Reply, ask};
 use super::foretell::Ending;
 use super::ledger::Entry;
+use super::told::retell;
 
 /// How long the hops have to notice that a request is over.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -24,6 +25,8 @@ pub(super) struct Trace {
     /// What each hop keeps back.
     pub(super) reserve: Duration,
     pub(super) legs: Vec<Leg>,
+    /// Whether the hops have told of it in the answer.
+    pub(super) is_told: bool,
     pub(super) came: Came,
     pub(super) elapsed: Duration,
 }
@@ -38,7 +41,7 @@ pub(super) enum Came {
     Failure(String),
 }
 
-/// What one hop recorded. Times count from the moment the client began.
+/// What one hop told, or recorded. Times count from the moment the client began.
 #[derive(Clone, Debug)]
 pub(super) struct Leg {
     pub(super) hop: Hop,
@@ -67,7 +70,9 @@ impl Trace {
             Err(_) => Came::Nothing,
         };
         let (timeout, reserve) = (terms.timeout, terms.reserve());
-        Self { case, asked, timeout, reserve, legs: legs(&chain.ledger.since(first), began), came, elapsed }
+        let mut legs = legs(&chain.ledger.since(first), began);
+        let is_told = matches!(&came, Came::Answer(reply) if retell(&mut legs, &reply.entries));
+        Self { case, asked, timeout, reserve, legs, is_told, came, elapsed }
     }
 
     /// What is compared with what was foretold.
@@ -172,7 +177,8 @@ pub(super) mod fixture {
                 stopped(Hop::Orders, Some("887ms"), leg(2, 882, 959)),
                 stopped(Hop::Payments, None, leg(34, 881, 887)),
             ],
-            came: Came::Answer(Reply { status: 504, stage, cause, hop, detail }),
+            is_told: true,
+            came: Came::Answer(Reply { status: 504, stage, cause, hop, detail, ..Reply::default() }),
             elapsed: 884 * MS,
         }
     }
@@ -193,7 +199,8 @@ pub(super) mod fixture {
 
     /// The same, with a client that left.
     pub(in crate::demo) fn left() -> Trace {
-        let mut trace = Trace { case: Case::ClientLeaves, came: Came::Nothing, elapsed: 300 * MS, ..too_slow() };
+        let mut trace = Trace { case: Case::ClientLeaves, came: Came::Nothing, is_told: false, ..too_slow() };
+        trace.elapsed = 300 * MS;
         for leg in &mut trace.legs {
             (leg.ended, leg.cause) = (Some(301 * MS), Some(Cause::ClientGone));
         }
