@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
@@ -19,6 +20,8 @@ pub struct AccessLayer {
     pub(super) log: Option<AccessLog>,
     pub(super) expired: Expired,
     pub(super) shutdown: Shutdown,
+    /// What this proxy is called where it stops a request.
+    pub(super) hop: Option<Arc<str>>,
 }
 
 impl AccessLayer {
@@ -32,6 +35,12 @@ impl AccessLayer {
     #[must_use]
     pub fn writing(self, log: Option<AccessLog>) -> Self {
         Self { log, ..self }
+    }
+
+    /// The name of this hop, where it is the one that stops a request; without this call it has none.
+    #[must_use]
+    pub fn named(self, hop: &str) -> Self {
+        Self { hop: Some(hop.into()), ..self }
     }
 
     /// Keeps so many of the requests that were stopped last; without this call, none. Those that were kept before are kept

@@ -28,8 +28,9 @@
 //! | `duration_ms` | from its head to the end of its answer |
 //! | `budget_ms`, `left_ms` | what was granted when it came, and what was left of it at the end |
 //! | `origin`, `origin_detail` | who set that: `header`, `policy` or `code`; and which |
-//! | `stage`, `cause` | where and why it was stopped; `shutdown` where a drain took too long |
-//! | `hop`, `origin_hop` | the hop downstream that stopped it, and the one that had set the limit, where they say so |
+//! | `stage`, `cause` | where and why it was stopped, in the words of `hop`; `shutdown` where a drain took too long |
+//! | `hop` | who stopped it: this proxy, or the hop behind it that says so in `Deadline-Exceeded` |
+//! | `origin_hop` | whose policy or code set the limit by which it was stopped; none where a client did |
 //! | `spent` | milliseconds by stage, each moment once. `queue` was before it came, as a trusted front says, and is no part of `duration_ms` |
 //! | `received`, `sent` | bytes of both bodies; those that were sent were handed to the connection, not seen to arrive |
 //!

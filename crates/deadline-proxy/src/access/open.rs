@@ -73,12 +73,15 @@ impl Open {
     pub(super) fn answered<B>(&mut self, response: &Response<B>) {
         self.status = Some(response.status());
         self.head.belongs_to(TraceId::of(response.extensions()));
+        self.note_grpc_status(response.headers());
+        // What went well was stopped by nobody, whatever its fields say.
+        let has_failed = response.status().as_u16() >= 400 || self.has_failed_grpc();
         let told = response.extensions().get().cloned().map(Stop::Told);
-        self.stopped = told.or_else(|| Trail::read(response.headers()).map(Stop::Below));
+        let below = || Trail::read(response.headers()).filter(|_| has_failed).map(Stop::Below);
+        self.stopped = told.or_else(below);
         if self.layer.expired.is_kept() {
             self.hops = expired::hops(response.headers());
         }
-        self.note_grpc_status(response.headers());
     }
 
     /// In the trailers of a call of gRPC, or in its head where that is all there is.
@@ -86,6 +89,10 @@ impl Open {
         if let Some(status) = fields.get(&GRPC_STATUS) {
             self.grpc_status = Some(status.clone());
         }
+    }
+
+    fn has_failed_grpc(&self) -> bool {
+        self.grpc_status.as_ref().is_some_and(|status| status != "0")
     }
 
     /// Its source has come to its end: to all of it, unless a status in the words of a protocol stands for the rest.
@@ -135,8 +142,7 @@ impl Open {
     pub(super) fn close(self, end: End) {
         let (now, AccessLayer { log, expired, .. }) = (now(), &self.layer);
         let failed = self.status.is_some_and(|status| status.is_server_error());
-        let grpc_failed = self.grpc_status.as_ref().is_some_and(|status| status != "0");
-        let has_failed = failed || grpc_failed || self.stopped.is_some() || end != End::Complete;
+        let has_failed = failed || self.has_failed_grpc() || self.stopped.is_some() || end != End::Complete;
         let log = log.as_ref().filter(|log| log.takes(has_failed));
         let is_kept = self.stopped.is_some() && self.had_deadline() && expired.takes(now);
         if log.is_none() && !is_kept {
@@ -189,11 +195,11 @@ impl Open {
         self.status.map(|status| status.as_u16()).or(has_left.then_some(CLIENT_CLOSED_REQUEST))
     }
 
-    /// What a hop downstream told.
-    fn trail(&self) -> Option<&Trail> {
+    /// Who has stopped it, and whose limit that was, as the answer says or would say.
+    fn trail(&self) -> Option<Trail> {
         match self.stopped.as_ref()? {
-            Stop::Told(exceeded) => exceeded.trail(),
-            Stop::Below(trail) => Some(trail),
+            Stop::Told(exceeded) => Some(Trail::of(exceeded, self.layer.hop.as_deref())),
+            Stop::Below(trail) => Some(trail.clone()),
             Stop::Left(..) => None,
         }
     }
@@ -214,16 +220,21 @@ impl Open {
             line.extend([("budget_ms", Value::Millis(budget)), ("left_ms", Value::Millis(left))]);
             line.extend([text("origin", &origin.kind()), text("origin_detail", &origin.detail())]);
         }
-        let stop = self.stopped.as_ref().map(|stopped| match stopped {
-            Stop::Told(exceeded) => (exceeded.stage(), exceeded.cause()),
-            Stop::Below(trail) => (trail.stage(), trail.cause()),
-            Stop::Left(stage, cause) => (*stage, *cause),
-        });
-        line.extend(stop.into_iter().flat_map(|(stage, cause)| [text("stage", &stage), text("cause", &cause)]));
-        if let Some(trail) = self.trail() {
-            line.extend(trail.hop().map(|hop| text("hop", &hop)));
-            line.extend(trail.origin_hop().map(|hop| text("origin_hop", &hop)));
-        }
+        self.tell_stop(line);
+    }
+
+    /// Where and why it was stopped, and by which hop.
+    fn tell_stop(&self, line: &mut Line) {
+        let text = |key, text: &dyn fmt::Display| (key, Value::text(text));
+        let trail = self.trail();
+        let (stage, cause, hop) = match (&trail, &self.stopped) {
+            (Some(trail), _) => (trail.stage(), trail.cause(), trail.hop()),
+            (None, Some(Stop::Left(stage, cause))) => (*stage, *cause, self.layer.hop.as_deref()),
+            (None, _) => return,
+        };
+        line.extend([text("stage", &stage), text("cause", &cause)]);
+        line.extend(hop.map(|hop| text("hop", &hop)));
+        line.extend(trail.as_ref().and_then(Trail::set_by).map(|hop| text("origin_hop", &hop)));
     }
 }
 

@@ -262,7 +262,11 @@ where
     fn blame_limit<B>(&self, answer: &mut Answer<B>) {
         let told = answer.as_mut().ok().and_then(|response| response.extensions_mut().get_mut::<Exceeded>());
         if let Some((told, limit)) = told.zip(self.limit) {
-            *told = Exceeded::new(limit, Stage::Upstream, Cause::Deadline, now());
+            let exceeded = Exceeded::new(limit, Stage::Upstream, Cause::Deadline, now());
+            *told = match told.trail() {
+                Some(trail) => exceeded.with_trail(trail.clone()),
+                None => exceeded,
+            };
         }
     }
 

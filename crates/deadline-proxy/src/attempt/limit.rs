@@ -15,7 +15,9 @@ use std::time::Duration;
 use http::{Extensions, Request};
 use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
-use tower_deadline::{BoxError, Cause, Deadline, Exceeded, Journey, Origin, Policy, PropagateError, Stage, now};
+use tower_deadline::{
+    BoxError, Cause, Deadline, Exceeded, Journey, Origin, Policy, PolicyName, PropagateError, Stage, now,
+};
 
 use super::TRY_LIMIT;
 use crate::count;
@@ -23,6 +25,21 @@ use crate::upstream::Allotted;
 
 /// How long a silence has to be that says something, where nobody has set what is usual: as long as with connecting.
 const FAIR: Duration = Duration::from_secs(1);
+
+/// The most that one attempt at an upstream may take, as it was set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TryLimit {
+    length: Duration,
+    /// What is told of it: an operator set it, for this upstream.
+    origin: Origin,
+}
+
+impl TryLimit {
+    /// For each try at this upstream. There is a name for each of them, for the life of the process.
+    pub(crate) fn new(length: Duration, upstream: &str) -> Self {
+        Self { length, origin: Origin::Policy(PolicyName::new(&format!("try_timeout of {upstream}"))) }
+    }
+}
 
 /// What one attempt is held to, beside the deadline of its request.
 #[derive(Debug)]
@@ -66,10 +83,15 @@ impl Error for Late {
 
 impl Limit {
     /// For an attempt of the request with these extensions, which begins now.
-    pub(crate) fn new(limit: Option<Duration>, extensions: &Extensions) -> Self {
+    pub(crate) fn new(limit: Option<TryLimit>, extensions: &Extensions) -> Self {
         let deadline = binding(limit, extensions);
         compare(limit, extensions);
-        Self { set: limit, deadline, reserve: reserve(extensions), is_written: AtomicBool::new(false) }
+        Self {
+            set: limit.map(|limit| limit.length),
+            deadline,
+            reserve: reserve(extensions),
+            is_written: AtomicBool::new(false),
+        }
     }
 
     /// Has to be called when the request is about to be written, around whatever writes what is left: there may be less.
@@ -146,14 +168,14 @@ impl Limit {
 }
 
 /// The limit of an attempt that begins now; `None` where the request has less left.
-pub(super) fn binding(limit: Option<Duration>, extensions: &Extensions) -> Option<Deadline> {
-    let limit = limit.filter(|limit| left(extensions).is_none_or(|left| *limit < left))?;
-    Some(Deadline::after(now(), limit).with_origin(Origin::code()))
+pub(super) fn binding(limit: Option<TryLimit>, extensions: &Extensions) -> Option<Deadline> {
+    let limit = limit.filter(|limit| left(extensions).is_none_or(|left| limit.length < left))?;
+    Some(Deadline::after(now(), limit.length).with_origin(limit.origin))
 }
 
 /// Counts what the limit that somebody set does to the deadline that the request has.
-fn compare(limit: Option<Duration>, extensions: &Extensions) {
-    let set = limit.filter(|limit| *limit != TRY_LIMIT);
+fn compare(limit: Option<TryLimit>, extensions: &Extensions) {
+    let set = limit.map(|limit| limit.length).filter(|limit| *limit != TRY_LIMIT);
     if let Some((limit, left)) = set.and_then(|limit| Some((limit, left(extensions)?))) {
         count::local_limit(limit < left);
     }
@@ -188,6 +210,10 @@ mod tests {
         extensions
     }
 
+    fn own(length: Duration) -> Option<TryLimit> {
+        Some(TryLimit::new(length, "golang"))
+    }
+
     async fn held(limit: &Limit, took: Duration) -> Result<(), BoxError> {
         let attempt = async {
             sleep(took).await;
@@ -200,7 +226,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_at_the_very_instant_is_one() {
         for (took, is_late) in [(99, false), (100, false), (101, true)] {
-            let limit = Limit::new(Some(100 * MS), &Extensions::new());
+            let limit = Limit::new(own(100 * MS), &Extensions::new());
             assert_eq!(held(&limit, took * MS).await.is_err(), is_late, "{took}");
         }
         assert!(held(&Limit::new(None, &Extensions::new()), 1_000_000 * MS).await.is_ok());
@@ -216,20 +242,20 @@ mod tests {
         ] {
             let mut request = Request::new(());
             *request.extensions_mut() = within(left * MS, mode);
-            let limit = Limit::new(limit.map(|limit| limit * MS), request.extensions());
+            let limit = Limit::new(limit.and_then(|limit| own(limit * MS)), request.extensions());
             limit.tell(&mut request, |_| Ok(())).unwrap();
             let found: &Deadline = request.extensions().get().unwrap();
             assert_eq!(found.remaining(now()), told * MS);
         }
         let mut bare = Request::new(());
-        Limit::new(Some(MS), bare.extensions()).tell(&mut bare, |_| Ok(())).unwrap();
+        Limit::new(own(MS), bare.extensions()).tell(&mut bare, |_| Ok(())).unwrap();
         assert_eq!(bare.extensions().get::<Deadline>().unwrap().budget(), MS);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_limit_beyond_the_deadline_of_the_request_is_none() {
         for (mode, is_held) in [(Mode::Enforce, false), (Mode::Observe, true)] {
-            let limit = Limit::new(Some(100 * MS), &within(50 * MS, mode));
+            let limit = Limit::new(own(100 * MS), &within(50 * MS, mode));
             let held = tokio::time::timeout(1000 * MS, limit.hold(pending::<Result<(), BoxError>>())).await;
             assert_eq!(held.is_ok(), is_held, "{mode:?}");
         }
@@ -258,7 +284,7 @@ mod tests {
             if let Some(left) = left {
                 request.extensions_mut().insert(Deadline::after(now(), left * MS));
             }
-            let allotted = Limit::new(limit.map(|limit| limit * MS), request.extensions());
+            let allotted = Limit::new(limit.and_then(|limit| own(limit * MS)), request.extensions());
             let allotted = allotted.tell(&mut request, |_| Ok(())).unwrap();
             let expected = until.map(|until| Allotted::until(now() + until * MS, fair * MS)).unwrap_or_default();
             assert_eq!(allotted, expected, "{limit:?} {left:?} {until:?}");
@@ -268,7 +294,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn whether_it_was_written_is_known() {
         for is_written in [false, true] {
-            let limit = Limit::new(Some(MS), &Extensions::new());
+            let limit = Limit::new(own(MS), &Extensions::new());
             if is_written {
                 limit.tell(&mut Request::new(()), |_| Ok(())).unwrap();
             }

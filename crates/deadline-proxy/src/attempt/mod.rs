@@ -42,7 +42,7 @@ mod tests;
 pub(crate) use self::burden::Burden;
 pub use self::error::PlanError;
 pub(crate) use self::error::{Unanswered, told};
-pub(crate) use self::limit::{Late, Limit};
+pub(crate) use self::limit::{Late, Limit, TryLimit};
 pub(crate) use self::minute::MEASURED_EVERY;
 pub(crate) use self::plan::{Plan, Step};
 pub(crate) use self::service::Attempts;

@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::Request;
 use http::header::UPGRADE;
 
 use super::burden::Burden;
+use super::limit::TryLimit;
 use super::{End, PlanError, Settings};
 
 /// The chain of a route, with what its upstreams are asked to bear.
@@ -26,7 +26,7 @@ pub(crate) struct Step {
     /// Its place among those of the proxy.
     pub(crate) upstream: usize,
     /// The most that one attempt takes.
-    pub(crate) limit: Option<Duration>,
+    pub(crate) limit: Option<TryLimit>,
     pub(super) burden: Arc<Burden>,
 }
 
@@ -36,7 +36,10 @@ impl Plan {
     /// A chain of nobody, or of somebody who is not there.
     pub(crate) fn new(settings: &Settings, burdens: &[Arc<Burden>], hop: &str) -> Result<Arc<Self>, PlanError> {
         let mut steps = settings.chain.iter().map(|link| match burdens.get(link.upstream) {
-            Some(burden) => Ok(Step { upstream: link.upstream, limit: link.limit, burden: Arc::clone(burden) }),
+            Some(burden) => {
+                let limit = link.limit.map(|limit| TryLimit::new(limit, burden.name()));
+                Ok(Step { upstream: link.upstream, limit, burden: Arc::clone(burden) })
+            }
             None => Err(PlanError::NoUpstream { at: link.upstream, of: burdens.len() }),
         });
         let first = steps.next().ok_or(PlanError::Empty)??;
@@ -96,6 +99,7 @@ pub(super) fn is_safe<B>(request: &Request<B>) -> bool {
 mod tests {
     use super::*;
     use crate::attempt::{Budget, Link};
+    use std::time::Duration;
 
     fn plan(chain: &[usize], change: impl FnOnce(&mut Settings)) -> Result<String, String> {
         let burden = |name: &&str| Arc::new(Burden::new(name, Budget::default()).unwrap());

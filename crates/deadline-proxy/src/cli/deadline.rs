@@ -23,6 +23,10 @@ pub struct DeadlineArgs {
     /// The name of this hop, in answers and in Via.
     #[arg(long, value_name = "NAME", default_value = "proxy")]
     pub hop: String,
+
+    /// Say in answers which policy or which field set a deadline, and not only which kind of the two.
+    #[arg(long)]
+    pub expose_origin: bool,
 }
 
 impl DeadlineArgs {

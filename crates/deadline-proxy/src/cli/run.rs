@@ -74,7 +74,9 @@ impl RunArgs {
 
     fn flags(&self) -> Result<Settings, Error> {
         let (forwarding, hop) = (self.forwarding.settings(), self.deadline.hop.clone());
-        let mut proxy = proxy::Settings { forwarding, hop, ..proxy::Settings::new(self.upstream.settings()) };
+        let expose_origin = self.deadline.expose_origin;
+        let base = proxy::Settings::new(self.upstream.settings());
+        let mut proxy = proxy::Settings { forwarding, hop, expose_origin, ..base };
         for route in &mut proxy.routes {
             route.policy = self.deadline.policy()?;
             route.tunnel = self.tunnels.settings()?;

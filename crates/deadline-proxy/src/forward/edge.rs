@@ -14,9 +14,16 @@ use crate::client::{Client, Side, Strangers};
 #[derive(Clone, Copy, Debug)]
 struct Capped;
 
+/// In the extensions of a request that came from outside.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stranger;
+
 /// Decides what the deadline fields of a request are worth, before anybody reads them.
 pub(super) fn receive<B>(request: &mut Request<B>, believed: bool) {
     let side = request.extensions().get().map_or(Side::Internal, |client: &Client| client.side);
+    if side != Side::Internal && !believed {
+        request.extensions_mut().insert(Stranger);
+    }
     match side {
         Side::Edge(Strangers::Cap) if !believed => drop(request.extensions_mut().insert(Capped)),
         Side::Edge(Strangers::Drop) if !believed => ignore(request.headers_mut()),

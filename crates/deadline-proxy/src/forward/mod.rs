@@ -13,7 +13,9 @@
 //! (`X-Forwarded-Prefix`, `X-Real-IP`) and those with `_` in the place of `-`, which upstreams of the CGI kind take for the
 //! same.
 //!
-//! At the [edge](crate::client::Side::Edge), deadline fields of strangers are worth less, too.
+//! At the [edge](crate::client::Side::Edge), deadline fields of strangers are worth less, too, and they are not told where
+//! the time of their requests went, where the policy keeps that inside. A `Deadline-Exceeded` of a request is removed,
+//! whoever wrote it: it is the word of who answers.
 //!
 //! # Where they stand
 //!
@@ -41,6 +43,7 @@ mod edge;
 mod fields;
 mod hops;
 mod layer;
+mod ledger;
 mod node;
 mod receive;
 mod request_id;
@@ -59,6 +62,7 @@ use crate::peers::Peers;
 pub(crate) use self::edge::EdgePolicy;
 pub(crate) use self::fields::{clear, is_forwarding};
 pub use self::layer::{Forward, ForwardLayer};
+pub(crate) use self::ledger::LedgerLayer;
 pub use self::receive::{Receive, ReceiveFuture, ReceiveLayer};
 pub use self::stamp::{Stamp, StampLayer, stamp};
 pub use self::via::NoToken;

@@ -8,6 +8,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
 use pin_project::pin_project;
 use tower::{Layer, Service};
+use tower_deadline::dialect::trail::DEADLINE_EXCEEDED;
 use tracing::field::display;
 
 use super::fields::clear;
@@ -66,6 +67,8 @@ impl ReceiveLayer {
     fn receive<B>(&self, request: &mut Request<B>) -> Received {
         let believed = believes(&self.0.trust, request.extensions().get());
         let version = request.version();
+        // Who asks has nothing to say of where it was stopped.
+        request.headers_mut().remove(&DEADLINE_EXCEEDED);
         if !believed {
             clear(request.headers_mut());
             request.headers_mut().remove(&X_REQUEST_START);
@@ -240,6 +243,15 @@ mod tests {
             let asked = request(peer, &[("x-request-start", "t=1700000000")]);
             let (seen, _) = exchange(&settings(), asked, Version::HTTP_11).await;
             assert_eq!(seen.headers().contains_key(&X_REQUEST_START), kept, "{peer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_who_asks_says_where_the_request_was_stopped() {
+        for peer in [TRUSTED, STRANGER] {
+            let asked = request(peer, &[(DEADLINE_EXCEEDED.as_str(), "origin=header, stage=pool, cause=deadline")]);
+            let (seen, _) = exchange(&settings(), asked, Version::HTTP_11).await;
+            assert!(!seen.headers().contains_key(&DEADLINE_EXCEEDED), "{peer}");
         }
     }
 

@@ -196,7 +196,7 @@ impl Says {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attempt::{Limit, Outcome, Story};
+    use crate::attempt::{Limit, Outcome, Story, TryLimit};
     use crate::upstream::SendError;
     use http::Extensions;
     use std::future::pending;
@@ -254,7 +254,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_limit_of_an_attempt_is_answered_for_here_and_the_deadline_of_the_request_is_not() {
         let late = || async {
-            let limit = Limit::new(Some(Duration::from_secs(5)), &Extensions::new());
+            let limit = Limit::new(Some(TryLimit::new(Duration::from_secs(5), "golang")), &Extensions::new());
             PropagateError::Inner(limit.hold(pending::<Result<(), BoxError>>()).await.unwrap_err())
         };
         let detail = "deadline of 5000 ms exceeded in stage upstream".to_owned();

@@ -36,7 +36,7 @@ pub use self::tending::Tending;
 use self::tunnel::Tunnels;
 use self::way::{Common, Way};
 use crate::access::{AccessLayer, AccessLog, Expired, admitted};
-use crate::attempt::{Attempts, Burden, Limit, Step};
+use crate::attempt::{Attempts, Burden, Limit, Step, TryLimit};
 use crate::explain::{self, ExplainLayer};
 use crate::forward::{ForwardLayer, ReceiveLayer, stamp};
 use crate::limits::{BodyRateLayer, HeadCountLayer, Limits, TallyLayer};
@@ -106,7 +106,7 @@ impl Proxy {
         kept: &Kept<'_>,
         cluster: impl Fn(upstream::Settings) -> Result<Arc<Cluster>, upstream::Error>,
     ) -> Result<Self, Error> {
-        let answers = Answers::new().hop(&settings.hop);
+        let answers = settings.answers();
         let burdens = settings.upstreams.iter().map(|upstream| kept.burden(&upstream.name, settings.retry_budget));
         let burdens: Vec<_> = burdens.collect::<Result<_, _>>()?;
         // R8: the stamp of whoever is not trusted does not come this far.
@@ -121,7 +121,7 @@ impl Proxy {
             routes: ways,
             burdens,
             tunnels: kept.tunnels.clone(),
-            access: kept.access.clone(),
+            access: kept.access.clone().named(&settings.hop),
             tally: kept.tally.clone(),
             receive: ReceiveLayer::new(&settings.forwarding, &settings.hop)?,
             forward: ForwardLayer::new(&settings.forwarding, &settings.hop, answers.clone())?,
@@ -181,6 +181,8 @@ impl Proxy {
                 // A stranger at the edge is granted no more than the default (R7). The log has the route also of what is not
                 // let in, and who asks is told what the next layer decides.
                 .map_request(way.arrival())
+                // What hops tell of their time is for those inside, or for whom the policy says.
+                .layer(way.ledger)
                 // Reads the deadline fields before anything strips them (R9), and answers for whatever stops inside.
                 .layer(way.deadline.clone())
                 // And what was granted to what is.
@@ -254,7 +256,7 @@ impl Proxy {
 /// What is called for each attempt, from the outside in.
 fn upstream<B: Sent>(
     pool: Pool<B>,
-    limit: Option<Duration>,
+    limit: Option<TryLimit>,
 ) -> impl Service<Request<B>, Response = Response<WatchedBody<PooledBody<B>>>, Error = PropagateError, Future: Send>
 + Clone
 + Send

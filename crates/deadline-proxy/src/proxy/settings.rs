@@ -1,6 +1,6 @@
 //! What a proxy is told.
 
-use tower_deadline::{Policy, UpgradePolicy};
+use tower_deadline::{Answers, Policy, UpgradePolicy};
 
 use crate::route::Route;
 use crate::{attempt, forward, upstream};
@@ -18,6 +18,9 @@ pub struct Settings {
     pub forwarding: forward::Settings,
     /// The name of this hop, in answers and in `Via`.
     pub hop: String,
+    /// Whether answers say which policy or field set a deadline, and not only that it was one of them. By default they do
+    /// not: that tells strangers about the inside.
+    pub expose_origin: bool,
 }
 
 impl Settings {
@@ -30,7 +33,15 @@ impl Settings {
             retry_budget: attempt::Budget::default(),
             forwarding: forward::Settings::default(),
             hop: "proxy".to_owned(),
+            expose_origin: false,
         }
+    }
+
+    /// How this hop answers what it does not serve.
+    #[must_use]
+    pub fn answers(&self) -> Answers {
+        let answers = Answers::new().hop(&self.hop);
+        if self.expose_origin { answers.expose_origin() } else { answers }
     }
 
     /// Whether a route carries a protocol that becomes a tunnel.

@@ -14,7 +14,7 @@ use super::tunnel::TunnelLayer;
 use crate::access::routed;
 use crate::attempt::{Burden, Plan};
 use crate::explain;
-use crate::forward::EdgePolicy;
+use crate::forward::{EdgePolicy, LedgerLayer};
 use crate::limits::{InFlightLayer, Limits, RouteTallyLayer};
 use crate::route::{Matches, Named, RewriteLayer, Route};
 use crate::traces::note_route;
@@ -29,6 +29,7 @@ pub(super) struct Way {
     dialects: Dialects,
     edge: EdgePolicy,
     pub(super) tally: RouteTallyLayer,
+    pub(super) ledger: LedgerLayer,
     pub(super) deadline: DeadlineLayer<Typed, ByExtension>,
     pub(super) in_flight: InFlightLayer,
     pub(super) tunnel: TunnelLayer,
@@ -76,6 +77,7 @@ impl Way {
             dialects: dialects.clone(),
             edge: EdgePolicy::of(&policy),
             tally: RouteTallyLayer::new(name),
+            ledger: LedgerLayer::new(policy.ledgered()),
             deadline: deadline.dialects(dialects.clone()).answers(answers.clone()),
             in_flight,
             tunnel,

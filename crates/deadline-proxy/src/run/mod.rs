@@ -25,7 +25,6 @@ use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use tower_deadline::Answers;
 
 use self::announce::announce;
 use self::changes::Changes;
@@ -279,7 +278,7 @@ fn tell(reason: &str, outcome: &admin::Reloaded) {
 
 /// What connections are served under, in the place of what they were served under before.
 pub(crate) fn terms(settings: &Settings, limits: Limits, proxy: &Proxy, before: Option<&Terms>) -> Terms {
-    let answers = Answers::new().hop(&settings.proxy.hop);
+    let answers = settings.proxy.answers();
     let terms = match before {
         Some(before) => before.succeeded_by(limits, answers),
         None => Terms::new(limits, answers),

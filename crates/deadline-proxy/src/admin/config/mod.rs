@@ -26,9 +26,10 @@ const SECRET: &str = "***";
 /// All of it.
 pub(super) fn config(settings: &Settings) -> Value {
     let Settings { listeners, admin, workers, limits, drain_limit, access, expired, traces, proxy } = settings;
-    let proxy::Settings { upstreams, routes, retry_budget, forwarding, hop } = proxy;
+    let proxy::Settings { upstreams, routes, retry_budget, forwarding, hop, expose_origin } = proxy;
     json!({
         "hop": hop,
+        "expose_origin": expose_origin,
         "admin": admin,
         "workers": workers,
         "drain_timeout": time(*drain_limit),

@@ -21,7 +21,7 @@ async fn a_limit_that_nobody_can_better_is_told_as_one() {
     assert_eq!(unanswered(&answer), "no upstream has answered: corp timeout, mirror timeout");
     let error = answer.unwrap_err();
     let exceeded = Exceeded::find(&error).unwrap();
-    assert_eq!((exceeded.origin().kind(), exceeded.budget()), (OriginKind::Code, 100 * MS));
+    assert_eq!((exceeded.origin().to_string(), exceeded.budget()), ("policy try_timeout of mirror".into(), 100 * MS));
 }
 
 #[tokio::test(start_paused = true)]
@@ -104,5 +104,6 @@ async fn a_hop_that_tells_of_the_limit_has_not_seen_the_deadline_of_the_request(
     let upstreams = chain(&[(&["connect"], &[Play::Late]), (&[], &[])], limited);
     let answer = upstreams.ask(within(get(), 1000 * MS, Duration::ZERO)).await.unwrap();
     let exceeded: &Exceeded = answer.extensions().get().unwrap();
-    assert_eq!((exceeded.origin().kind(), exceeded.budget()), (OriginKind::Code, 100 * MS));
+    assert_eq!((exceeded.origin().to_string(), exceeded.budget()), ("policy try_timeout of corp".into(), 100 * MS));
+    assert!(exceeded.trail().is_some(), "and who has stopped it");
 }

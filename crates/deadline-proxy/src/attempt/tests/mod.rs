@@ -24,6 +24,7 @@ use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
+use tower_deadline::dialect::trail::Trail;
 use tower_deadline::{Deadline, Exceeded, Journey, Policy, PropagateError, PropagateLayer, WatchedBody, now};
 
 use super::replay::Replay;
@@ -196,13 +197,15 @@ fn attempt(
             Play::Late => {
                 *response.status_mut() = StatusCode::GATEWAY_TIMEOUT;
                 let deadline: Deadline = *head.extensions.get().unwrap();
+                let told = "origin=header, stage=handler, cause=deadline, hop=\"corp\"";
                 let exceeded = Exceeded::new(
                     deadline.with_origin(tower_deadline::Origin::Policy(Policy::new().name())),
                     tower_deadline::Stage::Upstream,
                     tower_deadline::Cause::Deadline,
                     now(),
                 );
-                response.extensions_mut().insert(exceeded);
+                let told = Trail::parse(told.as_bytes()).unwrap();
+                response.extensions_mut().insert(exceeded.with_trail(told));
             }
         }
         Ok(response)

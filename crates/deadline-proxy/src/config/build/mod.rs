@@ -63,7 +63,14 @@ pub(super) fn settings(file: &file::File, context: Context<'_>) -> Settings {
         access: process::access(file, context),
         expired: process::expired(file),
         traces: traces::settings(file, context),
-        proxy: proxy::Settings { upstreams, routes, retry_budget: process::retry_budget(file), forwarding, hop },
+        proxy: proxy::Settings {
+            upstreams,
+            routes,
+            retry_budget: process::retry_budget(file),
+            forwarding,
+            hop,
+            expose_origin: file.expose_origin.get().copied().unwrap_or_default(),
+        },
     }
 }
 

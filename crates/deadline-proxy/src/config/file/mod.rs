@@ -45,6 +45,11 @@ pub(crate) struct File {
     #[schemars(extend("default" = "proxy"))]
     pub(crate) hop: Key<String>,
 
+    /// Whether the answers that the proxy makes itself say which policy or which field set a deadline, as `origin_detail`,
+    /// and not only which kind of the two. It tells strangers about the inside; logs and traces have it anyway.
+    #[schemars(extend("default" = false))]
+    pub(crate) expose_origin: Key<bool>,
+
     /// Where the status page, `/healthz`, `/readyz`, `/metrics`, `/config`, `/upstreams`, `/expired` and `POST /reload` are served, as `IP:PORT`. On this
     /// machine only by default: what it tells is for an operator, and it asks nobody who they are. Read at the start only:
     /// a reload that says otherwise is refused.
