@@ -2,11 +2,11 @@
 
 mod alerts;
 mod calls;
+mod calls;
 mod counts;
 mod guard;
 mod hostile;
 mod ledger;
 mod metrics;
 mod page;
-mod calls;
 mod traces;

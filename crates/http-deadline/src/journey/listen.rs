@@ -5,6 +5,8 @@
 
 use std::sync::{Arc, OnceLock};
 
+use http::HeaderMap;
+
 use crate::{CallEvent, Stage};
 
 /// Is told of what happens on a [`Journey`](super::Journey), and on the parts of it, by the thread on which it does, as
@@ -47,6 +49,11 @@ pub trait Listener: Send + Sync {
     /// An outgoing attempt has come this far.
     fn called(&self, event: &CallEvent<'_>) {
         let _ = event;
+    }
+
+    /// An outgoing call was answered, with these fields in the head.
+    fn answered(&self, fields: &HeaderMap) {
+        let _ = fields;
     }
 }
 

@@ -8,6 +8,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use http::HeaderMap;
+
 use crate::{CallEvent, Cause, Deadline, Policy, Stage};
 
 mod ended;
@@ -186,6 +188,12 @@ impl Journey {
     #[inline]
     pub fn tell(&self, event: &CallEvent<'_>) {
         self.hear(|listener| listener.called(event));
+    }
+
+    /// Tells everybody who listens that an outgoing call was answered, with these fields in the head.
+    #[inline]
+    pub fn tell_answer(&self, fields: &HeaderMap) {
+        self.hear(|listener| listener.answered(fields));
     }
 
     #[inline]

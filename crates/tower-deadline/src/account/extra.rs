@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use http::Response;
+use http::{HeaderMap, Response};
 use http_deadline::{CallEvent, Cause, Deadline, Exceeded, Ledger as Ledgered, Listener, Stage};
 
 use super::Came;
@@ -114,4 +114,8 @@ impl Listener for Extra {
 
     /// What a call comes to is told in the span of the call.
     fn called(&self, _: &CallEvent<'_>) {}
+
+    fn answered(&self, fields: &HeaderMap) {
+        self.ledger.iter().for_each(|ledger| ledger.heard(fields));
+    }
 }

@@ -2,7 +2,9 @@
 //!
 //! Covers the times of one request, by stage, from its arrival to the head of its response, and its entry behind those of
 //! the hops that were called, with a deadline or without one, also in a 304, in the answer to a `HEAD`, and in a head of
-//! gRPC that is all there is. What was told of them is passed on and not looked at: whoever answers can tell anything.
+//! gRPC that is all there is. What was told of them is passed on and not believed: whoever answers can tell anything. A
+//! handler that makes an answer of its own need not care for that: what the hops that it called have told stands in it too,
+//! unless there are entries of hops in it already.
 //!
 //! What the body takes is not in it. The entry stands in the head, for browsers and scripts read it there, and trailers are
 //! lost on most ways; the time of a body shows in the entry of a caller that has waited for it. An answer that switches
@@ -40,6 +42,8 @@ struct Times {
     /// When the first call left, since the arrival.
     sent: Option<Duration>,
     stopped: Option<(Stage, Cause)>,
+    /// What the hops that were called have told, the last ones of many.
+    heard: Vec<Entry>,
 }
 
 impl Ledger {
@@ -77,8 +81,22 @@ impl Ledger {
         self.times().stopped = None;
     }
 
-    /// Writes the entry behind what is there.
+    /// A call was answered with these fields.
+    pub(super) fn heard(&self, fields: &HeaderMap) {
+        let entries = server_timing::entries(fields);
+        if !entries.is_empty() {
+            let mut times = self.times();
+            times.heard.extend(entries);
+            let too_many = times.heard.len().saturating_sub(server_timing::MAX_ENTRIES);
+            times.heard.drain(..too_many);
+        }
+    }
+
+    /// Writes the entry behind what is there, or else behind what was told by the hops that were called.
     pub(super) fn write(&self, headers: &mut HeaderMap) {
+        if server_timing::entries(headers).is_empty() {
+            self.times().heard.iter().for_each(|entry| server_timing::append(headers, entry));
+        }
         server_timing::append(headers, &self.entry(now()));
     }
 

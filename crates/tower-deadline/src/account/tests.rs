@@ -86,6 +86,36 @@ async fn what_is_called_without_a_deadline_is_a_stage_too() {
     assert_eq!(entries(response.headers()), [r#"hop.orders;dur=25;desc="upstream=20 own=5 sent=5""#]);
 }
 
+/// What the next hop says of its time; another metric of it is its own.
+fn charged() -> Response<ScriptedBody> {
+    let entry = r#"db;dur=53, hop.payments;dur=20;desc="budget=90 own=20 stage=handler cause=deadline""#;
+    Response::builder().header(&SERVER_TIMING, entry).body(ScriptedBody::default()).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_of_a_handlers_own_has_the_entries_of_the_hops_that_it_called_and_one_passed_on_has_them_once() {
+    const PAYMENTS: &str = r#"hop.payments;dur=20;desc="budget=90 own=20 stage=handler cause=deadline""#;
+    for (request, passes_on) in [(asking("300ms"), false), (plain(), false), (asking("300ms"), true)] {
+        let calling = move |_: Request<crate::WatchedBody<ScriptedBody>>| async move {
+            let upstream = tower::service_fn(|_: Request<()>| async { Ok::<_, ScriptedError>(charged()) });
+            let answer = crate::PropagateLayer::new().layer(upstream).oneshot(Request::new(())).await.unwrap();
+            let fields = answer.headers().clone();
+            let mut response = Response::new(ScriptedBody::default());
+            if passes_on {
+                *response.headers_mut() = fields;
+            }
+            Outcome::Ok(response)
+        };
+        let service = layer(Ledger::Inside).layer(ScriptedService::new(Gate::default(), Probe::default(), calling));
+        let response = call(&service, request).await.unwrap();
+        let told = server_timing::entries(response.headers()).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert_eq!(told[0], PAYMENTS);
+        assert!(told[1].starts_with("hop.orders;"), "{told:?}");
+        assert_eq!(entries(response.headers())[0].contains("db;dur=53"), passes_on);
+    }
+}
+
 /// R8: it was on its way for so long, and the client has waited for that too.
 #[tokio::test(start_paused = true)]
 async fn time_in_a_queue_before_the_arrival_is_a_stage_and_part_of_the_whole() {

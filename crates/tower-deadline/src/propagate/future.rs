@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{Response, StatusCode, Version};
+use http::{HeaderMap, Response, StatusCode, Version};
 use http_deadline::dialect::Call;
 use http_deadline::dialect::trail::Trail;
 use http_deadline::{Ambient, Cause, Dialects, Exceeded, Journey, OriginKind, Stage, StageGuard};
@@ -174,11 +174,20 @@ pub(crate) fn deliver<B>(
     if let Some(bounds) = &bounds {
         blame(&mut head, bounds, is_grpc);
     }
+    tell_answer(head.headers(), bounds.as_ref());
     // R13: trailers end a message over HTTP/2 only. Elsewhere one that is cut has to look so.
     let in_trailers = is_grpc && head.version() >= Version::HTTP_2;
     let told = bounds.as_ref().filter(|_| in_trailers).and_then(Bounds::told);
     let journey = bounds.as_ref().and_then(Bounds::journey).cloned();
     head.map(|body| WatchedBody::new(body, watch, journey, Stage::Upstream).with_status(told))
+}
+
+/// Whoever listens hears of an answer, also of one to a call without a deadline.
+fn tell_answer(fields: &HeaderMap, bounds: Option<&Bounds>) {
+    match bounds.and_then(Bounds::journey) {
+        Some(journey) => journey.tell_answer(fields),
+        None => Ambient::as_it_is().journey().iter().for_each(|journey| journey.tell_answer(fields)),
+    }
 }
 
 /// Whose deadline it was that a hop downstream reports (R23, R24), and what it has told.
