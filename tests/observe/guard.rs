@@ -61,7 +61,7 @@ async fn ten_thousand_expiries_are_all_counted_and_told_in_a_few_lines() {
     let proxy = Proxy::of(&[("hole", hole.address)], "[[route]]\nupstream = \"hole\"\n").await;
     let start = Instant::now();
     // Every other one is late when it comes.
-    let asked = |number: usize| Asked::get("/", if number % 2 == 0 { MS } else { Duration::ZERO });
+    let asked = |number: usize| Asked::get("/", if number.is_multiple_of(2) { MS } else { Duration::ZERO });
     let statuses = storm(&proxy, EACH, asked).await;
     assert_eq!(statuses, [504; ALL]);
     let counted = proxy.metric("deadline_exceeded_total", &["cause=\"deadline\""]).await;
@@ -88,7 +88,7 @@ async fn failures_and_refusals_are_told_by_their_reason_in_a_few_lines() {
     let rest = "[[route]]\npath = \"/gone\"\nupstream = \"gone\"\n";
     let proxy = Proxy::of(&[("gone", gone.address)], rest).await;
     let start = Instant::now();
-    let path = |number: usize| if number % 2 == 0 { "/gone" } else { "/nowhere" };
+    let path = |number: usize| if number.is_multiple_of(2) { "/gone" } else { "/nowhere" };
     let statuses = storm(&proxy, 20, |number| Asked::get(path(number), 10_000 * MS)).await;
     assert_eq!(statuses.iter().filter(|status| **status == 404).count(), statuses.len() / 2);
     assert_eq!(statuses.iter().filter(|status| **status == 502).count(), statuses.len() / 2, "{statuses:?}");

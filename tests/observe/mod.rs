@@ -2,7 +2,6 @@
 
 mod alerts;
 mod calls;
-mod calls;
 mod counts;
 mod guard;
 mod hostile;

@@ -8,7 +8,7 @@
 //! which can send one to this machine unasked).
 
 mod config;
-mod metrics;
+mod exposition;
 mod page;
 mod readiness;
 mod reload;
@@ -130,7 +130,7 @@ impl Board {
             "/config" => self.in_use(|in_use| in_use.config.clone()),
             "/upstreams" => self.in_use(|in_use| format!("{:#}\n", upstreams::upstreams(&in_use.proxy)).into()),
             "/expired" => self.in_use(|in_use| (in_use.proxy.expired().json() + "\n").into()),
-            "/metrics" => metrics::metrics(self.collected.as_ref(), headers),
+            "/metrics" => exposition::metrics(self.collected.as_ref(), headers),
             _ => text(
                 StatusCode::NOT_FOUND,
                 "there are /, /healthz, /readyz, /config, /upstreams, /expired, /metrics and POST /reload\n",

@@ -154,7 +154,7 @@ async fn tls_is_told_apart_from_the_connection_beneath_it() {
     tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         let mut stream = acceptor.accept(stream).await.unwrap();
-        stream.read(&mut [0; 1024]).await.unwrap();
+        let _read = stream.read(&mut [0; 1024]).await.unwrap();
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
         // And never takes another one.
         let (_stalled, _) = listener.accept().await.unwrap();

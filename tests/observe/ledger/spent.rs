@@ -79,6 +79,7 @@ async fn the_ledger_and_the_access_log_tell_of_the_same_times() {
         curl(&[&logged.proxy.url("/waits")]).await
     });
     let flaky = curl(&[&logged.proxy.url("/flaky")]).await;
+    #[expect(clippy::disallowed_methods, reason = "a stamp is an instant of the wall clock")]
     let stamp = std::time::SystemTime::now() - Duration::from_secs(5);
     let stamp = stamp.duration_since(std::time::UNIX_EPOCH).expect("it is later").as_millis();
     let queued = curl(&["-H", &format!("X-Request-Start: t={stamp}"), &logged.proxy.url("/queued")]).await;

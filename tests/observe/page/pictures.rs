@@ -65,7 +65,7 @@ async fn traffic(proxy: &Proxy, round: u32) {
     for path in ["/search/q", "/search/q", "/search/never", "/payments/charge"] {
         curl(&[&proxy.url(path)]).await;
     }
-    if round % 2 == 0 {
+    if round.is_multiple_of(2) {
         curl(&["--header", "x-request-timeout: 400ms", &proxy.url("/orders/stops")]).await;
         curl(&["--max-time", "0.2", &proxy.url("/orders/slow")]).await;
     }

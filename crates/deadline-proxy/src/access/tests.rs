@@ -120,7 +120,7 @@ where
             let trail = "origin=header, stage=database, cause=deadline, hop=\"payments\", origin_hop=\"edge\"";
             let answer = Response::builder().status(504).header(&DEADLINE_EXCEEDED, trail);
             let answer = answer.header(&SERVER_TIMING, "db;dur=9, hop.payments;dur=30;desc=\"budget=40\"");
-            return Ok(answer.body(ScriptedBody::full("late")).map_err(io::Error::other)?);
+            return answer.body(ScriptedBody::full("late")).map_err(io::Error::other);
         }
         _ => vec![Step::Data("abc"), Step::Data("de")],
     };

@@ -178,8 +178,7 @@ impl Proxy {
             ServiceBuilder::new()
                 // Counts what the route takes, and measures it to its end, however that comes.
                 .layer(way.tally.clone())
-                // A stranger at the edge is granted no more than the default (R7). The log has the route also of what is not
-                // let in, and who asks is told what the next layer decides.
+                // A stranger at the edge is granted no more than the default (R7); logs have the route of what is not let in.
                 .map_request(way.arrival())
                 // What hops tell of their time is for those inside, or for whom the policy says.
                 .layer(way.ledger)
@@ -210,8 +209,7 @@ impl Proxy {
                 .service(Attempts::new(&way.plan, upstream))
         };
         ServiceBuilder::new()
-            // Has a line for every answer, however it ends, and for every request that has none; then counts every answer,
-            // also those that are made here.
+            // A line for every answer, however it ends, and for what has none; then a count of each, also of those made here.
             .layer((self.access.clone(), self.tally.clone()))
             // What is told of a request has a beginning and an end, also where it is not let in.
             .layer(ExplainLayer)

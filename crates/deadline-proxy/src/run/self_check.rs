@@ -178,6 +178,7 @@ mod tests {
             limits: limits::Settings::default(),
             drain_limit: Duration::from_secs(1),
             access: access::Settings::default(),
+            traces: None,
             expired: 0,
             proxy: proxy::Settings::new(upstream),
         }

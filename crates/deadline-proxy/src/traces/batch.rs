@@ -138,7 +138,7 @@ mod tests {
     }
 
     /// What ends spans, so many of which can wait, and what exports them.
-    fn queue(waiting: usize, sampler: Sampler) -> (SdkTracerProvider, mpsc::Receiver<SpanData>, Arc<Signal>) {
+    fn queue(waiting: usize, sampler: Sampler) -> (SdkTracerProvider, Receiver<SpanData>, Arc<Signal>) {
         let ((sender, spans), signal) = (mpsc::channel(waiting), Arc::<Signal>::default());
         let processor = Queue::new(sender, Arc::clone(&signal));
         let provider = SdkTracerProvider::builder().with_sampler(sampler).with_span_processor(processor).build();
