@@ -113,7 +113,6 @@ impl Accounts {
     /// Of a request that was not let in, and its answer.
     #[cold]
     pub(crate) fn refused<B>(&self, came: &Came<'_>, refusal: &Refusal, answer: &mut Response<B>) {
-        log::refused(came.policy, refusal, came.answers);
         let counts = self.counts.of(came.policy.name());
         let exceeded = match refusal {
             Refusal::Exceeded(exceeded) => Some(exceeded),
@@ -123,7 +122,9 @@ impl Accounts {
             Some(exceeded) => counts.late(exceeded),
             None => counts.came(None),
         }
-        if let Some(extra) = Extra::open(came, None) {
+        let extra = Extra::open(came, None);
+        log::refused(came, refusal, extra.as_deref());
+        if let Some(extra) = extra {
             exceeded.iter().for_each(|exceeded| extra.stopped(exceeded.stage(), exceeded.cause()));
             extra.answered(answer);
         }
@@ -175,7 +176,7 @@ impl Account {
         let Stop { stage, cause, deadline, limit } = stop;
         self.counts.exceeded(stage, cause, limit.map(|limit| limit.origin.kind()));
         self.extra().into_iter().for_each(|extra| extra.stopped(stage, cause));
-        log::stopped(&self.hop, journey, stop);
+        log::stopped(&self.hop, journey, stop, self.extra().map(|extra| &**extra));
         if let Some(deadline) = deadline.filter(|_| cause == Cause::Deadline) {
             self.counts.overrun(now().saturating_duration_since(deadline.instant()));
         }

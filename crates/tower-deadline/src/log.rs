@@ -5,8 +5,8 @@
 //!
 //! | message | level | fields |
 //! |---|---|---|
-//! | `request refused` | INFO | `policy, reason` (`exceeded`, `malformed`, `missing`), `detail, stage, cause, origin, origin_detail, budget_ms, elapsed_ms, hop, suppressed` |
-//! | `request stopped` | INFO | `policy, stage, cause, origin, origin_detail, budget_ms, elapsed_ms, hop, later` (causes that came after the first), `suppressed` |
+//! | `request refused` | INFO | `policy, reason` (`exceeded`, `malformed`, `missing`), `detail, stage, cause, origin, origin_detail, budget_ms, elapsed_ms, hop, trace_id, suppressed` |
+//! | `request stopped` | INFO | `policy, stage, cause, origin, origin_detail, budget_ms, elapsed_ms, hop, trace_id, later` (causes that came after the first), `suppressed` |
 //! | `outgoing call without a deadline` | WARN where it fails, else DEBUG | `policy, site, suppressed` |
 //! | `a request has lost its deadline` | WARN | `detail, site, suppressed` |
 //! | `a limit of our own met a deadline` | DEBUG | `effect` (`truncated`, `pointless`), `limit, limit_ms, deadline, deadline_ms` (who set each, and what is left of it); once for each limit and effect |
@@ -39,10 +39,10 @@ use std::panic::Location;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http_deadline::{Cause, Deadline, Exceeded, Journey, Note, Origin, Policy, PolicyName, Refusal};
+use http_deadline::{Cause, Deadline, Exceeded, Journey, Note, Origin, PolicyName, Refusal};
 use tracing::Level;
 
-use crate::account::Stop;
+use crate::account::{Came, Extra, Stop};
 use crate::guard::LostDeadline;
 use crate::local_limit::Effect;
 use crate::{Answers, now};
@@ -75,7 +75,7 @@ fn is_heard() -> bool {
 }
 
 /// A request was not let in.
-pub(crate) fn refused(policy: &Policy, refusal: &Refusal, answers: &Answers) {
+pub(crate) fn refused(came: &Came<'_>, refusal: &Refusal, extra: Option<&Extra>) {
     static TOLD: Limiter = Limiter::new();
     let (reason, exceeded) = match refusal {
         Refusal::Exceeded(exceeded) => ("exceeded", Some(exceeded)),
@@ -88,7 +88,7 @@ pub(crate) fn refused(policy: &Policy, refusal: &Refusal, answers: &Answers) {
     // INFO: one request fared ill, and whoever sent it was told.
     tracing::info!(
         target: TARGET,
-        policy = policy.name().as_str(),
+        policy = came.policy.name().as_str(),
         reason,
         detail = %refusal,
         stage = exceeded.map(|exceeded| exceeded.stage().as_str()),
@@ -97,14 +97,15 @@ pub(crate) fn refused(policy: &Policy, refusal: &Refusal, answers: &Answers) {
         origin_detail = origin.as_ref().map(|origin| display(origin.detail())),
         budget_ms = exceeded.map(|exceeded| millis(exceeded.budget())),
         elapsed_ms = exceeded.map(|exceeded| millis(exceeded.elapsed())),
-        hop = answers.hop_name().map(|hop| &**hop),
+        hop = came.answers.hop_name().map(|hop| &**hop),
+        trace_id = extra.and_then(Extra::trace).map(display),
         suppressed,
         "request refused"
     );
 }
 
 /// A request was stopped in this stage, for this cause.
-pub(crate) fn stopped(hop: &Hop, journey: Option<&Journey>, stop: Stop) {
+pub(crate) fn stopped(hop: &Hop, journey: Option<&Journey>, stop: Stop, extra: Option<&Extra>) {
     static TOLD: Limiter = Limiter::new();
     let Stop { stage, cause, deadline, limit } = stop;
     let Some(suppressed) = TOLD.pass_if(is_heard(), cause.as_str()) else { return };
@@ -121,6 +122,7 @@ pub(crate) fn stopped(hop: &Hop, journey: Option<&Journey>, stop: Stop) {
         budget_ms = limit.map(|limit| millis(limit.budget)),
         elapsed_ms = deadline.map(|deadline| millis(deadline.elapsed(now()))),
         hop = hop.0.as_deref(),
+        trace_id = extra.and_then(Extra::trace).map(display),
         later = (!later.is_empty()).then(|| later.join(", ")),
         suppressed,
         "request stopped"

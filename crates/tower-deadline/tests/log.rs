@@ -166,6 +166,43 @@ async fn a_client_that_leaves_is_told_of_and_one_that_is_answered_is_not() {
     assert!(log.take("").is_empty());
 }
 
+/// Keeps the events beside a layer that makes spans.
+#[cfg(feature = "opentelemetry")]
+struct Beside(Log);
+
+#[cfg(feature = "opentelemetry")]
+impl<S: Subscriber> tracing_subscriber::Layer<S> for Beside {
+    fn on_event(&self, event: &Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        if self.0.enabled(event.metadata()) {
+            self.0.event(event);
+        }
+    }
+}
+
+#[cfg(feature = "opentelemetry")]
+#[tokio::test(start_paused = true)]
+async fn who_has_a_trace_is_told_with_it() {
+    use opentelemetry::trace::TracerProvider;
+    use tracing_subscriber::layer::SubscriberExt;
+
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let provider = opentelemetry_sdk::trace::SdkTracerProvider::builder().build();
+    let log = Log(Level::INFO, Arc::default());
+    let spans = tracing_opentelemetry::layer().with_tracer(provider.tracer("log"));
+    let _guard = set_default(tracing_subscriber::registry().with(spans).with(Beside(log.clone())));
+    let handler = |request: Incoming| async move {
+        let journey: &Journey = request.extensions().get().unwrap();
+        journey.cancel(Cause::Cancelled, None);
+        pending::<Result<Response<Full<Bytes>>, Infallible>>().await
+    };
+    let layer = DeadlineLayer::new(Policy::new().default_timeout(300 * MS));
+    let service = ServiceBuilder::new().layer(layer).service(service_fn(handler));
+    let traced = Request::get("/").header("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01"));
+    service.oneshot(traced.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
+    let lines = log.take("cause=\"cancelled\"");
+    assert!(lines.len() == 1 && lines[0].contains(&format!(" trace_id={TRACE} ")), "{lines:?}");
+}
+
 /// Calls without a deadline, by a layer that this line made; what came of it.
 async fn call(layer: PropagateLayer) -> Result<(), String> {
     let answer = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) });

@@ -12,6 +12,8 @@ use http_deadline::{CallEvent, Cause, Deadline, Exceeded, Ledger as Ledgered, Li
 
 use super::Came;
 use super::ledger::Ledger;
+#[cfg(feature = "tracing")]
+use crate::trace::TraceId;
 use crate::trace::{RequestSpan, Within};
 
 /// What is told of one request. There is none where nobody wants it.
@@ -54,6 +56,12 @@ impl Extra {
     pub(crate) fn stopped(&self, stage: Stage, cause: Cause) {
         self.ledger.iter().for_each(|ledger| ledger.stopped(stage, cause));
         self.span.iter().for_each(|span| span.stopped(stage, cause));
+    }
+
+    /// The trace that it belongs to, where it has a span of one.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn trace(&self) -> Option<TraceId> {
+        self.span.as_ref().and_then(RequestSpan::trace)
     }
 
     /// This is its answer, whoever made it.

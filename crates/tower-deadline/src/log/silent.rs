@@ -2,10 +2,10 @@
 
 use std::panic::Location;
 
-use http_deadline::{Cause, Deadline, Journey, Policy, PolicyName, Refusal};
+use http_deadline::{Cause, Deadline, Journey, PolicyName, Refusal};
 
 use crate::Answers;
-use crate::account::Stop;
+use crate::account::{Came, Extra, Stop};
 use crate::guard::LostDeadline;
 use crate::local_limit::Effect;
 
@@ -19,9 +19,9 @@ impl Hop {
     }
 }
 
-pub(crate) fn refused(_: &Policy, _: &Refusal, _: &Answers) {}
+pub(crate) fn refused(_: &Came<'_>, _: &Refusal, _: Option<&Extra>) {}
 
-pub(crate) fn stopped(_: &Hop, _: Option<&Journey>, _: Stop) {}
+pub(crate) fn stopped(_: &Hop, _: Option<&Journey>, _: Stop, _: Option<&Extra>) {}
 
 pub(crate) fn missing(_: Option<PolicyName>, _: &Location<'_>, _: bool) {}
 

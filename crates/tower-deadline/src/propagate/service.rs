@@ -48,7 +48,7 @@ impl PropagateLayer {
             dialects: Arc::default(),
             own: None,
             on_missing: OnMissing::default(),
-            calls: Calls::default(),
+            calls: Default::default(),
             traced: Traced::default(),
             made: Location::caller(),
         }

@@ -86,6 +86,11 @@ impl RequestSpan {
         self.trace.map(|trace| response.extensions_mut().insert(trace));
     }
 
+    /// The trace that it belongs to.
+    pub(crate) fn trace(&self) -> Option<TraceId> {
+        self.trace
+    }
+
     pub(crate) fn close(&self) {
         self.told.close();
     }
