@@ -26,7 +26,12 @@ pub(super) fn text(path: &str) -> Outcome<String> {
 /// The text of a file, or nothing in particular of a folder; `None` where neither is.
 pub(super) fn readable(path: &str) -> Option<String> {
     let path = root().join(path.trim_start_matches('/'));
-    if path.is_dir() { Some(String::new()) } else { fs::read_to_string(path).ok() }
+    // A folder, or a picture, has no headings.
+    if path.is_dir() {
+        Some(String::new())
+    } else {
+        fs::read(path).ok().map(|bytes| String::from_utf8(bytes).unwrap_or_default())
+    }
 }
 
 /// The papers for users, each with its path.

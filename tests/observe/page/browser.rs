@@ -113,6 +113,11 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await;
     }
 
+    /// They are not what a picture is for.
+    pub(super) async fn hide_scrollbars(&self) {
+        self.devtools("Emulation.setScrollbarsHidden", json!({ "hidden": true })).await;
+    }
+
     /// What is shown, as PNG.
     pub(super) async fn picture(&self) -> Vec<u8> {
         let told = self.devtools("Page.captureScreenshot", json!({ "format": "png" })).await;

@@ -49,7 +49,8 @@ async fn busy(upstream: &Upstream) -> Proxy {
     let rest = format!(
         "[policy.default]\ntimeout = \"9s\"\n[policy.{name}]\ntimeout = \"150ms\"\n\
          [[route]]\nname = \"{name}\"\nprefix = \"/never\"\nupstream = \"shop\"\npolicy = \"{name}\"\n\
-         [[route]]\nname = \"orders\"\nupstream = \"shop\"\n"
+         [[route]]\nname = \"orders\"\nupstream = \"shop\"\n\
+         [[route]]\nname = \"other\"\nprefix = \"/other\"\nupstream = \"a-long-name-of-an-upstream-which-nobody-asks-for-anything\"\n"
     );
     let proxy = Proxy::of(
         &[("shop", upstream.address), ("a-long-name-of-an-upstream-which-nobody-asks-for-anything", upstream.address)],

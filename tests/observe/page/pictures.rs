@@ -1,11 +1,14 @@
 //! The pictures in `docs/images`: made anew where `DEADLINE_PICTURES` is set.
 
 use std::path::Path;
-use std::time::Duration;
+
+use http::Response;
+use http_body_util::Empty;
+use tokio::time::sleep;
 
 use super::browser::Browser;
 use super::shown;
-use crate::support::{Http1Client, MS, Proxy, Upstream, curl};
+use crate::support::{Http1Client, MS, Proxy, Server, Upstream, body, curl};
 
 /// What a reader waits for at most, over a slow line.
 const BYTES_AT_MOST: usize = 150 * 1024;
@@ -29,12 +32,16 @@ async fn the_pictures_in_the_papers_are_small() {
 }
 
 /// A shop with three services, one of which is slow, and of another one of two endpoints is gone.
-async fn shop() -> (Proxy, Vec<Upstream>) {
-    let ledger = "server-timing: hop.payments;dur=182.4;desc=\"budget=240 own=22.4 database=160 stage=database cause=deadline\", \
+async fn shop() -> (Proxy, Server, [Upstream; 2]) {
+    let ledger = "hop.payments;dur=182.4;desc=\"budget=240 own=22.4 database=160 stage=database cause=deadline\", \
                   hop.orders;dur=214;desc=\"budget=280 pool=9 connect=2.4 upstream=183 own=19.6 sent=28\"";
-    let trail = "deadline-exceeded: origin=header, stage=database, cause=deadline, hop=\"payments\"";
-    let late =
-        Upstream::answering(format!("HTTP/1.1 504 Late\r\n{ledger}\r\n{trail}\r\ncontent-length: 0\r\n\r\n")).await;
+    let trail = "origin=header, stage=database, cause=deadline, hop=\"payments\"";
+    let late = Server::answering(move |_| async move {
+        sleep(225 * MS).await;
+        let answer = Response::builder().status(504).header("server-timing", ledger).header("deadline-exceeded", trail);
+        answer.body(body(Empty::new())).expect("a head can be made")
+    })
+    .await;
     let (orders, search) = (Upstream::start().await, Upstream::start().await);
     let mut text =
         "hop = \"edge-1\"\nadmin = \"127.0.0.1:0\"\nworkers = 2\n[[listener]]\naddress = \"127.0.0.1:0\"\n".to_owned();
@@ -52,7 +59,7 @@ async fn shop() -> (Proxy, Vec<Upstream>) {
             "[[route]]\nname = \"{name}\"\nprefix = \"/{name}\"\nupstream = \"{name}\"\npolicy = \"{policy}\"\nrewrite = {{ prefix = \"/\" }}\n"
         );
     }
-    (Proxy::configured(&text).await, vec![late, orders, search])
+    (Proxy::configured(&text).await, late, [orders, search])
 }
 
 async fn traffic(proxy: &Proxy, round: u32) {
@@ -72,20 +79,21 @@ async fn traffic(proxy: &Proxy, round: u32) {
 }
 
 async fn take(folder: &Path) {
-    let (proxy, _upstreams) = shop().await;
+    let (proxy, _late, _others) = shop().await;
     let browser = shown(&proxy).await;
-    browser.size(1280, 1000).await;
+    browser.size(1040, 730).await;
+    browser.hide_scrollbars().await;
     for round in 0..12 {
         traffic(&proxy, round).await;
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        sleep(1_000 * MS).await;
     }
     let rounds = "document.querySelectorAll('#requests-list > li').length >= 20";
     browser.until(rounds).await;
-    browser.run("[...document.querySelectorAll('#requests-list > li')].find((row) => row.textContent.includes('payments'))?.querySelector('summary').click()").await;
+    browser.run("[...document.querySelectorAll('#requests-list > li')].find((row) => row.textContent.includes('payments') && row.textContent.includes('database'))?.querySelector('summary').click()").await;
     browser.run("document.querySelector('.requests').scrollTop = 0").await;
     std::fs::create_dir_all(folder).unwrap();
     for (name, width, height, scheme) in
-        [("light", 1280, 1450, "light"), ("dark", 1280, 1450, "dark"), ("phone", 360, 1500, "light")]
+        [("light", 1040, 730, "light"), ("dark", 1040, 730, "dark"), ("phone", 360, 1500, "light")]
     {
         browser.size(width, height).await;
         browser.prefer(&[("prefers-color-scheme", scheme)]).await;
@@ -99,5 +107,5 @@ async fn settled(browser: &Browser) {
     browser
         .run("return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))")
         .await;
-    tokio::time::sleep(100 * MS).await;
+    sleep(100 * MS).await;
 }

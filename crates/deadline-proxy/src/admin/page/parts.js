@@ -41,7 +41,7 @@ function drawGlance({ looks, upstreams, config }) {
     { name: "Requests", value: pace(looks.rate(requests)), unit: "/s", more: `${whole(total(metrics, requests))} in all`, rates: looks.rates(requests) },
     { name: "Past their deadline", value: asked === 0 ? "–" : percent(Math.min(1, late / asked)), more: `${whole(late)} in the last minute`, tone: late > 0 ? (late / Math.max(asked, 1) > 0.05 ? "is-bad" : "is-warn") : "" },
     { name: "p99", value: time(quantile(buckets, 0.99)), more: `p50 ${time(quantile(buckets, 0.5))}` },
-    { name: "Attempts per request", value: amplified === null ? "–" : amplified.toFixed(2), more: amplified === null ? "no attempts counted" : "in the last minute", tone: tone(amplified) },
+    { name: "Attempts/request", value: amplified === null ? "–" : amplified.toFixed(2), more: amplified === null ? "no attempts counted" : "in the last minute", tone: tone(amplified) },
     { name: "Endpoints", value: whole(endpoints.length - ill.length), unit: ` of ${whole(endpoints.length)}`, more: ill.length > 0 ? `${whole(ill.length)} unhealthy or ejected` : "none is left out", tone: ill.length > 0 ? "is-bad" : "" },
     { name: "Configuration", value: config ? `No. ${whole(total(metrics, "deadline_proxy_config_generation"))}` : "–", more: refused ? "a newer one was refused" : "the newest", tone: refused ? "is-bad" : "" },
   ];
@@ -181,7 +181,9 @@ function makePolicy(name) {
 /** Two histograms over the same bounds, so that they can be compared by eye. */
 function drawPair(at, budget, headroom) {
   const both = budget.buckets.map((bucket, nth) => bucket.count + (headroom.buckets[nth]?.count ?? 0));
-  const [first, last] = [both.findIndex((count) => count > 0), both.findLastIndex((count) => count > 0)];
+  let [first, last] = [both.findIndex((count) => count > 0), both.findLastIndex((count) => count > 0)];
+  // One bar alone is no picture.
+  while (first >= 0 && last - first < 7 && last - first < both.length - 1) [first, last] = [Math.max(0, first - 1), Math.min(both.length - 1, last + 1)];
   for (const [kind, title, { buckets, isRecent }] of [["budget", "Budget", budget], ["headroom", "Headroom", headroom]]) {
     const shown = first < 0 ? [] : buckets.slice(first, last + 1);
     const [half, count] = [bound(buckets, 0.5), buckets.reduce((sum, bucket) => sum + bucket.count, 0)];

@@ -27,7 +27,7 @@ function makeRequest(one, here) {
     el("time", { class: "time", datetime: one.time, title: one.time }, Number.isNaN(clock.getTime()) ? String(one.time) : clock.toLocaleTimeString("en-GB")),
     el("span", { class: "asked mono", title: `${one.method} ${one.path}` }, `${one.method} ${one.path}`),
     el("span", { class: "way" }, [one.route, one.upstream].filter(Boolean).join(" → ")),
-    el("span", { class: "why" }, el("span", { class: isGone ? "tag quiet" : "tag" }, String(isGone ? one.cause : one.stage)), el("span", {}, String(one.status ?? "")), ...(one.hop ? [el("span", { class: "by" }, `by ${one.hop}`)] : [])),
+    el("span", { class: "why" }, el("span", { class: isGone ? "tag quiet" : "tag" }, String(isGone ? one.cause : one.stage)), el("span", {}, String(one.status ?? "")), ...(one.hop && one.hop !== here ? [el("span", { class: "by" }, `by ${one.hop}`)] : [])),
     el("span", { class: "fall" }, waterfall(one), took(one)),
   );
   const details = el("details", {}, summary);
@@ -113,5 +113,5 @@ function makeHop(hop, start, at) {
   }
   const stop = hop.words.get("stage") ? `, stopped in ${hop.words.get("stage")}` : "";
   const words = order.filter((stage) => number(hop, stage) > 0).map((stage) => `${stage} ${millis(number(hop, stage))}`).join(", ");
-  return el("div", {}, el("span", { class: "name mono" }, hop.name), picture(`${hop.name}: ${words}${stop}`, bars, []), el("span", { class: "took" }, `${millis(hop.took)} of ${millis(number(hop, "budget"))}${stop}`));
+  return el("div", {}, el("span", { class: "name" }, el("span", { class: "mono" }, hop.name), stop), picture(`${hop.name}: ${words}${stop}`, bars, []), el("span", { class: "took" }, el("b", {}, millis(hop.took)), hop.words.has("budget") ? ` of ${millis(number(hop, "budget"))}` : ""));
 }
