@@ -27,7 +27,7 @@
 //! | `ended` | `complete`: with all that it had; `stopped`: within the body, at its deadline or after a drain that took too long; `broken`: its source broke off; `dropped`: nobody took the rest; `unanswered`: no answer |
 //! | `duration_ms` | from its head to the end of its answer |
 //! | `budget_ms`, `left_ms` | what was granted when it came, and what was left of it at the end |
-//! | `origin`, `origin_detail` | who set that: `header`, `policy` or `code`; and which |
+//! | `origin`, `origin_detail` | who set that: `header`, `policy` or `code`; and which. Where a hop behind has stopped it at a limit of its own, of what kind that was |
 //! | `stage`, `cause` | where and why it was stopped, in the words of `hop`; `shutdown` where a drain took too long |
 //! | `hop` | who stopped it: this proxy, or the hop behind it that says so in `Deadline-Exceeded` |
 //! | `origin_hop` | whose policy or code set the limit by which it was stopped; none where a client did |

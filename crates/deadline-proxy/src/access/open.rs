@@ -7,7 +7,7 @@ use std::time::Instant;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use tower_deadline::dialect::GRPC_STATUS;
 use tower_deadline::dialect::trail::Trail;
-use tower_deadline::{Cause, Deadline, Exceeded, Stage, now};
+use tower_deadline::{Cause, Deadline, Exceeded, OriginKind, Stage, now};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
@@ -204,6 +204,14 @@ impl Open {
         }
     }
 
+    /// What kind of limit a hop below has of its own, which was sooner than what was granted here.
+    fn limit_below(&self) -> Option<OriginKind> {
+        match &self.stopped {
+            Some(Stop::Below(trail)) => Some(trail.origin()).filter(|origin| *origin != OriginKind::Header),
+            _ => None,
+        }
+    }
+
     fn tell_deadline(&self, notes: &Notes, now: Instant, line: &mut Line) {
         let text = |key, text: &dyn fmt::Display| (key, Value::text(text));
         // One that was refused as it came was never admitted.
@@ -215,10 +223,16 @@ impl Open {
             _ => None,
         };
         let granted = notes.deadline.map(|deadline| (deadline.budget(), deadline.origin())).or(told);
-        if let Some((budget, origin)) = granted {
+        if let Some((budget, _)) = granted {
             let left = notes.deadline.map(|deadline: Deadline| deadline.remaining(now)).unwrap_or_default();
             line.extend([("budget_ms", Value::Millis(budget)), ("left_ms", Value::Millis(left))]);
-            line.extend([text("origin", &origin.kind()), text("origin_detail", &origin.detail())]);
+        }
+        match (self.limit_below(), granted) {
+            (Some(below), _) => line.push(text("origin", &below)),
+            (None, Some((_, origin))) => {
+                line.extend([text("origin", &origin.kind()), text("origin_detail", &origin.detail())]);
+            }
+            (None, None) => {}
         }
         self.tell_stop(line);
     }

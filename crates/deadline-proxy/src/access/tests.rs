@@ -116,8 +116,11 @@ where
             vec![Step::Data("abc"), Step::Trailers(trailers.into_iter().collect())]
         }
         "/breaks" => vec![Step::Data("abc"), Step::Error],
-        "/below" => {
-            let trail = "origin=header, stage=database, cause=deadline, hop=\"payments\", origin_hop=\"edge\"";
+        "/below" | "/limited" => {
+            let trail = match path.as_str() {
+                "/limited" => "origin=code, stage=queue, cause=deadline, hop=\"orders\"",
+                _ => "origin=header, stage=database, cause=deadline, hop=\"payments\", origin_hop=\"edge\"",
+            };
             let answer = Response::builder().status(504).header(&DEADLINE_EXCEEDED, trail);
             let answer = answer.header(&SERVER_TIMING, "db;dur=9, hop.payments;dur=30;desc=\"budget=40\"");
             return answer.body(ScriptedBody::full("late")).map_err(io::Error::other);
@@ -168,6 +171,15 @@ async fn what_a_hop_downstream_has_stopped_is_kept_too_with_what_the_hops_tell()
     read(&book, get("/below"), 9_000 * MS).await;
     let lines = book.lines();
     assert!(lines[0].contains(" stage=database cause=deadline hop=payments origin_hop=edge "), "{lines:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_a_hop_downstream_has_of_its_own_is_told_by_its_kind() {
+    let book = Book::new(What::Full, Format::Text);
+    read(&book, get("/limited"), 9_000 * MS).await;
+    let lines = book.lines();
+    let told = " origin=code stage=queue cause=deadline hop=orders origin_hop=orders ";
+    assert!(lines[0].contains(" budget_ms=1000 ") && lines[0].contains(told), "{lines:?}");
 }
 
 #[tokio::test(start_paused = true)]
