@@ -108,5 +108,6 @@ fn add_all<const N: usize>(_: &'static str, _: u32, _: [(&'static str, &'static 
 
 #[cfg(all(test, feature = "metrics"))]
 pub(crate) mod recorder;
-#[cfg(all(test, feature = "metrics"))]
+#[cfg(test)]
+#[cfg(feature = "metrics")]
 mod tests;

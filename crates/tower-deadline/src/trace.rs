@@ -145,5 +145,6 @@ impl fmt::Display for TraceId {
     }
 }
 
-#[cfg(all(test, feature = "opentelemetry"))]
+#[cfg(test)]
+#[cfg(feature = "opentelemetry")]
 pub(crate) mod tests;

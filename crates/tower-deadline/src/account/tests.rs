@@ -120,6 +120,7 @@ async fn an_answer_of_a_handlers_own_has_the_entries_of_the_hops_that_it_called_
 #[tokio::test(start_paused = true)]
 async fn time_in_a_queue_before_the_arrival_is_a_stage_and_part_of_the_whole() {
     let mut request = asking("3s");
+    #[expect(clippy::disallowed_methods, reason = "a stamp is an instant of the wall clock")]
     let ahead = std::time::SystemTime::now() - 250 * MS;
     let since = ahead.duration_since(std::time::UNIX_EPOCH).unwrap();
     request.headers_mut().insert("x-request-start", format!("t={}", since.as_millis()).parse().unwrap());
