@@ -131,7 +131,7 @@ mod tests {
         sleep(SECOND).await;
         match request.uri().path() {
             "/fails" => Err(ScriptedError),
-            _ => Ok(Response::new(ScriptedBody::new([Step::Data("a"), Step::Wait, Step::Data("b")]))),
+            _ => Ok(Response::new(ScriptedBody::new([Step::Data("a"), Step::Pause, Step::Data("b")]))),
         }
     }
 
