@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use http::{Extensions, Response};
 use http_deadline::dialect::Asked;
+use http_deadline::dialect::trail::Trail;
 use http_deadline::{Admitted, Cause, Deadline, Exceeded, Journey, Origin, Policy, Refusal, Stage};
 
 use crate::Answers;
@@ -57,13 +58,16 @@ pub(crate) struct Account {
 
 /// Where and why a request was stopped.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stop {
+pub(crate) struct Stop<'a> {
     pub(crate) stage: Stage,
     pub(crate) cause: Cause,
     /// What it was granted.
     pub(crate) deadline: Option<Deadline>,
     /// What it was held to: the same, or something sooner.
     pub(crate) limit: Option<Limit>,
+    /// What the hop that was called has told of it, where that one has stopped it.
+    #[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "it is for the log alone"))]
+    pub(crate) below: Option<&'a Trail>,
 }
 
 /// What a request was held to, and who set it.
@@ -156,7 +160,7 @@ impl Account {
             // By another's limit: an observing policy has none of its own.
             return self.ended(deadline);
         }
-        self.close(Stop { stage, cause, deadline, limit: deadline.map(Limit::from) }, journey);
+        self.close(Stop { stage, cause, deadline, limit: deadline.map(Limit::from), below: None }, journey);
     }
 
     /// Whoever works on the request of this journey says that it was stopped, by a limit of its own perhaps.
@@ -166,14 +170,14 @@ impl Account {
         let own = Limit { origin: exceeded.origin(), budget: exceeded.budget() };
         // Another cause tells nothing of a deadline, where none was granted.
         let limit = if cause == Cause::Deadline { Some(own) } else { deadline.map(Limit::from) };
-        self.close(Stop { stage, cause, deadline, limit }, journey);
+        self.close(Stop { stage, cause, deadline, limit, below: exceeded.trail() }, journey);
     }
 
-    fn close(&mut self, stop: Stop, journey: Option<&Journey>) {
+    fn close(&mut self, stop: Stop<'_>, journey: Option<&Journey>) {
         if std::mem::replace(&mut self.is_closed, true) {
             return;
         }
-        let Stop { stage, cause, deadline, limit } = stop;
+        let Stop { stage, cause, deadline, limit, .. } = stop;
         self.counts.exceeded(stage, cause, limit.map(|limit| limit.origin.kind()));
         self.extra().into_iter().for_each(|extra| extra.stopped(stage, cause));
         log::stopped(&self.hop, journey, stop, self.extra().map(|extra| &**extra));

@@ -6,7 +6,7 @@
 //! | message | level | fields |
 //! |---|---|---|
 //! | `request refused` | INFO | `policy, reason` (`exceeded`, `malformed`, `missing`), `detail, stage, cause, origin, origin_detail, budget_ms, elapsed_ms, hop, trace_id, suppressed` |
-//! | `request stopped` | INFO | `policy, stage, cause, origin, origin_detail, budget_ms, elapsed_ms, hop, trace_id, later` (causes that came after the first), `suppressed` |
+//! | `request stopped` | INFO | `policy, stage, cause, origin, origin_detail, budget_ms, elapsed_ms, hop, trace_id, stopped_by, stopped_in` (the hop that was called and has stopped it, and its stage), `later` (causes that came after the first), `suppressed` |
 //! | `outgoing call without a deadline` | WARN where it fails, else DEBUG | `policy, site, suppressed` |
 //! | `a request has lost its deadline` | WARN | `detail, site, suppressed` |
 //! | `a limit of our own met a deadline` | DEBUG | `effect` (`truncated`, `pointless`), `limit, limit_ms, deadline, deadline_ms` (who set each, and what is left of it); once for each limit and effect |
@@ -39,6 +39,7 @@ use std::panic::Location;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use http_deadline::dialect::trail::Trail;
 use http_deadline::{Cause, Deadline, Exceeded, Journey, Note, Origin, PolicyName, Refusal};
 use tracing::Level;
 
@@ -105,9 +106,9 @@ pub(crate) fn refused(came: &Came<'_>, refusal: &Refusal, extra: Option<&Extra>)
 }
 
 /// A request was stopped in this stage, for this cause.
-pub(crate) fn stopped(hop: &Hop, journey: Option<&Journey>, stop: Stop, extra: Option<&Extra>) {
+pub(crate) fn stopped(hop: &Hop, journey: Option<&Journey>, stop: Stop<'_>, extra: Option<&Extra>) {
     static TOLD: Limiter = Limiter::new();
-    let Stop { stage, cause, deadline, limit } = stop;
+    let Stop { stage, cause, deadline, limit, below } = stop;
     let Some(suppressed) = TOLD.pass_if(is_heard(), cause.as_str()) else { return };
     let origin = limit.map(|limit| limit.origin);
     let later: Vec<_> = journey.into_iter().flat_map(Journey::notes).map(Note::to_string).collect();
@@ -123,6 +124,8 @@ pub(crate) fn stopped(hop: &Hop, journey: Option<&Journey>, stop: Stop, extra: O
         elapsed_ms = deadline.map(|deadline| millis(deadline.elapsed(now()))),
         hop = hop.0.as_deref(),
         trace_id = extra.and_then(Extra::trace).map(display),
+        stopped_by = below.and_then(Trail::hop),
+        stopped_in = below.map(|below| below.stage().as_str()),
         later = (!later.is_empty()).then(|| later.join(", ")),
         suppressed,
         "request stopped"

@@ -13,8 +13,10 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty, Full};
 use tokio::time::{advance, sleep};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
+use tower_deadline::dialect::trail::Trail;
 use tower_deadline::{
-    Cause, Deadline, DeadlineLayer, Journey, OnMissing, Outgoing, Policy, PropagateLayer, WatchedBody, now, scope,
+    Cause, Deadline, DeadlineLayer, Exceeded, Journey, OnMissing, OriginKind, Outgoing, Policy, PropagateLayer, Stage,
+    WatchedBody, now, scope,
 };
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -114,6 +116,23 @@ async fn a_stop_is_told_with_all_that_is_known_and_a_storm_in_ten_lines() {
     let after = log.take("cause=\"deadline\"");
     let told = "origin=\"policy\" origin_detail=payment budget_ms=300 elapsed_ms=300 hop=\"orders\" suppressed=490";
     assert!(after.len() == 1 && after[0].contains(told), "{after:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_hop_that_was_called_has_stopped_is_told_with_where() {
+    let (log, _guard) = Log::from(Level::INFO);
+    let handler = |_: Incoming| async {
+        // A cause that no other test has told of.
+        let exceeded = Exceeded::new(Deadline::after(now(), 200 * MS), Stage::Upstream, Cause::Shutdown, now());
+        let told = Trail::new(OriginKind::Header, Stage::Database, Cause::Shutdown, Some("payments"));
+        Ok::<_, Infallible>(Response::builder().extension(exceeded.with_trail(told)).body(Empty::new()).unwrap())
+    };
+    let layer = DeadlineLayer::new(Policy::new().named("payment")).hop("orders");
+    let service = ServiceBuilder::new().layer(layer).service(service_fn(handler));
+    service.oneshot(Request::new(Empty::<Bytes>::new())).await.unwrap();
+    let told = log.take("cause=\"shutdown\"");
+    let words = "hop=\"orders\" stopped_by=\"payments\" stopped_in=\"database\" suppressed=0";
+    assert!(told.len() == 1 && told[0].contains("stage=\"upstream\"") && told[0].contains(words), "{told:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -21,7 +21,7 @@ impl Hop {
 
 pub(crate) fn refused(_: &Came<'_>, _: &Refusal, _: Option<&Extra>) {}
 
-pub(crate) fn stopped(_: &Hop, _: Option<&Journey>, _: Stop, _: Option<&Extra>) {}
+pub(crate) fn stopped(_: &Hop, _: Option<&Journey>, _: Stop<'_>, _: Option<&Extra>) {}
 
 pub(crate) fn missing(_: Option<PolicyName>, _: &Location<'_>, _: bool) {}
 
