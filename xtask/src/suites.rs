@@ -17,6 +17,7 @@ mod grpcio;
 mod hostile;
 mod latency;
 mod memory;
+mod overhead;
 mod peers;
 mod script;
 mod soak;
@@ -33,7 +34,7 @@ struct Suite {
     script: Script,
 }
 
-const SUITES: [Suite; 11] = [
+const SUITES: [Suite; 12] = [
     go_reverseproxy::SUITE,
     autobahn::SUITE,
     grpcio::SUITE,
@@ -43,6 +44,7 @@ const SUITES: [Suite; 11] = [
     conformance::SUITE,
     latency::SUITE,
     hostile::SUITE,
+    overhead::SUITE,
     soak::SUITE,
     soak::SQL,
 ];
