@@ -8,4 +8,5 @@ mod hostile;
 mod ledger;
 mod metrics;
 mod page;
+mod three_hops;
 mod traces;

@@ -14,8 +14,8 @@ const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 /// A collector that writes what it takes into a file.
-struct Collector {
-    grpc: String,
+pub(super) struct Collector {
+    pub(super) grpc: String,
     http: String,
     folder: Folder,
     _program: tokio::process::Child,
@@ -23,13 +23,13 @@ struct Collector {
 
 /// One span, as the collector tells it.
 #[derive(Clone, Debug, Default)]
-struct Span {
-    trace: String,
-    parent: String,
-    id: String,
+pub(super) struct Span {
+    pub(super) trace: String,
+    pub(super) parent: String,
+    pub(super) id: String,
     name: String,
     kind: String,
-    attributes: BTreeMap<String, String>,
+    pub(super) attributes: BTreeMap<String, String>,
     events: Vec<String>,
 }
 
@@ -47,7 +47,7 @@ fn rotel() -> PathBuf {
 
 impl Collector {
     /// At a place of this test's own.
-    async fn start(port: u16) -> Self {
+    pub(super) async fn start(port: u16) -> Self {
         let (folder, grpc, http) = (Folder::new(), own_place(port), own_place(port + 1));
         let out = fs::File::create(folder.of("told")).expect("a file can be made");
         let mut command = Command::new(rotel());
@@ -71,7 +71,7 @@ impl Collector {
     }
 
     /// What it has taken so far.
-    fn spans(&self) -> Vec<Span> {
+    pub(super) fn spans(&self) -> Vec<Span> {
         let files = ["told", "log"].map(|name| fs::read_to_string(self.folder.of(name)).unwrap_or_default());
         files.iter().flat_map(|text| spans(text)).collect()
     }

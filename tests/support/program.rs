@@ -4,9 +4,10 @@ use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::task::JoinHandle;
 
@@ -34,7 +35,8 @@ pub(crate) struct Program {
     name: String,
     child: Child,
     stdout: Lines<BufReader<ChildStdout>>,
-    stderr: Option<JoinHandle<String>>,
+    stderr: Option<JoinHandle<()>>,
+    said: Arc<Mutex<String>>,
 }
 
 /// How a program ended, and what it said that was not read before.
@@ -57,13 +59,16 @@ impl Program {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program can be run");
         let stdout = child.stdout.take().expect("stdout is piped");
-        let mut stderr = child.stderr.take().expect("stderr is piped");
+        let mut stderr = BufReader::new(child.stderr.take().expect("stderr is piped"));
+        let said: Arc<Mutex<String>> = Arc::default();
+        let heard = Arc::clone(&said);
         let stderr = tokio::spawn(async move {
-            let mut text = String::new();
-            stderr.read_to_string(&mut text).await.expect("stderr is text");
-            text
+            let mut line = String::new();
+            while stderr.read_line(&mut line).await.expect("stderr is text") > 0 {
+                heard.lock().expect("nobody panics with it").push_str(&std::mem::take(&mut line));
+            }
         });
-        Self { name: name.to_owned(), child, stdout: BufReader::new(stdout).lines(), stderr: Some(stderr) }
+        Self { name: name.to_owned(), child, stdout: BufReader::new(stdout).lines(), stderr: Some(stderr), said }
     }
 
     /// Runs a program to its end.
@@ -171,9 +176,15 @@ impl Program {
         Finished { code: status.code(), stdout, stderr: self.stderr().await }
     }
 
+    /// What it has written to its standard error so far, line by line.
+    pub(crate) fn said(&self) -> String {
+        self.said.lock().expect("nobody panics with it").clone()
+    }
+
     async fn stderr(&mut self) -> String {
         let stderr = self.stderr.take().expect("stderr is read once");
-        soon("stderr", stderr).await.expect("stderr is read")
+        soon("stderr", stderr).await.expect("stderr is read");
+        self.said()
     }
 }
 

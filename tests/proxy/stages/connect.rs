@@ -1,36 +1,10 @@
 //! Stage `connect`: an upstream that cannot be reached.
 
-use std::net::SocketAddr;
-
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::time::timeout;
+use tokio::net::TcpListener;
 
 use super::leftovers::Leftovers;
 use super::{TIDY, VERSIONS, ask, assert_at_once, assert_stopped, tidy};
-use crate::support::{MS, Proxy, assert_due};
-
-/// An address at which nobody answers, for as long as this is kept.
-struct Deaf {
-    address: SocketAddr,
-    _listener: TcpListener,
-    _waiting: Vec<TcpStream>,
-}
-
-impl Deaf {
-    /// Linux drops the SYN of whoever finds no room among those who were not accepted yet.
-    async fn start() -> Self {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let listener = socket.listen(1).unwrap();
-        let address = listener.local_addr().unwrap();
-        let mut waiting = Vec::new();
-        while let Ok(stream) = timeout(100 * MS, TcpStream::connect(address)).await {
-            waiting.push(stream.unwrap());
-            assert!(waiting.len() < 20, "there is room for more and more");
-        }
-        Self { address, _listener: listener, _waiting: waiting }
-    }
-}
+use crate::support::{Deaf, MS, Proxy, assert_due};
 
 #[tokio::test]
 async fn an_upstream_that_does_not_answer_a_syn_is_answered_for_at_the_deadline() {

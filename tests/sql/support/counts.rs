@@ -31,6 +31,11 @@ impl Counts {
         self.0.lock().unwrap().get(name).copied().unwrap_or_default()
     }
 
+    /// All of them, by name.
+    pub(crate) fn all(&self) -> BTreeMap<String, f64> {
+        self.0.lock().unwrap().clone()
+    }
+
     fn count(&self, key: &Key) -> Arc<Count> {
         let labels: Vec<String> = key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
         let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
