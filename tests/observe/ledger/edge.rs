@@ -86,17 +86,28 @@ async fn an_answer_that_is_made_here_has_an_entry_too() {
     let upstream = Upstream::start().await;
     let proxy =
         Proxy::of(&[("app", upstream.address)], &(policy("inside") + "\n[[route]]\nupstream = \"app\"\n")).await;
-    let never = ["-H", "X-Request-Timeout: 300ms", &proxy.url("/never")];
+    let url = proxy.url("/never");
+    let never = ["-H", "X-Request-Timeout: 300ms", &url];
     let stopped =
         |answer: &Answer| metrics(answer).pop().filter(|told| told.ends_with("stage=upstream cause=deadline\""));
     let answer = curl(&never).await;
     assert_eq!((answer.status, stopped(&answer).is_some()), (504, true), "{answer:?}");
-    let grpc = ["--http2-prior-knowledge", "-H", "content-type: application/grpc"];
-    let answer = curl(&[&grpc[..], &never].concat()).await;
-    assert_eq!((answer.status, answer.field("grpc-status")), (200, "4"), "{answer:?}");
-    assert!(stopped(&answer).is_some(), "{answer:?}");
     let answer = curl(&["--head", &proxy.url("/")]).await;
     assert!(metrics(&answer)[0].starts_with("hop.proxy;dur="), "{answer:?}");
     let answer = curl(&["-H", "X-Request-Timeout: soon", &proxy.url("/")]).await;
     assert_eq!((answer.status, metrics(&answer).len()), (400, 1), "{answer:?}");
+}
+
+/// A call of gRPC that is stopped has nothing but a head.
+#[tokio::test]
+async fn a_call_of_grpc_that_is_stopped_has_an_entry_in_its_head() {
+    // Connections wait there for somebody who takes them.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let address = silent.local_addr().expect("a listener has an address");
+    let proxy = Proxy::of(&[("app", address)], &(policy("inside") + "\n[[route]]\nupstream = \"app\"\n")).await;
+    let grpc = ["--http2-prior-knowledge", "-H", "content-type: application/grpc", "-H", "grpc-timeout: 300m"];
+    let answer = curl(&[&grpc[..], &[&proxy.url("/a.B/C")]].concat()).await;
+    assert_eq!((answer.status, answer.field("grpc-status")), (200, "4"), "{answer:?}");
+    let told = metrics(&answer);
+    assert!(told.len() == 1 && told[0].starts_with("hop.proxy;") && told[0].ends_with(" cause=deadline\""), "{told:?}");
 }

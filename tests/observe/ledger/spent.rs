@@ -37,7 +37,7 @@ impl Logged {
             "admin = \"127.0.0.1:0\"\nworkers = 1\n[[listener]]\naddress = \"127.0.0.1:0\"\n\
              [forwarding]\ntrust = \"127.0.0.1\"\n\
              [access_log]\nrequests = \"full\"\nformat = \"json\"\noutput = \"{path}\"\n\
-             [upstream.app]\ntargets = [\"http://{}\"]\nmax_connections = 1\n\
+             [upstream.app]\ntargets = [\"http://{}\"]\nconnections = 1\n\
              [policy.default]\nledger = \"inside\"\nretries = 1\nbackoff = \"200ms\"\n[[route]]\nupstream = \"app\"\n",
             upstream.address
         );
@@ -86,7 +86,7 @@ async fn the_ledger_and_the_access_log_tell_of_the_same_times() {
     let never = curl(&["-H", "X-Request-Timeout: 300ms", &logged.proxy.url("/never")]).await;
     for (answer, path, least) in [
         (&slow, "/slow", &[(Stage::Upstream, 400 * MS)][..]),
-        (&waits, "/waits", &[(Stage::Pool, 1 * MS), (Stage::Upstream, 200 * MS)]),
+        (&waits, "/waits", &[(Stage::Pool, MS), (Stage::Upstream, 200 * MS)]),
         // By chance, a wait is as short as half of what is set.
         (&flaky, "/flaky", &[(Stage::Backoff, 100 * MS), (Stage::Upstream, 200 * MS)]),
         (&queued, "/queued", &[(Stage::Queue, 5_000 * MS), (Stage::Upstream, 200 * MS)]),

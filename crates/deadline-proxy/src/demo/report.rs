@@ -49,7 +49,7 @@ pub(super) fn block(number: usize, trace: &Trace, foretold: &[Ending]) -> String
     let table = if trace.legs.is_empty() { String::new() } else { table(trace) };
     let (style, mark) = if foretold.contains(&trace.ending()) { (GOOD, '✓') } else { (BAD, '✗') };
     let (title, answer, verdict) = (title(number, trace), answer(trace), verdict(trace, foretold));
-    format!("{title}{table}   {style}{mark}{style:#} {answer}{}{}{verdict}", source(trace), backend(trace))
+    format!("{title}{table}   {style}{mark}{style:#} {answer}{}{}{verdict}", backend(trace), source(trace))
 }
 
 /// What is shown after the last request. `is_stopped`: whether a hop was.

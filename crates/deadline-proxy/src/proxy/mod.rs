@@ -180,10 +180,9 @@ impl Proxy {
                 .layer(way.tally.clone())
                 // A stranger at the edge is granted no more than the default (R7); logs have the route of what is not let in.
                 .map_request(way.arrival())
-                // What hops tell of their time is for those inside, or for whom the policy says.
-                .layer(way.ledger)
-                // Reads the deadline fields before anything strips them (R9), and answers for whatever stops inside.
-                .layer(way.deadline.clone())
+                // What hops tell of their time is not for strangers. Inside, the deadline fields are read before anything
+                // strips them (R9), and whatever stops is answered for.
+                .layer((way.ledger, way.deadline.clone()))
                 // And what was granted to what is.
                 .map_request(admitted)
                 // What is under way when the process ends is told so, whatever it waits for.
