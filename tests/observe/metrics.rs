@@ -123,6 +123,7 @@ async fn every_series_that_is_exposed_is_in_the_table_with_its_labels() {
         "deadline_proxy_hand_overs",
         "deadline_proxy_accept_failures",
         "deadline_proxy_requests_stopped",
+        "deadline_proxy_spans",
         "deadline_proxy_trailers",
         "deadline_proxy_interim",
         "deadline_proxy_access_log",

@@ -187,10 +187,8 @@ impl Proxy {
                 .map_request(admitted)
                 // What is under way when the process ends is told so, whatever it waits for.
                 .layer(StopLayer::new(self.shutdown.clone(), answers.clone()))
-                // A head of HTTP/2 has as many fields as one of HTTP/1.1, where hyper counts them.
-                .layer(HeadCountLayer::new(limits.head_count, answers.clone()))
-                // A client that does not read keeps hyper from polling: the upstream is let go from outside (R13b).
-                .layer(StallLayer::new(limits.write_stall))
+                // A head of HTTP/2 has as many fields as hyper counts in HTTP/1.1. Who does not read keeps no upstream (R13b).
+                .layer((HeadCountLayer::new(limits.head_count, answers.clone()), StallLayer::new(limits.write_stall)))
                 // One request too many is answered at once, and one that trickles is ended.
                 .layer((way.in_flight.clone(), BodyRateLayer::new(limits.body_rate, answers.clone())))
                 // An upgrade that is allowed becomes a tunnel; its handshake is under the deadline (R17, R32).
