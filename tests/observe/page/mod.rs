@@ -157,6 +157,9 @@ async fn everything_is_in_reach_of_the_keyboard_and_a_filter_narrows_it() {
     assert_eq!(browser.text("#routes-none").await, "Nothing here has the words of the filter.");
     browser.press(&[ESCAPE, "/", "s", "e", "a", "r", "c", "h", " ", "s", "t", "r", "i", "c", "t"]).await;
     assert_eq!(browser.value(rows).await, json!([1, 1, 1, 0]));
+    // All of them, in one.
+    browser.press(&[" ", "d", "e", "f", "a", "u", "l", "t"]).await;
+    assert_eq!(browser.value(rows).await, json!([0, 0, 0, 0]));
     browser.press(&[ESCAPE]).await;
     assert_eq!(browser.value(rows).await, json!([2, 2, 2, 1]));
     assert_eq!(browser.value("document.activeElement.tagName").await, json!("BODY"));
