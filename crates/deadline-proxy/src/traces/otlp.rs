@@ -16,9 +16,9 @@ use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tower_deadline::trace::{self, Route};
-use tracing::{Level, Subscriber};
+use tracing::Subscriber;
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::batch::{self, Export};
@@ -86,17 +86,19 @@ impl Traces {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        traces.map(|traces| {
-            // What its context is, nobody asks but the spans themselves.
-            let layer = tracing_opentelemetry::layer()
+        // What its context is, nobody asks but the spans themselves.
+        let layer = traces.map(|traces| {
+            tracing_opentelemetry::layer()
                 .with_location(false)
                 .with_threads(false)
                 .with_target(false)
                 .with_tracked_inactivity(false)
                 .with_context_activation(false)
-                .with_tracer(traces.tracer.clone());
-            layer.with_filter(Targets::new().with_target(trace::TARGET, Level::INFO))
-        })
+                .with_tracer(traces.tracer.clone())
+        });
+        // A layer without a filter would have every request make its spans, for nobody.
+        let level = if layer.is_some() { LevelFilter::INFO } else { LevelFilter::OFF };
+        layer.with_filter(Targets::new().with_target(trace::TARGET, level))
     }
 
     /// Keeps this share of the traces that begin from here on.

@@ -22,7 +22,7 @@ async fn a_redirect_and_what_it_leads_to_are_two_spans_each_with_a_parent_of_its
     drop((entered, around));
     let head: http::Response<Body> = response.into();
     assert_eq!(head.into_body().collect().await.unwrap().to_bytes(), "charged");
-    let [first, app, second] = seen.ended().try_into().unwrap();
+    let [first, second, app] = seen.ended().try_into().unwrap();
     for (span, status, left) in [(&first, "307", "300"), (&second, "200", "290")] {
         assert_eq!(span.parent_span_id, app.span_context.span_id());
         let told = [
