@@ -55,7 +55,8 @@ fn write(id: Option<&str>, line: &str) {
     let _ = writeln!(stderr(), "{TARGET} {} {line}", id.unwrap_or("-"));
 }
 
-#[cfg(all(test, feature = "otlp"))]
+#[cfg(feature = "otlp")]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::traces::Settings;

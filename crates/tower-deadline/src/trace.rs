@@ -145,6 +145,6 @@ impl fmt::Display for TraceId {
     }
 }
 
-#[cfg(test)]
 #[cfg(feature = "opentelemetry")]
+#[cfg(test)]
 pub(crate) mod tests;

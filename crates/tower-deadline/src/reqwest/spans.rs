@@ -30,7 +30,7 @@ impl Spans {
     pub(super) fn begin(&self, request: &mut Request, around: Option<&Journey>, deadline: Option<Deadline>) {
         if let Some(attempts) = &self.attempts {
             // The one before ends now, and not within the lock.
-            let _before = self.lock().take();
+            let _before = self.take();
             *self.lock() = attempts.begin(request, around, deadline);
         }
     }

@@ -6,6 +6,7 @@ use crate::{CallEvent, Deadline, Journey, PropagateError, Stage, now};
 use http_deadline::Ambient;
 use opentelemetry::trace::{SpanKind, Status};
 use std::future::pending;
+use std::time::Duration;
 use tokio::time::advance;
 use tower::{Layer, ServiceExt};
 
@@ -160,7 +161,7 @@ async fn a_call_that_is_stopped_by_itself_with_its_request_or_for_no_reason_says
 async fn a_call_with_nothing_left_is_told_though_it_is_not_sent() {
     let (seen, sent) = (Seen::all(), Sent::default());
     let mut request = Request::new(());
-    request.extensions_mut().insert(Deadline::after(now(), std::time::Duration::ZERO));
+    request.extensions_mut().insert(Deadline::after(now(), Duration::ZERO));
     assert!(upstream(&sent, 200).oneshot(request).await.is_err());
     assert_tells(&seen.one(), &[("deadline.stage", "unsent"), ("error.type", "timeout"), ("deadline.budget_ms", "0")]);
     assert!(sent.lock().unwrap().is_empty());
