@@ -28,6 +28,8 @@ pub(crate) struct Custody {
     /// ever there.
     observed: Option<Box<Observed>>,
     account: Account,
+    /// Whether work for it goes on, or has ended in a panic.
+    is_working: bool,
 }
 
 /// Who stops the request at its deadline.
@@ -125,7 +127,7 @@ impl Custody {
         };
         let observed = deadline.filter(|_| !is_counted).zip(ambient.journey());
         let observed = observed.and_then(|(deadline, journey)| observed_by(journey, deadline));
-        Self { ambient, watching, observed, account: Account::default() }
+        Self { ambient, watching, observed, account: Account::default(), is_working: false }
     }
 
     /// `None` where nobody has asked for it yet.
@@ -166,7 +168,10 @@ impl Custody {
     pub(super) fn run<R>(&mut self, work: impl FnOnce() -> R) -> R {
         let at = self.enforced();
         let _within = self.account.extra().and_then(|extra| extra.enter());
-        self.ambient.run(|| within(at, work))
+        self.is_working = true;
+        let outcome = self.ambient.run(|| within(at, work));
+        self.is_working = false;
+        outcome
     }
 
     /// When it is stopped here.
@@ -261,8 +266,8 @@ impl Custody {
     /// Whoever polled the request drops it before its end, in this stage: for the cause that stops that one, or
     /// because the client went away.
     pub(super) fn abandon(&mut self, stage: Stage) {
-        // A panic is no cause of the client's.
-        if !std::thread::panicking() {
+        // A panic is no cause of the client's, also where somebody further out has caught it by now.
+        if !self.is_working && !std::thread::panicking() {
             self.observe_pending(stage);
             // Also one that nobody has asked for yet: whatever is dropped now may ask.
             if let Some(journey) = self.ambient.make() {

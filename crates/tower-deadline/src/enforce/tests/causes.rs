@@ -136,6 +136,19 @@ async fn a_panic_of_the_handlers_is_no_cause() {
     assert_eq!((journey.cause(), journey.is_ended()), (None, true));
 }
 
+/// Whoever catches it drops the call later, as a layer does that answers 500.
+#[tokio::test(start_paused = true)]
+async fn a_panic_that_was_caught_further_out_is_no_cause_either() {
+    async fn panicking(_: Incoming) -> Outcome {
+        panic!("on purpose")
+    }
+    let (request, journey) = request();
+    let mut calling = call(&enforced(&Probe::default(), panicking), request);
+    assert!(catch_unwind(AssertUnwindSafe(|| poll(calling.as_mut()).is_ready())).is_err());
+    drop(calling);
+    assert_eq!((journey.cause(), journey.is_ended()), (None, true));
+}
+
 #[tokio::test(start_paused = true)]
 async fn dropping_what_the_deadline_has_stopped_changes_nothing() {
     let (request, journey) = request();
