@@ -3,6 +3,7 @@
 //! Covers reading the header dialects, the policy's decision, and what the rest of the stack works with: a
 //! [`Deadline`] and a [`Journey`] in the extensions of the request. A refused request is answered at once and
 //! the inner service is not called (R10). Does not watch the clock after that: [`enforce`](crate::enforce) does.
+//! The entry of a policy's ledger is written here, into the response that comes back; an error has none.
 //!
 //! # Stacked
 //!
@@ -52,7 +53,7 @@ use pin_project::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::account::{Accounts, Came};
+use crate::account::{Accounts, Came, Open};
 use crate::answer::Answers;
 use crate::observed::CountedElsewhere;
 #[cfg(feature = "axum-matched-path")]
@@ -188,14 +189,16 @@ where
         match self.layer.admit(&policy, &request, now) {
             Ok(found) => {
                 let account = self.layer.accounts.open(&came, found.deadline);
+                let open = account.open();
+                open.iter().for_each(|open| open.extra().queued(found.queued));
                 found.leave(&policy, request.extensions_mut());
                 account.leave(request.extensions_mut());
-                AdmitFuture::Admitted(self.inner.call(request))
+                AdmitFuture { state: State::Admitted(self.inner.call(request)), open }
             }
             Err(refusal) => {
                 let mut answer = self.layer.refuse(&policy, &request, &refusal);
                 self.layer.accounts.refused(&came, &refusal, &mut answer);
-                AdmitFuture::Refused(Some(answer.map(B::from)))
+                AdmitFuture { state: State::Refused(Some(answer.map(B::from))), open: None }
             }
         }
     }
@@ -312,9 +315,18 @@ impl Found {
 }
 
 /// The response of [`Admit`]. Dropping it cancels the inner service's.
-#[pin_project(project = AdmitProjection)]
+#[pin_project]
 #[derive(Debug)]
-pub enum AdmitFuture<F, B> {
+pub struct AdmitFuture<F, B> {
+    #[pin]
+    state: State<F, B>,
+    /// Where the answer is told of, or tells something itself.
+    open: Option<Open>,
+}
+
+#[pin_project(project = StateProjection)]
+#[derive(Debug)]
+enum State<F, B> {
     /// The request was let in: the inner service's response.
     Admitted(#[pin] F),
     /// It was refused: the answer. `None` once there was one, whoever's.
@@ -327,16 +339,20 @@ where
 {
     type Output = F::Output;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let answer = match self.as_mut().project() {
-            AdmitProjection::Admitted(inner) => ready!(inner.poll(cx)),
-            AdmitProjection::Refused(answer) => match answer.take() {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let mut answer = match this.state.as_mut().project() {
+            StateProjection::Admitted(inner) => ready!(inner.poll(cx)),
+            StateProjection::Refused(answer) => match answer.take() {
                 Some(answer) => return Poll::Ready(Ok(answer)),
                 None => return Poll::Pending,
             },
         };
         // The inner future ends with its answer, whoever keeps this one.
-        self.set(Self::Refused(None));
+        this.state.set(State::Refused(None));
+        if let (Some(open), Ok(response)) = (this.open.take(), &mut answer) {
+            open.extra().answered(response);
+        }
         Poll::Ready(answer)
     }
 }

@@ -9,10 +9,10 @@ use http_deadline::dialect::server_timing::{self, SERVER_TIMING};
 use http_deadline::dialect::trail::Trail;
 use http_deadline::{Ambient, Ledger, Policy, Stage};
 use tokio::time::{advance, sleep};
-use tower::{Layer, ServiceExt};
+use tower::{Layer, ServiceBuilder, ServiceExt};
 
-use crate::DeadlineLayer;
 use crate::testing::{MS, asking, call, plain, poll, ready};
+use crate::{AdmitLayer, Answers, DeadlineLayer, EnforceLayer, RescueLayer};
 
 type Outcome = Result<Response<ScriptedBody>, ScriptedError>;
 
@@ -173,4 +173,20 @@ async fn what_a_handler_tells_of_is_a_stop_here_and_what_another_hop_has_told_is
         let response = call(&service, plain()).await.unwrap();
         assert_eq!(entries(response.headers()), [format!("hop.orders;dur=0;desc=\"own=0{told}\"")]);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn layers_apart_tell_the_same() {
+    let answers = || Answers::new().hop("orders");
+    let service = ServiceBuilder::new()
+        .layer(AdmitLayer::new(Policy::new().ledger(Ledger::Inside)).answers(answers()))
+        .layer(RescueLayer::new().answers(answers()))
+        .layer(EnforceLayer::new())
+        .service(ScriptedService::new(Gate::default(), Probe::default(), busy));
+    let done = r#"hop.orders;dur=65;desc="budget=300 pool=5 upstream=30 database=20 own=10 sent=15""#;
+    let response = call(&service, asking("300ms")).await.unwrap();
+    assert_eq!(entries(response.headers()), ["db;dur=53", done]);
+    let stopped = r#"hop.orders;dur=12;desc="budget=12 pool=2 own=10 stage=pool cause=deadline""#;
+    let response = call(&service, asking("12ms")).await.unwrap();
+    assert_eq!((response.status().as_u16(), entries(response.headers())), (504, vec![stopped]));
 }
