@@ -66,11 +66,8 @@ impl Extra {
 
     /// This is its answer, whoever made it.
     pub(crate) fn answered<B>(&self, response: &mut Response<B>) {
-        // What switches protocols has no more to tell.
-        if response.status().is_informational() {
-            return;
-        }
-        if let Some(ledger) = &self.ledger {
+        // What switches protocols is no response that has fields of its own.
+        if let Some(ledger) = self.ledger.as_ref().filter(|_| !response.status().is_informational()) {
             match response.extensions().get::<Exceeded>() {
                 // Another hop has stopped it; here it was in a call.
                 Some(exceeded) if exceeded.trail().is_some() => ledger.passed(),

@@ -215,3 +215,12 @@ async fn whatever_works_for_the_request_does_so_within_its_span() {
     assert_eq!(TraceId::current(), None);
     drop(seen);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_switches_protocols_tells_its_status_and_its_trace_too() {
+    let (seen, service) = (Seen::all(), service!(|_| async { Ok(answer(101, [])) }));
+    let response = call(&service, traced(PARENT)).await.unwrap();
+    assert_eq!(response.extensions().get::<TraceId>().map(ToString::to_string).as_deref(), Some(TRACE));
+    drop(response);
+    assert_tells(&seen.one(), &[("http.response.status_code", "101")]);
+}
