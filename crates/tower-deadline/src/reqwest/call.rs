@@ -19,7 +19,7 @@ use super::read::until_head;
 use super::redirect::Redirects;
 use super::refused::{AT_MOST, is_refused};
 use super::response::{Followed, finished};
-use super::spans::Spans;
+use super::spans::{Chain, Spans};
 use super::spare::Spare;
 use crate::propagate::Bounds;
 use crate::propagate::trace::{Calling, Telling, within};
@@ -74,7 +74,7 @@ impl<E: Error + 'static> Failed<E> {
         match self {
             Self::Held(error) => span.held(error),
             Self::Limit(exceeded) => span.stopped(exceeded),
-            Self::Inner(error) => span.failed(error),
+            Self::Inner(error) => span.failed(&Chain(error)),
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Covers which is under way, until the last one goes on with the body that came back.
 
-use std::fmt::Display;
+use std::error::Error;
+use std::fmt;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -53,9 +54,9 @@ impl Spans {
     }
 
     /// It was refused, and is made once more.
-    pub(super) fn refused(&self, why: &dyn Display) {
+    pub(super) fn refused(&self, why: &(dyn Error + 'static)) {
         if let Some(span) = self.take() {
-            span.failed(why);
+            span.failed(&Chain(why));
         }
     }
 
@@ -65,5 +66,23 @@ impl Spans {
 
     fn lock(&self) -> MutexGuard<'_, Option<CallSpan>> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An error, and what it came from. Without addresses: reqwest's errors have that of the request, with a query that may
+/// be a secret.
+pub(super) struct Chain<'a>(pub(super) &'a (dyn Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (mut next, mut separator) = (Some(self.0), "");
+        while let Some(error) = next {
+            let told = error.to_string();
+            // It is the last that an error says; one that is wrapped says it too.
+            let told = told.split_once(" for url (").map_or(&*told, |(told, _)| told);
+            write!(f, "{separator}{told}")?;
+            (next, separator) = (error.source(), ": ");
+        }
+        Ok(())
     }
 }
