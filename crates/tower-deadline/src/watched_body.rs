@@ -114,8 +114,10 @@ where
         };
         *this.open = None;
         let ends = !matches!(frame, Some(Ok(_)));
-        let is_at_end = this.inner.as_ref().as_pin_ref().is_none_or(|inner| inner.is_end_stream());
-        tell_end(this.telling, &frame, is_at_end);
+        if this.telling.is_some() {
+            let is_at_end = this.inner.as_ref().as_pin_ref().is_none_or(|inner| inner.is_end_stream());
+            tell_end(this.telling, &frame, is_at_end);
+        }
         // A deadline that was released is nobody's reason.
         let counts = this.watch.as_ref().is_some_and(|watch| watch.instant().is_some());
         let frame = match this.told.filter(|_| counts) {
@@ -154,9 +156,6 @@ where
 
 /// Tells that the body is whole, once it is; of one that has failed, nothing.
 fn tell_end<D, E>(telling: &mut Option<Telling>, frame: &Option<Result<Frame<D>, E>>, is_at_end: bool) {
-    if telling.is_none() {
-        return;
-    }
     let is_whole = match frame {
         None => true,
         Some(Ok(frame)) => is_at_end || frame.is_trailers(),
