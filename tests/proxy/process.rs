@@ -106,6 +106,8 @@ async fn the_admin_listener_tells_how_it_is_and_what_it_was_told() {
     }
     assert_eq!(curl(&[&admin("/nothing")]).await.status, 404);
     assert_eq!(curl(&["-X", "POST", &admin("/healthz")]).await.status, 405);
+    // A page from there would read the answer, once its name leads here (DNS rebinding).
+    assert_eq!(curl(&["-H", "host: evil.example", &admin("/config")]).await.status, 421);
     // The traffic listener serves none of it.
     let mut upstream = upstream;
     curl(&[&proxy.url("/healthz")]).await;

@@ -5,10 +5,12 @@
 //! is just now, as JSON), `/expired` (the requests that were stopped last, as JSON), `/metrics` (what it has counted, for
 //! Prometheus; as OpenMetrics, where that is accepted), and
 //! `POST /reload` (it reads its configuration again: 200 with its number, or 422 and why not; 403 for a page in a browser,
-//! which can send one to this machine unasked).
+//! which can send one to this machine unasked). Where the listener is on this machine alone, it answers nobody who asks by a
+//! name that leads here from elsewhere (421).
 
 mod config;
 mod exposition;
+mod guest;
 mod page;
 mod readiness;
 mod reload;
@@ -40,6 +42,9 @@ const PATHS: [&str; 7] = ["/", "/healthz", "/readyz", "/config", "/upstreams", "
 
 /// Where a reload is asked for.
 const RELOAD: &str = "/reload";
+
+/// To who came by a name that anybody can lead here.
+const NOT_HERE: &str = "ask by an address, or by localhost: this listener is on this machine alone\n";
 
 const JSON: &str = "application/json";
 
@@ -80,9 +85,10 @@ impl Board {
     }
 }
 
-/// The service of the admin listener.
+/// The service of the admin listener, which is on this machine alone, or for others too.
 pub fn service(
     board: &Board,
+    is_local: bool,
 ) -> impl Service<Request<Incoming>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send>
 + Clone
 + Send
@@ -91,7 +97,7 @@ pub fn service(
     let board = board.clone();
     service_fn(move |request: Request<Incoming>| {
         let board = board.clone();
-        async move { Ok(board.respond(&request).await) }
+        async move { Ok(board.answer(&request, is_local).await) }
     })
 }
 
@@ -106,6 +112,13 @@ pub async fn tend() {
 }
 
 impl Board {
+    async fn answer<B>(&self, request: &Request<B>, is_local: bool) -> Response<Full<Bytes>> {
+        if is_local && !guest::means_here(request) {
+            return text(StatusCode::MISDIRECTED_REQUEST, NOT_HERE);
+        }
+        self.respond(request).await
+    }
+
     async fn respond<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
         let (method, path) = (request.method(), request.uri().path());
         match path {
@@ -180,6 +193,7 @@ mod tests {
     use crate::limits::Limits;
     use crate::settings::tests::settings;
     use crate::worker::Life;
+    use http::header::HOST;
     use http_body_util::BodyExt;
 
     fn status(method: Method, path: &str, readiness: &Readiness) -> u16 {
@@ -262,6 +276,17 @@ mod tests {
         assert_eq!(reload(&board, Method::POST).await, (422, "a.toml:1:1: one\na.toml:2:1: other\n".into()));
         granting.await.unwrap();
         assert_eq!(reload(&board, Method::POST).await, (503, "draining\n".into()));
+    }
+
+    #[tokio::test]
+    async fn nobody_comes_by_a_name_of_elsewhere_where_the_listener_is_on_this_machine_alone() {
+        let board = told(&Readiness::default(), None);
+        for (host, is_local, status) in
+            [("evil.example", true, 421), ("127.0.0.1:9901", true, 200), ("proxy.internal:9901", false, 200)]
+        {
+            let request = Request::get("/config").header(HOST, host).body(()).unwrap();
+            assert_eq!(board.answer(&request, is_local).await.status(), status, "{host}");
+        }
     }
 
     /// Any page that somebody on this machine looks at can send a POST to it.

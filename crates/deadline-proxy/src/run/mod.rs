@@ -148,7 +148,8 @@ async fn serve_until_told(
 fn attend(admin: TcpListener, board: &Board) -> CancellationToken {
     let asked = CancellationToken::new();
     let no_more = asked.clone().cancelled_owned();
-    tokio::spawn(serve(admin, admin::service(board), Terms::default().uncounted(), no_more));
+    let is_local = admin.local_addr().is_ok_and(|address| address.ip().is_loopback());
+    tokio::spawn(serve(admin, admin::service(board, is_local), Terms::default().uncounted(), no_more));
     tokio::spawn(admin::tend());
     tokio::spawn(tell_tasks("main".to_owned()));
     asked
