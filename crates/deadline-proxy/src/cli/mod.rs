@@ -273,6 +273,8 @@ mod tests {
             ("--upstream http://a --traces-endpoint https://b:4317", "https is not spoken to a collector"),
             ("--upstream http://a --traces-endpoint b:4317", "http://HOST[:PORT] is expected"),
             ("--upstream http://a --traces-endpoint http://b/c", "--traces-protocol http"),
+            ("--upstream http://a --traces-endpoint http://b:99999", "http://HOST[:PORT] is expected"),
+            ("--upstream http://a --traces-endpoint http://b --traces-service=", "a name is expected"),
             ("--upstream http://a --traces-endpoint http://b --traces-sample 2", "a share from 0 to 1"),
             ("--upstream http://a --traces-sample 0.5", "--traces-endpoint <URL>"),
             ("--upstream http://a --workers 0", "a number of threads from 1 to 1024"),

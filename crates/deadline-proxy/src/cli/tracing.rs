@@ -22,7 +22,7 @@ pub struct TraceArgs {
     pub traces_sample: f64,
 
     /// The name of the service, in each span.
-    #[arg(long, value_name = "NAME", requires = "traces_endpoint", default_value = SERVICE)]
+    #[arg(long, value_name = "NAME", value_parser = service, requires = "traces_endpoint", default_value = SERVICE)]
     pub traces_service: String,
 }
 
@@ -65,4 +65,9 @@ impl From<Protocol> for traces::Protocol {
 fn share(text: &str) -> Result<f64, String> {
     let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
     share.ok_or_else(|| "a share from 0 to 1 is expected, such as 0.1".to_owned())
+}
+
+fn service(text: &str) -> Result<String, String> {
+    let is_name = !text.is_empty();
+    is_name.then(|| text.to_owned()).ok_or_else(|| "a name is expected, such as edge".to_owned())
 }

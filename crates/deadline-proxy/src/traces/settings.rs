@@ -79,7 +79,11 @@ impl FromStr for Endpoint {
     fn from_str(text: &str) -> Result<Self, String> {
         let uri: Option<Uri> = text.parse().ok();
         let is_told = |uri: &Uri| {
-            let named = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+            // What stands behind the host has to be a port.
+            let named = uri.authority().is_some_and(|authority| {
+                let (host, whole) = (authority.host(), authority.as_str());
+                !host.is_empty() && (whole == host || authority.port_u16().is_some() && !whole.contains('@'))
+            });
             uri.scheme() == Some(&Scheme::HTTP) && named && uri.query().is_none()
         };
         match uri {
@@ -122,6 +126,9 @@ mod tests {
             ("https://collector:4317", "https is not spoken"),
             ("127.0.0.1:4317", "http://HOST"),
             ("http://", "http://HOST"),
+            ("http://collector:99999", "http://HOST"),
+            ("http://collector:", "http://HOST"),
+            ("http://:4317", "http://HOST"),
             ("http://me:secret@collector", "http://HOST"),
             ("http://collector/?key=secret", "http://HOST"),
             ("", "http://HOST"),
