@@ -125,6 +125,30 @@ async fn what_comes_from_elsewhere_is_text_and_nothing_else() {
     assert_eq!(browser.value("window.owned ?? null").await, Value::Null);
 }
 
+/// What has grown while nobody looked, as the page of a tab that was not in front does, did not grow in the last minute.
+#[tokio::test]
+async fn the_last_minute_is_no_longer_than_that() {
+    let upstream = Upstream::start().await;
+    let proxy = two_routes(&upstream).await;
+    let browser = shown(&proxy).await;
+    let grown = |times: &str| {
+        let of = "const seen = new Looks(); const count = (value) => new Map([['deadline_requests_total', [{ labels: new Map(), value }]]])";
+        format!(
+            "{of}; for (const [at, count_] of {times}) seen.add(at * 1000, count(count_)); return seen.growth('deadline_requests_total')"
+        )
+    };
+    for (times, told) in [
+        ("[[0, 5], [59, 7]]", 2),
+        ("[[0, 5], [60, 7]]", 2),
+        ("[[0, 5], [61, 7]]", 0),
+        ("[[0, 5], [600, 9], [602, 10]]", 1),
+        ("[[0, 5], [30, 6], [60, 8], [90, 9]]", 3),
+        ("[[0, 5], [2, 1], [4, 3]]", 2),
+    ] {
+        assert_eq!(browser.run(&grown(times)).await, json!(told), "{times}");
+    }
+}
+
 #[tokio::test]
 async fn everything_is_in_reach_of_the_keyboard_and_a_filter_narrows_it() {
     let upstream = Upstream::start().await;

@@ -48,8 +48,10 @@ class Looks {
 
   add(at, metrics) {
     const last = this.looks.at(-1);
-    // A process that was started anew counts from zero: what was before is another's.
-    if (last && total(metrics, "deadline_requests_total") < total(last.metrics, "deadline_requests_total")) this.looks = [];
+    // A process that was started anew counts from zero: what was before is another's. And of what came while nobody looked,
+    // nothing says when in that time it came.
+    const isAnother = last && total(metrics, "deadline_requests_total") < total(last.metrics, "deadline_requests_total");
+    if (isAnother || (last && at - last.at > WINDOW)) this.looks = [];
     this.looks.push({ at, metrics });
     // One that is older than the window stays, to be compared with.
     while (this.looks.length > 2 && at - this.looks[1].at >= WINDOW) this.looks.shift();
