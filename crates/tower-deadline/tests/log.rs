@@ -125,7 +125,9 @@ async fn what_a_hop_that_was_called_has_stopped_is_told_with_where() {
         // A cause that no other test has told of.
         let exceeded = Exceeded::new(Deadline::after(now(), 200 * MS), Stage::Upstream, Cause::Shutdown, now());
         let told = Trail::new(OriginKind::Header, Stage::Database, Cause::Shutdown, Some("payments"));
-        Ok::<_, Infallible>(Response::builder().extension(exceeded.with_trail(told)).body(Empty::<Bytes>::new()).unwrap())
+        Ok::<_, Infallible>(
+            Response::builder().extension(exceeded.with_trail(told)).body(Empty::<Bytes>::new()).unwrap(),
+        )
     };
     let layer = DeadlineLayer::new(Policy::new().named("payment")).hop("orders");
     let service = ServiceBuilder::new().layer(layer).service(service_fn(handler));

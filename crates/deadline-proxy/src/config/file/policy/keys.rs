@@ -118,7 +118,7 @@ enum OnMissing {
 #[derive(JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Ledger {
-    /// This proxy adds nothing.
+    /// This proxy adds nothing. Strangers, on a listener at the edge, get none of the entries of others either.
     Off,
     /// It adds its entry. Strangers, on a listener at the edge, get none of the entries of any hop.
     Inside,
