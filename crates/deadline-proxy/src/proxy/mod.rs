@@ -180,8 +180,7 @@ impl Proxy {
                 .layer(way.tally.clone())
                 // A stranger at the edge is granted no more than the default (R7); logs have the route of what is not let in.
                 .map_request(way.arrival())
-                // What hops tell of their time is not for strangers. Inside, the deadline fields are read before anything
-                // strips them (R9), and whatever stops is answered for.
+                // Tells no stranger of times. Reads deadline fields before they are stripped (R9), and answers for stops.
                 .layer((way.ledger, way.deadline.clone()))
                 // And what was granted to what is.
                 .map_request(admitted)
