@@ -4,9 +4,9 @@
 //! and where lines go. Does not cover what never becomes a request to the proxy: connections that are refused, heads that
 //! are too slow, too large or no HTTP; those are counted. A tunnel has the line of its handshake.
 //!
-//! Of which requests there is a line, [`What`] says: none, and then nothing is noted either, unless those that are stopped are kept; each; or a share of them by
-//! chance, and each that failed always. Failed is what was answered with a status of 500 or above, or by gRPC with
-//! another than 0, what was stopped for a cause, and what did not end with all that it had.
+//! Of which requests there is a line, [`What`] says: none, and then nothing is noted either, unless those that are stopped
+//! are kept; each; or a share of them by chance, and each that failed always. Failed is what was answered with a status of
+//! 500 or above, or by gRPC with another than 0, what was stopped for a cause, and what did not end with all that it had.
 //!
 //! # The fields
 //!

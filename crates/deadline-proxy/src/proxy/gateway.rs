@@ -1,8 +1,9 @@
 //! Between the hops: what is no request for an upstream is refused, and an upstream that fails is answered for.
 //!
 //! Covers a 502 for an upstream that cannot be reached or breaks off before its head, a 503 where there is no room for
-//! one more request, and what stands for a deadline where the limit of an attempt has passed. A 400 where the policy wants a deadline and nobody has set one. Is no forward proxy:
-//! `CONNECT` is refused. The deadline of the request is not a failure of the upstream and goes on outwards as an error.
+//! one more request, a 400 where the policy wants a deadline and nobody has set one, and what stands for a deadline where
+//! the limit of an attempt has passed. Is no forward proxy: `CONNECT` is refused. The deadline of the request is not a
+//! failure of the upstream and goes on outwards as an error.
 
 use std::pin::Pin;
 use std::sync::Arc;
