@@ -8,7 +8,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use super::counts::{Table, proxy, scrape, series};
-use crate::support::{Http1Client, Proxy, Upstream, curl, soon};
+use crate::support::{Http1Client, Place, Proxy, Upstream, curl, soon};
 
 const ROUTES: &str = r#"
 [policy.default]
@@ -48,10 +48,8 @@ const NAMES: [&str; 10] =
 /// A proxy to which everything has happened that happens in a few requests.
 async fn busy() -> Proxy {
     let upstream = Upstream::start().await;
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0")
-        .and_then(|free| free.local_addr())
-        .expect("a port is free");
-    let proxy = proxy(&[("shop", upstream.address), ("nobody", nobody)], ROUTES).await;
+    let nobody = Place::take();
+    let proxy = proxy(&[("shop", upstream.address), ("nobody", nobody.address)], ROUTES).await;
     let mut client = Http1Client::connect(proxy.address).await;
     for (path, fields, status) in [
         ("/ok", "x-request-timeout: 5s\r\n", 200),

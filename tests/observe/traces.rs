@@ -154,7 +154,7 @@ fn parent_of(head: &Head) -> String {
 async fn shows_an_expiry_over_two_hops(collector: &Collector, way: &[&str]) {
     let mut upstream = Upstream::start().await;
     let inner = hop("inner", upstream.address, way).await;
-    let outer = hop("outer", inner.address, &[way, &["--timeout", "300ms"]].concat()).await;
+    let outer = hop("outer", inner.address, &[way, &["--timeout", "2s"]].concat()).await;
     let answer = curl(&["--header", PARENT, &outer.url("/never")]).await;
     assert_eq!(answer.status, 504);
     let sent = parent_of(&upstream.request().await);
@@ -168,7 +168,7 @@ async fn shows_an_expiry_over_two_hops(collector: &Collector, way: &[&str]) {
     let last = find(&spans, "CLIENT", &behind.id);
     assert_eq!(sent, format!("00-{TRACE}-{}-01", last.id), "the upstream is told of the call that it is asked by");
     // Who set the limit: the front, by its policy; the one behind has it from a field.
-    assert_tells(front, &[("deadline.origin", "policy"), ("deadline.budget_ms", "300"), ("http.route", "default")]);
+    assert_tells(front, &[("deadline.origin", "policy"), ("deadline.budget_ms", "2000"), ("http.route", "default")]);
     assert_tells(behind, &[("deadline.origin", "header"), ("deadline.origin_detail", "x-request-timeout")]);
     // Where it ended.
     let ended = [("deadline.stage", "upstream"), ("deadline.cause", "deadline"), ("error.type", "timeout")];
