@@ -177,7 +177,6 @@ mod tests {
             workers: NonZeroUsize::MIN,
             limits: limits::Settings::default(),
             drain_limit: Duration::from_secs(1),
-            traces: None,
             access: access::Settings::default(),
             traces: None,
             expired: 0,
