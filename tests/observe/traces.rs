@@ -151,10 +151,16 @@ fn parent_of(head: &Head) -> String {
     field(head, "traceparent").expect("a call carries its trace").to_owned()
 }
 
-async fn shows_an_expiry_over_two_hops(collector: &Collector, way: &[&str]) {
+async fn shows_an_expiry_over_two_hops(collector: &Collector, endpoint: &str, protocol: &str) {
     let mut upstream = Upstream::start().await;
-    let inner = hop("inner", upstream.address, way).await;
-    let outer = hop("outer", inner.address, &[way, &["--timeout", "2s"]].concat()).await;
+    let way = ["--traces-endpoint", endpoint, "--traces-protocol", protocol];
+    let inner = hop("inner", upstream.address, &way).await;
+    // What is kept back is for the one behind to stop first, however late it comes to its turn.
+    let rest = format!(
+        "[traces]\nendpoint = \"{endpoint}\"\nprotocol = \"{protocol}\"\n\
+         [policy.default]\ntimeout = \"4s\"\nreserve = \"2s\"\n[[route]]\nname = \"default\"\nupstream = \"inner\"\n"
+    );
+    let outer = Proxy::of(&[("inner", inner.address)], &rest).await;
     let answer = curl(&["--header", PARENT, &outer.url("/never")]).await;
     assert_eq!(answer.status, 504);
     let sent = parent_of(&upstream.request().await);
@@ -168,7 +174,7 @@ async fn shows_an_expiry_over_two_hops(collector: &Collector, way: &[&str]) {
     let last = find(&spans, "CLIENT", &behind.id);
     assert_eq!(sent, format!("00-{TRACE}-{}-01", last.id), "the upstream is told of the call that it is asked by");
     // Who set the limit: the front, by its policy; the one behind has it from a field.
-    assert_tells(front, &[("deadline.origin", "policy"), ("deadline.budget_ms", "2000"), ("http.route", "default")]);
+    assert_tells(front, &[("deadline.origin", "policy"), ("deadline.budget_ms", "4000"), ("http.route", "default")]);
     assert_tells(behind, &[("deadline.origin", "header"), ("deadline.origin_detail", "x-request-timeout")]);
     // Where it ended.
     let ended = [("deadline.stage", "upstream"), ("deadline.cause", "deadline"), ("error.type", "timeout")];
@@ -187,14 +193,14 @@ async fn shows_an_expiry_over_two_hops(collector: &Collector, way: &[&str]) {
 async fn a_real_collector_is_told_of_an_expiry_over_grpc_hop_by_hop() {
     let collector = Collector::start(24_317).await;
     let endpoint = format!("http://{}", collector.grpc);
-    shows_an_expiry_over_two_hops(&collector, &["--traces-endpoint", &endpoint]).await;
+    shows_an_expiry_over_two_hops(&collector, &endpoint, "grpc").await;
 }
 
 #[tokio::test]
 async fn a_real_collector_is_told_of_an_expiry_over_http_hop_by_hop() {
     let collector = Collector::start(24_327).await;
     let endpoint = format!("http://{}", collector.http);
-    shows_an_expiry_over_two_hops(&collector, &["--traces-endpoint", &endpoint, "--traces-protocol", "http"]).await;
+    shows_an_expiry_over_two_hops(&collector, &endpoint, "http").await;
 }
 
 #[tokio::test]
