@@ -17,6 +17,7 @@ mod self_check;
 mod signals;
 mod vigil;
 
+use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
@@ -70,15 +71,11 @@ pub fn run(args: &RunArgs) -> Result<(), Error> {
     log::install(traces.as_ref());
     descriptors::raise(settings.limits.connections);
     let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::Worker)?;
-    drive(runtime, serve_until_told(args, settings, changes, traces))
+    drive(runtime, serve_until_told(args, settings, (changes, traces)))
 }
 
-async fn serve_until_told(
-    args: &RunArgs,
-    settings: Settings,
-    changes: Changes,
-    traces: Option<Traces>,
-) -> Result<(), Error> {
+async fn serve_until_told(args: &RunArgs, settings: Settings, kept: (Changes, Option<Traces>)) -> Result<(), Error> {
+    let (changes, traces) = kept;
     let (mut signals, readiness, notify) = (Signals::new()?, Readiness::starting(), Notify::from_env());
     // Counts from here on: what is made below looks its counts up once.
     let (board, wishes) = Board::new(readiness.clone());
@@ -121,10 +118,7 @@ async fn serve_until_told(
         if herald.is_none() {
             let Some(()) = or_stop(&mut signals, life.tend()).await else { return Left::Stopped };
         }
-        readiness.serve();
-        life.take_over();
-        hand_over::tell(herald);
-        notify.ready(&life.status());
+        take_requests(&mut life, herald, (&readiness, &notify));
         live(&mut life, &mut signals, wishes, &notify).await
     };
     tokio::select! {
@@ -137,10 +131,30 @@ async fn serve_until_told(
     let (limit, traces) = (life.settings.drain_limit, life.traces.take());
     let _flush = life.close();
     drain(ended, &mut signals, &shutdown, limit).await;
+    hand_on(traces).await;
+    Ok(())
+}
+
+/// Tells everybody that requests are taken from here on.
+fn take_requests<S, M>(
+    life: &mut Life<'_, S, M>,
+    herald: Option<UnixDatagram>,
+    (readiness, notify): (&Readiness, &Notify),
+) where
+    S: Clone + Send + Sync + 'static,
+    M: Fn(&Proxy) -> Generation<S>,
+{
+    readiness.serve();
+    life.take_over();
+    hand_over::tell(herald);
+    notify.ready(&life.status());
+}
+
+/// Hands the spans that wait to their collector, where there is one.
+async fn hand_on(traces: Option<Traces>) {
     if let Some(traces) = traces {
         traces.flush(FLUSH).await;
     }
-    Ok(())
 }
 
 /// Answers whoever asks how we are, until what it returns is cancelled. Goes on while the traffic drains: `/readyz` is asked
