@@ -77,12 +77,14 @@ impl Way {
             Ok(()) => {
                 count::spans_exported(spans);
                 if has_changed {
+                    // INFO: it is again as it should be.
                     tracing::info!("the collector takes spans again");
                 }
             }
             Err(error) => {
                 count::spans_dropped("failed", spans);
                 if has_changed {
+                    // WARN: requests go on, and whoever looks for their traces finds none.
                     tracing::warn!("the collector does not take spans, and they are dropped until it does: {error}");
                 }
             }

@@ -66,6 +66,7 @@ impl Traces {
                         opentelemetry_sdk::trace::SpanExporter::set_resource(&mut exporter, &theirs);
                         batch::run(spans, &ours, &Exporter(exporter)).await;
                     }
+                    // ERROR: no span leaves this process until it is started anew.
                     Err(error) => tracing::error!("spans are not exported: {error}"),
                 }
             });
@@ -110,6 +111,7 @@ impl Traces {
     pub(crate) async fn flush(self, limit: Duration) {
         self.signal.close();
         if timeout(limit, self.done).await.is_err() {
+            // WARN: the last requests of this process are in no trace.
             tracing::warn!("spans were left that the collector did not take within {limit:?}");
         }
     }
