@@ -23,7 +23,7 @@ use crate::sql::support::Database;
 use crate::support::{MS, Place, Proxy, Upstream, soon};
 
 /// What this run makes none of, and why.
-const NONE: [(&str, &str); 18] = [
+const NONE: [(&str, &str); 19] = [
     ("deadline_cancellations_total", "no code cancels a scope"),
     ("deadline_local_limits_total", "no call has a limit of its own"),
     ("deadline_lost_total", "no layer loses a deadline"),
@@ -36,6 +36,7 @@ const NONE: [(&str, &str); 18] = [
     ("deadline_proxy_pool_wait_seconds", "there are connections enough"),
     ("deadline_proxy_refusals_total", "every request is taken by a route"),
     ("deadline_proxy_requests_stopped_total", "nothing stops"),
+    ("deadline_proxy_spans_", "nothing is traced"),
     ("deadline_proxy_trailers_dropped_total", "there are no trailers"),
     ("deadline_proxy_tunnels_", "there are no tunnels"),
     ("deadline_sql_unsettled_total", "every connection comes to rest"),
