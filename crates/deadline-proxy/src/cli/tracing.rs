@@ -9,7 +9,7 @@ use crate::traces::{self, ARE_BUILT, Endpoint, SERVICE};
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Traces")]
 pub struct TraceArgs {
-    /// Send a span of each request, and of each attempt, to this collector of OpenTelemetry: http://HOST[:PORT].
+    /// Send a span of each request, and of each attempt, to this collector of OpenTelemetry: `http://HOST:PORT`.
     #[arg(long, value_name = "URL")]
     pub traces_endpoint: Option<Endpoint>,
 
