@@ -263,10 +263,11 @@ fn upstream<B: Sent>(
         // Bounds it by its own limit, and writes what is left at the last moment: when a connection is there (R2, R22).
         .service(service_fn(move |request: Request<B>| {
             let (pool, fresh, limit) = (pool.clone(), fresh.clone(), Limit::new(limit, request.extensions()));
-            async move {
+            // Boxed: some kilobytes, which every future around would move again and again.
+            Box::pin(async move {
                 let before = |request: &mut Request<B>| limit.tell(request, |request| write(&fresh, request));
                 limit.hold(pool.send(request, before)).await
-            }
+            })
         }))
 }
 
