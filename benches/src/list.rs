@@ -1,5 +1,7 @@
 //! Every case, one line each.
 
+use std::sync::LazyLock;
+
 use http::StatusCode;
 use http_deadline::{Dialect, Dialects, Mode, Policy};
 use tower::service_fn;
@@ -71,8 +73,8 @@ cases! { $
     deadline_stacked: through(&deadline(), tower_layer::Layer::layer(&deadline(), service_fn(at_once)), asked()),
 
     // Its three parts.
-    admit_ready: through(&AdmitLayer::new(Policy::new()), service_fn(at_once), asked()),
-    admit_none: through(&AdmitLayer::new(Policy::new()), service_fn(at_once), plain()),
+    admit_ready: through(&admitting(), service_fn(at_once), asked()),
+    admit_none: through(&admitting(), service_fn(at_once), plain()),
     rescue_ready: through(&<RescueLayer>::new(), service_fn(at_once), plain()),
     enforce_ready: through(&EnforceLayer::new(), service_fn(at_once), carrying(plain())),
     enforce_pending: through(&EnforceLayer::new(), service_fn(pending_once), carrying(plain())),
@@ -80,10 +82,10 @@ cases! { $
 
     // Leaving.
     carrying_ready: exchange(service_fn(at_once), carrying(plain())),
-    propagate_ready: through(&PropagateLayer::new(), service_fn(at_once), carrying(plain())),
-    propagate_pending: through(&PropagateLayer::new(), service_fn(pending_once), carrying(plain())),
-    propagate_none: through(&PropagateLayer::new(), service_fn(at_once), plain()),
-    propagate_12: through(&PropagateLayer::new(), service_fn(at_once), carrying(ordinary())),
+    propagate_ready: through(&propagate(), service_fn(at_once), carrying(plain())),
+    propagate_pending: through(&propagate(), service_fn(pending_once), carrying(plain())),
+    propagate_none: through(&propagate(), service_fn(at_once), plain()),
+    propagate_12: through(&propagate(), service_fn(at_once), carrying(ordinary())),
     propagate_grpc: through(&writing(Dialect::GrpcTimeout), service_fn(at_once), carrying(of_type("application/grpc"))),
     propagate_connect: through(&writing(Dialect::ConnectTimeout), service_fn(at_once), carrying(of_type("application/connect+json"))),
     propagate_envoy_expected: through(&writing(Dialect::EnvoyExpected), service_fn(at_once), carrying(plain())),
@@ -102,8 +104,8 @@ cases! { $
     frame_enforced: frame_through(&EnforceLayer::new(), service_fn(one_frame), carrying(plain())),
     frame_enforced_late: frame_through(&EnforceLayer::new(), service_fn(late_frame), carrying(plain())),
     frame_answer: frame_through(&<RescueLayer>::new(), service_fn(one_frame), plain()),
-    frame_watched: frame_through(&PropagateLayer::new(), service_fn(one_frame), carrying(plain())),
-    frame_watched_late: frame_through(&PropagateLayer::new(), service_fn(late_frame), carrying(plain())),
+    frame_watched: frame_through(&propagate(), service_fn(one_frame), carrying(plain())),
+    frame_watched_late: frame_through(&propagate(), service_fn(late_frame), carrying(plain())),
     frame_deadline: frame_through(&deadline(), service_fn(one_frame), asked()),
     frame_echoed: frame_through(&EnforceLayer::new(), service_fn(echo), carrying(plain())),
 
@@ -152,12 +154,26 @@ fn http_timeout() -> HttpTimeoutLayer {
 }
 
 /// Enforces what a client asks for, and has no default.
+// A service has one layer for all of its requests: what that looks up once is no cost of one of them.
+
 fn deadline() -> DeadlineLayer {
-    DeadlineLayer::new(Policy::new())
+    static LAYER: LazyLock<DeadlineLayer> = LazyLock::new(|| DeadlineLayer::new(Policy::new()));
+    LAYER.clone()
 }
 
 fn deadline_by_default() -> DeadlineLayer {
-    DeadlineLayer::new(Policy::new().default_timeout(LONG))
+    static LAYER: LazyLock<DeadlineLayer> = LazyLock::new(|| DeadlineLayer::new(Policy::new().default_timeout(LONG)));
+    LAYER.clone()
+}
+
+fn admitting() -> AdmitLayer {
+    static LAYER: LazyLock<AdmitLayer> = LazyLock::new(|| AdmitLayer::new(Policy::new()));
+    LAYER.clone()
+}
+
+fn propagate() -> PropagateLayer {
+    static LAYER: LazyLock<PropagateLayer> = LazyLock::new(PropagateLayer::new);
+    LAYER.clone()
 }
 
 /// Writes this dialect and no other.
