@@ -108,11 +108,13 @@ mod tests {
         ("deadline_none_ready", 0),
         ("deadline_none_pending", 0),
         ("deadline_default_ready", 5),
-        ("admit_ready", 5),
+        // Two of them carry the account on to a layer that enforces.
+        ("admit_ready", 7),
         ("rescue_ready", 0),
         ("enforce_ready", 3),
         ("propagate_ready", 3),
-        ("propagate_none", 0),
+        // A mark in the extensions, by which whoever writes the fields again does not count the call once more.
+        ("propagate_none", 2),
         ("hop_by_hop_12", 0),
         ("frame_deadline", 0),
         ("frame_enforced_late", 1),

@@ -153,9 +153,9 @@ fn http_timeout() -> HttpTimeoutLayer {
     HttpTimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, LONG)
 }
 
-/// Enforces what a client asks for, and has no default.
 // A service has one layer for all of its requests: what that looks up once is no cost of one of them.
 
+/// Enforces what a client asks for, and has no default.
 fn deadline() -> DeadlineLayer {
     static LAYER: LazyLock<DeadlineLayer> = LazyLock::new(|| DeadlineLayer::new(Policy::new()));
     LAYER.clone()
