@@ -145,9 +145,9 @@ impl Limit {
     /// Waits for the head of an answer, and no longer than this. Dropping the future cancels the attempt.
     pub(crate) async fn hold<T, E: Into<BoxError>>(
         &self,
-        attempt: impl Future<Output = Result<T, E>>,
+        mut attempt: Pin<&mut impl Future<Output = Result<T, E>>>,
     ) -> Result<T, BoxError> {
-        let (mut attempt, mut timer) = (pin!(attempt), None::<Pin<Box<Sleep>>>);
+        let mut timer = None::<Pin<Box<Sleep>>>;
         poll_fn(|cx| {
             // R11: value before timer.
             if let Poll::Ready(answer) = attempt.as_mut().poll(cx) {
@@ -219,7 +219,7 @@ mod tests {
             sleep(took).await;
             Ok::<_, BoxError>(())
         };
-        limit.hold(attempt).await
+        limit.hold(pin!(attempt)).await
     }
 
     // R11
@@ -256,7 +256,7 @@ mod tests {
     async fn a_limit_beyond_the_deadline_of_the_request_is_none() {
         for (mode, is_held) in [(Mode::Enforce, false), (Mode::Observe, true)] {
             let limit = Limit::new(own(100 * MS), &within(50 * MS, mode));
-            let held = tokio::time::timeout(1000 * MS, limit.hold(pending::<Result<(), BoxError>>())).await;
+            let held = tokio::time::timeout(1000 * MS, limit.hold(pin!(pending::<Result<(), BoxError>>()))).await;
             assert_eq!(held.is_ok(), is_held, "{mode:?}");
         }
     }

@@ -256,7 +256,7 @@ mod tests {
     async fn the_limit_of_an_attempt_is_answered_for_here_and_the_deadline_of_the_request_is_not() {
         let late = || async {
             let limit = Limit::new(Some(TryLimit::new(Duration::from_secs(5), "golang")), &Extensions::new());
-            PropagateError::Inner(limit.hold(pending::<Result<(), BoxError>>()).await.unwrap_err())
+            PropagateError::Inner(limit.hold(std::pin::pin!(pending::<Result<(), BoxError>>())).await.unwrap_err())
         };
         let detail = "deadline of 5000 ms exceeded in stage upstream".to_owned();
         assert_eq!(told(&late().await), Some((418, detail.clone(), String::new())));

@@ -15,6 +15,7 @@ mod trailers;
 pub mod tunnel;
 mod way;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -266,7 +267,8 @@ fn upstream<B: Sent>(
             // Boxed: some kilobytes, which every future around would move again and again.
             Box::pin(async move {
                 let before = |request: &mut Request<B>| limit.tell(request, |request| write(&fresh, request));
-                limit.hold(pool.send(request, before)).await
+                // Pinned here: handed on by value, it would have a second place in this future.
+                limit.hold(pin!(pool.send(request, before))).await
             })
         }))
 }

@@ -120,7 +120,7 @@ impl Upstreams {
                             }
                             attempt(seen, play, request, (upstream, start)).await
                         };
-                        limit.hold(attempt).await
+                        limit.hold(std::pin::pin!(attempt)).await
                     }
                 }));
             BoxCloneSyncService::new(service)
