@@ -55,14 +55,15 @@ impl fmt::Display for Broken {
 }
 
 /// Removes what concerns one connection only. `TE: trailers` stays, also where `Connection` names `TE`. A length beside
-/// chunks is not that of the body, and goes too.
+/// chunks is not that of the body, and goes too. Returns what `Connection` named beside that, as
+/// [`named_by_connection`] does.
 ///
 /// On an error nothing was removed.
-pub(super) fn strip(headers: &mut HeaderMap) -> Result<(), Broken> {
+pub(super) fn strip(headers: &mut HeaderMap) -> Result<Vec<HeaderName>, Broken> {
     let present: u16 = headers.keys().filter_map(place).fold(0, |set, place| set | 1 << place);
     // Most messages over HTTP/2 and most responses: nothing else needs to be looked up.
     if present == 0 {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let nominated = nominated(headers)?;
     if is_coded(headers) {
@@ -84,7 +85,7 @@ pub(super) fn strip(headers: &mut HeaderMap) -> Result<(), Broken> {
     if trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
-    Ok(())
+    Ok(nominated)
 }
 
 /// Removes from trailers what may not stand there: what concerns one connection only, and what a message depends on
@@ -331,7 +332,7 @@ mod tests {
         let line = |count: usize| HeaderValue::from_str(&vec!["x-a"; count].join(",")).unwrap();
         map.append(CONNECTION, line(16));
         map.append(CONNECTION, line(16));
-        assert_eq!(strip(&mut map.clone()), Ok(()));
+        assert!(strip(&mut map.clone()).is_ok_and(|named| named.len() == MAX_NOMINATED));
         map.append(CONNECTION, line(1));
         assert_eq!(strip(&mut map), Err(Broken::TooMany));
         assert!(map.contains_key(CONNECTION), "nothing was removed");

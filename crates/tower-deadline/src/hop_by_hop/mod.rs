@@ -74,5 +74,5 @@ mod tests;
 mod upgrade;
 
 pub use self::fields::{is_connection_level, named_by_connection, strip_trailers};
-pub use self::service::{HopByHop, HopByHopFuture, HopByHopLayer};
+pub use self::service::{HopByHop, HopByHopFuture, HopByHopLayer, Stripped};
 pub use self::upgrade::{Protocol, ProtocolError, UpgradePolicy};
