@@ -6,7 +6,7 @@
 //! # Who watches
 //!
 //! - *polled within the owner's poll*, the common case: the owner looks at its timer right after, and stops this
-//!   part with the request;
+//!   part with the request. Where both have one waker, neither waits for the other;
 //! - *polled in another task while the head is awaited*: the owner has a timer, and its end wakes this part;
 //! - *polled in another task after that*: the owner is polled only while its client reads, so this part arms a
 //!   timer of its own.
@@ -16,7 +16,7 @@
 
 use std::cell::Cell;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, RawWakerVTable, Waker, ready};
 use std::time::{Duration, Instant};
 
 use http_deadline::{Cause, Deadline, Ended, Exceeded, Journey, Stage};
@@ -24,35 +24,67 @@ use http_deadline::{Cause, Deadline, Ended, Exceeded, Journey, Stage};
 use crate::timer::{Timer, now};
 
 std::thread_local! {
-    /// The soonest instant at which somebody further up the stack stops what it polls.
-    static WITHIN: Cell<Option<Instant>> = const { Cell::new(None) };
+    /// Who stops what is polled here the soonest.
+    static WITHIN: Cell<Option<Within>> = const { Cell::new(None) };
 }
 
-/// Runs `work`, a poll, for an owner that looks at `at` right after it.
+/// Somebody further up the stack who looks at an instant right after this poll.
+#[derive(Clone, Copy)]
+struct Within {
+    at: Instant,
+    task: Option<Task>,
+}
+
+/// The waker that an owner is polled with, to be compared and no more.
+#[derive(Clone, Copy, PartialEq)]
+struct Task {
+    data: *const (),
+    vtable: *const RawWakerVTable,
+}
+
+impl Task {
+    #[inline]
+    fn of(waker: &Waker) -> Self {
+        Self { data: waker.data(), vtable: waker.vtable() }
+    }
+}
+
+/// Runs `work`, a poll by this waker or a call, for an owner that looks at `at` right after it.
 #[inline]
-pub(crate) fn within<R>(at: Option<Instant>, work: impl FnOnce() -> R) -> R {
-    struct Restore(Option<Instant>);
+pub(crate) fn within<R>(at: Option<Instant>, waker: Option<&Waker>, work: impl FnOnce() -> R) -> R {
+    struct Restore(Option<Within>);
 
     impl Drop for Restore {
+        #[inline]
         fn drop(&mut self) {
             WITHIN.set(self.0);
         }
     }
 
-    let outer = Restore(WITHIN.get());
-    if at.is_some() && outer.0.is_none_or(|outer| at < Some(outer)) {
-        WITHIN.set(at);
+    let Some(at) = at else { return work() };
+    let outer = WITHIN.get();
+    if outer.is_some_and(|outer| outer.at <= at) {
+        return work();
     }
+    let _outer = Restore(outer);
+    WITHIN.set(Some(Within { at, task: waker.map(Task::of) }));
     work()
 }
 
+/// Small, for a body has it through every layer that the body goes through.
 #[derive(Debug)]
 pub(crate) struct Watch {
     deadline: Deadline,
+    journey: Option<Journey>,
+    /// What most of them end without.
+    more: Option<Box<More>>,
+}
+
+#[derive(Debug, Default)]
+struct More {
     /// What is kept back from it while there is an answer to give.
     reserve: Duration,
     own: Option<Deadline>,
-    journey: Option<Journey>,
     owner: Option<Ended>,
     timer: Timer,
 }
@@ -60,18 +92,29 @@ pub(crate) struct Watch {
 impl Watch {
     /// Watches `deadline`, which was inherited from `journey` where there is one: a journey that is released
     /// lets go of it here too.
+    #[inline]
     pub(crate) fn new(deadline: Deadline, journey: Option<Journey>) -> Self {
-        Self { deadline, reserve: Duration::ZERO, own: None, journey, owner: None, timer: Timer::default() }
+        Self { deadline, journey, more: None }
     }
 
     /// Ends so much sooner, until the head of the journey's response is out: then nothing is left to answer.
-    pub(crate) fn with_reserve(self, reserve: Duration) -> Self {
-        Self { reserve, ..self }
+    pub(crate) fn with_reserve(mut self, reserve: Duration) -> Self {
+        if !reserve.is_zero() {
+            self.more().reserve = reserve;
+        }
+        self
     }
 
     /// Ends here too, whatever becomes of the journey.
-    pub(crate) fn with_own(self, own: Option<Deadline>) -> Self {
-        Self { own, ..self }
+    pub(crate) fn with_own(mut self, own: Option<Deadline>) -> Self {
+        if own.is_some() {
+            self.more().own = own;
+        }
+        self
+    }
+
+    fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
     }
 
     /// What it watches, without the reserve.
@@ -96,23 +139,35 @@ impl Watch {
     /// the handler made of it would be taken for its answer (R11).
     pub(crate) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(at) = self.instant() else {
-            self.timer = Timer::default();
+            self.more.iter_mut().for_each(|more| more.timer = Timer::default());
             return Poll::Pending;
         };
-        // Also within the owner's poll: what is polled only when it is woken may be taken elsewhere after it.
-        ready!(self.poll_owner(at, cx));
         // An owner that this does not belong to may look no more while this is still waited for elsewhere.
-        let belongs = self.journey.as_ref().is_some_and(|journey| !journey.is_ended());
-        if belongs && WITHIN.get().is_some_and(|within| within <= at) {
+        let within = WITHIN.get().filter(|within| within.at <= at && self.belongs());
+        // Polled by the very task of the owner: whatever takes it elsewhere polls it there, for nothing stands between
+        // that polls only what is woken.
+        if within.is_some_and(|within| within.task == Some(Task::of(cx.waker()))) {
             return Poll::Pending;
         }
-        self.timer.poll_reached(at, cx)
+        // Also within the owner's poll: what is polled only when it is woken may be taken elsewhere after it.
+        ready!(self.poll_owner(at, cx));
+        // By now it may have ended.
+        if within.is_some() && self.belongs() {
+            return Poll::Pending;
+        }
+        self.more().timer.poll_reached(at, cx)
+    }
+
+    fn belongs(&self) -> bool {
+        self.journey.as_ref().is_some_and(|journey| !journey.is_ended())
     }
 
     /// Disarms its timer, and is woken by nobody: what it was for is done, and may be held for long yet (R12).
     pub(crate) fn rest(&mut self) {
-        self.timer = Timer::default();
-        self.owner = None;
+        if let Some(more) = &mut self.more {
+            more.timer = Timer::default();
+            more.owner = None;
+        }
     }
 
     /// What to report when it has expired: the stage that is open, or `stage` where no journey tells.
@@ -124,7 +179,7 @@ impl Watch {
     /// What to report when it has expired in this stage.
     pub(crate) fn exceeded_in(&self, stage: Stage) -> Exceeded {
         // A released deadline ended nothing.
-        let reached = self.own.filter(|_| !self.counts()).unwrap_or(self.deadline);
+        let reached = self.own().filter(|_| !self.counts()).unwrap_or(self.deadline);
         Exceeded::new(reached, stage, Cause::Deadline, now())
     }
 
@@ -138,10 +193,11 @@ impl Watch {
             return Poll::Ready(());
         };
         // Another one, where the first has released its response and the one around it goes on.
-        let mut known = self.owner.take().filter(|known| known.journey().is(owner)).unwrap_or_else(|| owner.ended());
+        let more = self.more.get_or_insert_default();
+        let mut known = more.owner.take().filter(|known| known.journey().is(owner)).unwrap_or_else(|| owner.ended());
         let ended = Pin::new(&mut known).poll(cx);
         let still = watched().is_some();
-        self.owner = Some(known);
+        more.owner = Some(known);
         // Looked at again, now that a wake-up finds us: the one of `unwatch` may have come in between.
         if ended.is_pending() && still { Poll::Pending } else { Poll::Ready(()) }
     }
@@ -149,7 +205,7 @@ impl Watch {
     /// When this ends; `None` once nothing bounds it.
     pub(crate) fn instant(&self) -> Option<Instant> {
         let inherited = self.counts().then(|| self.reserved().instant());
-        match (inherited, self.own.map(Deadline::instant)) {
+        match (inherited, self.own().map(Deadline::instant)) {
             (Some(inherited), Some(own)) => Some(inherited.min(own)),
             (inherited, own) => inherited.or(own),
         }
@@ -157,8 +213,13 @@ impl Watch {
 
     /// The deadline, and so much sooner while there is an answer to give.
     fn reserved(&self) -> Deadline {
+        let Some(more) = &self.more else { return self.deadline };
         let answered = || self.journey.as_ref().is_some_and(Journey::is_unwatched);
-        if self.reserve.is_zero() || answered() { self.deadline } else { self.deadline.reserve(self.reserve) }
+        if more.reserve.is_zero() || answered() { self.deadline } else { self.deadline.reserve(more.reserve) }
+    }
+
+    fn own(&self) -> Option<Deadline> {
+        self.more.as_ref()?.own
     }
 
     /// Whether the deadline still counts (R18).
@@ -173,7 +234,7 @@ mod tests {
     use http_deadline::Policy;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::{Wake, Waker};
+    use std::task::Wake;
     use tokio::time::advance;
 
     mod race;
@@ -194,6 +255,12 @@ mod tests {
         watch.poll_expired(&mut Context::from_waker(&waker)).is_ready()
     }
 
+    impl Watch {
+        fn is_armed(&self) -> bool {
+            self.more.as_ref().is_some_and(|more| more.timer.is_armed())
+        }
+    }
+
     fn watched(deadline: Deadline) -> (Journey, Watch, Arc<Count>) {
         let journey = Journey::new(Arc::new(Policy::new()), true);
         journey.enforce(deadline);
@@ -204,10 +271,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn joins_the_owners_timer_and_arms_its_own_when_the_owner_is_gone() {
         let (journey, mut watch, count) = watched(Deadline::after(now(), 300 * MS));
-        assert!(!poll(&mut watch, &count) && !watch.timer.is_armed());
+        assert!(!poll(&mut watch, &count) && !watch.is_armed());
         journey.end();
         assert_eq!(count.0.load(Ordering::Relaxed), 1, "told of the end");
-        assert!(!poll(&mut watch, &count) && watch.timer.is_armed());
+        assert!(!poll(&mut watch, &count) && watch.is_armed());
         advance(300 * MS).await;
         assert!(poll(&mut watch, &count) && watch.is_expired());
     }
@@ -216,7 +283,7 @@ mod tests {
     async fn a_sooner_deadline_than_the_owners_needs_its_own_timer() {
         let (journey, ..) = watched(Deadline::after(now(), 300 * MS));
         let mut watch = Watch::new(Deadline::after(now(), 200 * MS), Some(journey));
-        assert!(!poll(&mut watch, &Arc::default()) && watch.timer.is_armed());
+        assert!(!poll(&mut watch, &Arc::default()) && watch.is_armed());
         advance(199 * MS).await;
         assert!(!watch.is_expired());
         advance(MS).await;
@@ -229,11 +296,24 @@ mod tests {
         let deadline = Deadline::after(now(), 300 * MS);
         for leave in [Journey::unwatch, Journey::end] {
             let (journey, mut watch, count) = watched(deadline);
-            assert!(!within(Some(deadline.instant()), || poll(&mut watch, &count)) && !watch.timer.is_armed());
+            assert!(!within(Some(deadline.instant()), None, || poll(&mut watch, &count)) && !watch.is_armed());
             leave(&journey);
             assert_eq!(count.0.load(Ordering::Relaxed), 1, "told to look for itself");
-            assert!(!poll(&mut watch, &count) && watch.timer.is_armed());
+            assert!(!poll(&mut watch, &count) && watch.is_armed());
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_polled_by_the_task_of_its_owner_waits_for_nobody() {
+        let deadline = Deadline::after(now(), 300 * MS);
+        let (journey, mut watch, count) = watched(deadline);
+        let waker = Waker::from(Arc::clone(&count));
+        let mut cx = Context::from_waker(&waker);
+        let polled = within(Some(deadline.instant()), Some(&waker), || watch.poll_expired(&mut cx));
+        assert!(polled.is_pending() && watch.more.is_none(), "nothing is made for it");
+        journey.end();
+        assert_eq!(count.0.load(Ordering::Relaxed), 0, "the task is at work, and polls it again");
+        assert!(watch.poll_expired(&mut cx).is_pending() && watch.is_armed(), "elsewhere it looks for itself");
     }
 
     // R18
@@ -255,7 +335,7 @@ mod tests {
         journey.end();
         let mut alone = Watch::new(deadline, None);
         for watch in [&mut alone, &mut ended] {
-            assert!(!within(Some(now() + MS), || poll(watch, &count)));
+            assert!(!within(Some(now() + MS), None, || poll(watch, &count)));
         }
         advance(299 * MS).await;
         assert_eq!(count.0.load(Ordering::Relaxed), 0);
@@ -266,6 +346,6 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn alone_it_has_a_timer_of_its_own() {
         let mut watch = Watch::new(Deadline::after(now(), 300 * MS), None);
-        assert!(!poll(&mut watch, &Arc::default()) && watch.timer.is_armed());
+        assert!(!poll(&mut watch, &Arc::default()) && watch.is_armed());
     }
 }

@@ -33,8 +33,8 @@ pub struct WatchedBody<B> {
     journey: Option<Journey>,
     stage: Stage,
     open: Option<StageGuard>,
-    /// For the response of a gRPC call.
-    told: Option<Told>,
+    /// For the response of a gRPC call, which few are. Boxed: the body is moved through every layer.
+    told: Option<Box<Told>>,
     /// Who is told of the end; `None` where nobody is, and once it was.
     telling: Option<Telling>,
 }
@@ -46,7 +46,7 @@ impl<B> WatchedBody<B> {
 
     /// Ends in gRPC's words. `told`: what the hop was told that sends this body.
     pub(crate) fn with_status(self, told: Option<Told>) -> Self {
-        Self { told, ..self }
+        Self { told: told.map(Box::new), ..self }
     }
 
     /// Tells when it is whole.
@@ -120,9 +120,9 @@ where
         }
         // A deadline that was released is nobody's reason.
         let counts = this.watch.as_ref().is_some_and(|watch| watch.instant().is_some());
-        let frame = match this.told.filter(|_| counts) {
-            Some(told) => corrected(frame, told, this.watch.as_ref(), *this.stage),
-            None => frame,
+        let frame = match this.told {
+            Some(told) if counts => corrected(frame, **told, this.watch.as_ref(), *this.stage),
+            _ => frame,
         };
         if ends || matches!(&frame, Some(Ok(frame)) if frame.is_trailers()) {
             *this.watch = None;

@@ -59,7 +59,7 @@ where
             let exceeded = custody.stop(deadline, Stage::ResponseBody);
             return Poll::Ready(self.stop(exceeded));
         }
-        let frame = custody.run(|| inner.as_mut().poll_frame(cx));
+        let frame = custody.poll(cx, |cx| inner.as_mut().poll_frame(cx));
         match frame {
             Poll::Ready(Some(Ok(frame))) => {
                 this.ends.passed(&frame, inner.is_end_stream());

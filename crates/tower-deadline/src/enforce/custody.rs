@@ -4,7 +4,7 @@
 //! Does not know futures and bodies; they hand it around.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use http::{Extensions, HeaderMap, Request};
@@ -163,13 +163,24 @@ impl Custody {
         self.journey().map_or_else(Statuses::default, |journey| journey.policy().statuses())
     }
 
-    /// Runs a call, a poll or a drop with the deadline ambient.
+    /// Runs a call or a drop with the deadline ambient.
     #[inline]
     pub(super) fn run<R>(&mut self, work: impl FnOnce() -> R) -> R {
+        self.run_by(None, work)
+    }
+
+    /// Runs a poll with the deadline ambient.
+    #[inline]
+    pub(super) fn poll<R>(&mut self, cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> R) -> R {
+        self.run_by(Some(cx.waker()), || poll(cx))
+    }
+
+    #[inline]
+    fn run_by<R>(&mut self, waker: Option<&Waker>, work: impl FnOnce() -> R) -> R {
         let at = self.enforced();
         let _within = self.account.extra().and_then(|extra| extra.enter());
         self.is_working = true;
-        let outcome = self.ambient.run(|| within(at, work));
+        let outcome = self.ambient.run(|| within(at, waker, work));
         self.is_working = false;
         outcome
     }

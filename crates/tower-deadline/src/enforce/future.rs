@@ -155,7 +155,7 @@ where
 {
     if let StateProjection::Queue(queued) = state.as_mut().project() {
         let Queued { inner, request, open } = &mut **queued;
-        ready!(custody.run(|| inner.poll_ready(cx)))?;
+        ready!(custody.poll(cx, |cx| inner.poll_ready(cx)))?;
         // R10: what became ready too late is not called.
         if custody.expired().is_some() {
             return Poll::Pending;
@@ -168,7 +168,7 @@ where
         state.set(State::Head(head));
     }
     match state.project() {
-        StateProjection::Head(head) => custody.run(|| head.poll(cx)),
+        StateProjection::Head(head) => custody.poll(cx, |cx| head.poll(cx)),
         StateProjection::Queue(_) | StateProjection::Done => Poll::Pending,
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn settle<B: Body>(
 ) -> Result<Response<VecDeque<Frame<B::Data>>>, Exceeded> {
     let (head, body) = head.into_parts();
     let mut body = pin!(Some(body));
-    let frames = custody.run(|| body.as_mut().as_pin_mut().and_then(|body| whole(body, cx)));
+    let frames = custody.poll(cx, |cx| body.as_mut().as_pin_mut().and_then(|body| whole(body, cx)));
     // The stage is told before whatever keeps it open is dropped.
     let settled = frames.ok_or_else(|| custody.stop(deadline, Stage::Handler));
     custody.run(|| body.set(None));

@@ -107,7 +107,7 @@ impl<F: Future> Future for Child<F> {
             Poll::Ready(ended) => Err(ended),
             Poll::Pending => {
                 let at = this.request.watch.as_ref().and_then(Watch::instant);
-                match this.ambient.run(|| within(at, || future.poll(cx))) {
+                match this.ambient.run(|| within(at, Some(cx.waker()), || future.poll(cx))) {
                     Poll::Ready(value) => Ok(value),
                     Poll::Pending => Err(ready!(this.request.poll_expired(cx))),
                 }

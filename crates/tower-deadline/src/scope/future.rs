@@ -72,7 +72,7 @@ impl<F: Future> Future for Scope<F> {
         };
         let at = this.watch.instant();
         let polled = match this.journey.cause() {
-            None => this.ambient.run(|| within(at, || future.poll(cx))),
+            None => this.ambient.run(|| within(at, Some(cx.waker()), || future.poll(cx))),
             Some(_) => Poll::Pending,
         };
         let outcome = match polled {

@@ -47,7 +47,7 @@ async fn an_owner_that_looks_no_more_is_noticed_also_between_the_look_and_the_re
             let expired = poll(&mut watch, &count);
             wait_for(round, &let_go);
             let woken = count.0.load(Ordering::Relaxed) == 1;
-            if expired || !(woken || watch.timer.is_armed()) {
+            if expired || !(woken || watch.is_armed()) {
                 lost.push(round);
             }
         }
