@@ -25,8 +25,12 @@ use crate::{AnswerDetail, connect, grpc};
 /// let answers = Answers::new().hop("orders").expose_origin().without_retry_after();
 /// # let _ = answers;
 /// ```
+// One word, for each request that is let in has it; `None` is the default.
 #[derive(Clone, Debug, Default)]
-pub struct Answers {
+pub struct Answers(Option<Arc<Manner>>);
+
+#[derive(Clone, Debug, Default)]
+struct Manner {
     hop: Option<Arc<str>>,
     expose_origin: bool,
     without_retry_after: bool,
@@ -42,25 +46,38 @@ impl Answers {
     /// The name of this hop, in every answer that is a head; the trailers that end a stream do not name it.
     #[must_use]
     pub fn hop(mut self, name: &str) -> Self {
-        self.hop = Some(name.into());
+        self.manner().hop = Some(name.into());
         self
     }
 
+    #[inline]
     pub(crate) fn hop_name(&self) -> Option<&Arc<str>> {
-        self.hop.as_ref()
+        self.0.as_ref()?.hop.as_ref()
+    }
+
+    fn hop_word(&self) -> Option<&str> {
+        self.hop_name().map(|name| &**name)
+    }
+
+    fn manner(&mut self) -> &mut Manner {
+        Arc::make_mut(self.0.get_or_insert_default())
+    }
+
+    fn is(&self, so: impl FnOnce(&Manner) -> bool) -> bool {
+        self.0.as_deref().is_some_and(so)
     }
 
     /// Tells clients which dialect, policy or line of code set the deadline, not only which kind of them.
     #[must_use]
     pub fn expose_origin(mut self) -> Self {
-        self.expose_origin = true;
+        self.manner().expose_origin = true;
         self
     }
 
     /// Leaves out `X-Retry-After: 0`, and `Retry-After: 1` where there was no connection.
     #[must_use]
     pub fn without_retry_after(mut self) -> Self {
-        self.without_retry_after = true;
+        self.manner().without_retry_after = true;
         self
     }
 
@@ -71,14 +88,15 @@ impl Answers {
     #[must_use]
     pub fn exceeded(&self, exceeded: &Exceeded, status: StatusCode, call: Call) -> Response<Bytes> {
         // Where another hop has stopped it, what that one says.
-        let trail = Trail::of(exceeded, self.hop.as_deref());
+        let trail = Trail::of(exceeded, self.hop_word());
         let (title, detail) = words(exceeded);
         let plain = self.problem(title, status, &detail);
         let problem = Problem {
             stage: Some(trail.stage().as_str()),
             cause: Some(trail.cause().as_str()),
             origin: Some(trail.origin().as_str()),
-            origin_detail: (self.expose_origin && is_known(exceeded)).then(|| exceeded.origin().detail().to_string()),
+            origin_detail: (self.is(|manner| manner.expose_origin) && is_known(exceeded))
+                .then(|| exceeded.origin().detail().to_string()),
             origin_hop: trail.origin_hop(),
             budget_ms: Some(millis(exceeded.budget())),
             elapsed_ms: Some(millis(exceeded.elapsed())),
@@ -88,7 +106,8 @@ impl Answers {
         let code = if is_overload(exceeded, status) { Code::of(status) } else { Code::of_cause(trail.cause()) };
         let mut response = problem.respond(code, call);
         trail.write(response.headers_mut());
-        let retried = retry_after(exceeded, response.status()).filter(|_| !self.without_retry_after);
+        let retried =
+            retry_after(exceeded, response.status()).filter(|_| !self.is(|manner| manner.without_retry_after));
         if let Some((name, value)) = retried {
             response.headers_mut().insert(name, value);
         }
@@ -126,7 +145,7 @@ impl Answers {
             origin_hop: None,
             budget_ms: None,
             elapsed_ms: None,
-            hop: self.hop.as_deref(),
+            hop: self.hop_word(),
         }
     }
 }

@@ -36,7 +36,7 @@
 //! ```
 
 use std::panic::Location;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use http_deadline::dialect::trail::Trail;
@@ -60,13 +60,13 @@ const LIMITS: usize = 256;
 
 /// The name of this hop, where somebody listens who may want to be told of its requests.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Hop(Option<Arc<str>>);
+pub(crate) struct Hop(Answers);
 
 impl Hop {
     /// For a request that has come. Costs a look where nobody listens.
     #[inline]
     pub(crate) fn of(answers: &Answers) -> Self {
-        Self(if is_heard() { answers.hop_name().cloned() } else { None })
+        Self(if is_heard() { answers.clone() } else { Answers::default() })
     }
 }
 
@@ -122,7 +122,7 @@ pub(crate) fn stopped(hop: &Hop, journey: Option<&Journey>, stop: Stop<'_>, extr
         origin_detail = origin.as_ref().map(|origin| display(origin.detail())),
         budget_ms = limit.map(|limit| millis(limit.budget)),
         elapsed_ms = deadline.map(|deadline| millis(deadline.elapsed(now()))),
-        hop = hop.0.as_deref(),
+        hop = hop.0.hop_name().map(|name| &**name),
         trace_id = extra.and_then(Extra::trace).map(display),
         stopped_by = below.and_then(Trail::hop),
         stopped_in = below.map(|below| below.stage().as_str()),
