@@ -6,13 +6,15 @@
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
-use std::mem;
+use std::mem::{self, ManuallyDrop};
 use std::sync::Arc;
 
 use crate::{Deadline, Journey, Policy, Under};
 
 std::thread_local! {
-    static AMBIENT: RefCell<Ambient> = const { RefCell::new(Ambient::NONE) };
+    /// Nothing is left in it where whatever was entered has been left: so there is nothing to drop, and no thread has to
+    /// keep a list for that.
+    static AMBIENT: ManuallyDrop<RefCell<Ambient>> = const { ManuallyDrop::new(RefCell::new(Ambient::NONE)) };
 }
 
 /// What a task works under: a deadline, and the journey it belongs to.
@@ -50,7 +52,7 @@ enum Limit {
 /// Outside of a task that something entered it is `None`; so it is in a task that was spawned plainly.
 #[must_use]
 pub fn current() -> Option<Deadline> {
-    AMBIENT.try_with(|ambient| ambient.borrow().deadline()).ok().flatten()
+    Ambient::look(Ambient::deadline)
 }
 
 /// Makes `deadline`, or the sooner one that is already there, ambient on this thread until the guard is
@@ -129,12 +131,12 @@ impl Ambient {
     /// What the running task works under.
     #[must_use]
     pub fn current() -> Self {
-        let made = |ambient: &RefCell<Self>| {
+        let made = |ambient: &ManuallyDrop<RefCell<Self>>| {
             let mut ambient = ambient.borrow_mut();
             ambient.make();
             ambient.clone()
         };
-        AMBIENT.try_with(made).unwrap_or_default()
+        AMBIENT.with(made)
     }
 
     /// What the running task works under, without a journey that nobody has asked for yet: a copy that could make
@@ -142,14 +144,27 @@ impl Ambient {
     #[must_use]
     #[inline]
     pub fn as_it_is() -> Self {
-        let copied = |ambient: &RefCell<Self>| {
-            let ambient = ambient.borrow();
-            match &ambient.part {
-                Part::Possible(..) => Self { part: Part::Nothing, limit: ambient.limit.clone() },
-                Part::Journey(_) | Part::Nothing => ambient.clone(),
-            }
-        };
-        AMBIENT.try_with(copied).unwrap_or_default()
+        Self::look(|around| match &around.part {
+            Part::Possible(..) => Self { part: Part::Nothing, limit: around.limit.clone() },
+            Part::Journey(_) | Part::Nothing => around.clone(),
+        })
+    }
+
+    /// Looks at what the running task works under as it is: nothing is made, and nothing is copied. Whoever looks enters
+    /// nothing meanwhile.
+    ///
+    /// ```
+    /// use http_deadline::{Ambient, Deadline, enter};
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let deadline = Deadline::after(Instant::now(), Duration::from_secs(1));
+    /// let _entered = enter(deadline);
+    /// assert_eq!(Ambient::look(Ambient::deadline), Some(deadline));
+    /// ```
+    #[inline]
+    pub fn look<T>(look: impl FnOnce(&Self) -> T) -> T {
+        // A mere look at a value without a destructor does not fail, not even as the thread ends.
+        AMBIENT.with(|ambient| look(&ambient.borrow()))
     }
 
     /// Asks the policy that the running task works under, without making a journey. `None`: it works under none.
@@ -164,12 +179,11 @@ impl Ambient {
     /// assert_eq!(name(), None);
     /// ```
     pub fn ask_policy<T>(ask: impl FnOnce(&Policy) -> T) -> Option<T> {
-        let asked = |ambient: &RefCell<Self>| match &ambient.borrow().part {
+        Self::look(|around| match &around.part {
             Part::Journey(journey) => Some(ask(journey.policy())),
             Part::Possible(policy, _) => Some(ask(policy)),
             Part::Nothing => None,
-        };
-        AMBIENT.try_with(asked).ok().flatten()
+        })
     }
 
     /// The journey. It is made where nobody has asked for it yet.
@@ -251,8 +265,7 @@ impl Ambient {
 
     #[inline]
     fn swap(&mut self) {
-        // On a thread that is ending there is nothing to swap with, and nobody left to see it.
-        let _ = AMBIENT.try_with(|ambient| mem::swap(&mut *ambient.borrow_mut(), self));
+        AMBIENT.with(|ambient| mem::swap(&mut *ambient.borrow_mut(), self));
     }
 }
 
