@@ -14,8 +14,11 @@ pub static GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
 static CONNECT_VERSION: HeaderName = HeaderName::from_static(VERSION);
 
-const MEDIA: &str = "content-type";
-const VERSION: &str = "connect-protocol-version";
+pub(super) const MEDIA: &str = "content-type";
+pub(super) const VERSION: &str = "connect-protocol-version";
+
+/// As many fields as are looked at one by one: of more, two look-ups cost less.
+const FEW: usize = 16;
 
 /// What kind of call a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,11 +57,24 @@ impl Call {
     /// The kind of the request or response with these headers.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
-        let media = media_type(headers);
-        match Self::of_media(media) {
+        if headers.len() <= FEW {
+            return Self::among(headers);
+        }
+        match Self::of_media(media_type(headers)) {
             Self::Http if headers.contains_key(&CONNECT_VERSION) => Self::Connect,
             call => call,
         }
+    }
+
+    /// By a pass over the fields: nothing is hashed.
+    fn among(headers: &HeaderMap) -> Self {
+        let mut seen = Seen::default();
+        for (name, value) in headers {
+            if let Some(kind) = Kind::of_name(name.as_str()) {
+                seen.see(kind, value.as_bytes());
+            }
+        }
+        seen.call()
     }
 
     fn of_media(media: &[u8]) -> Self {
@@ -133,7 +149,7 @@ impl Kind {
     }
 
     #[inline]
-    pub(super) fn of_name(name: &str) -> Option<Self> {
+    fn of_name(name: &str) -> Option<Self> {
         match name {
             MEDIA => Some(Self::Media),
             VERSION => Some(Self::ConnectVersion),

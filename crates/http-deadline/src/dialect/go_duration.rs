@@ -83,7 +83,9 @@ fn unit(bytes: &[u8]) -> Option<(u64, &[u8])> {
 
 /// In `ms`; below one in `us`; below one in `ns`.
 pub(super) fn encode(left: Duration) -> Option<Encoded> {
-    let nanos = u64::try_from(left.min(MAX_TIMEOUT).as_nanos()).ok()?;
+    let left = left.min(MAX_TIMEOUT);
+    // The longest timeout is an `i64` of them.
+    let nanos = left.as_secs() * 1_000_000_000 + u64::from(left.subsec_nanos());
     let (number, unit) = match nanos {
         0 => return None,
         1..1_000 => (nanos, "ns"),

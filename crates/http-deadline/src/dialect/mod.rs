@@ -166,11 +166,6 @@ impl Dialect {
     const fn bit(self) -> u8 {
         1 << self as u8
     }
-
-    #[inline]
-    fn of_default_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|dialect| dialect.as_str() == name)
-    }
 }
 
 impl fmt::Display for Dialect {

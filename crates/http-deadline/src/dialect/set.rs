@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderName;
 
-use super::call::Kind;
+use super::call::{Kind, MEDIA, VERSION};
 use super::{Bad, Dialect, Malformed, absolute, connect, envoy, go_duration, grpc, request_start};
 
 /// The dialects that a hop reads and writes.
@@ -172,13 +172,18 @@ impl Dialects {
         if name == self.timeout_name.as_str() {
             return Some(Field::Timeout(Dialect::XRequestTimeout));
         }
-        if let Some(kind) = Kind::of_name(name) {
-            return Some(Field::Kind(kind));
-        }
-        match Dialect::of_default_name(name) {
-            Some(Dialect::XRequestTimeout) => Some(Field::Renamed),
-            Some(dialect) => Some(Field::Timeout(dialect)),
-            None => (name == request_start::NAME).then_some(Field::RequestStart),
+        // One match over constants: the length decides which of them a name is compared with.
+        match name {
+            X_REQUEST_TIMEOUT => Some(Field::Renamed),
+            GRPC_TIMEOUT => Some(Field::Timeout(Dialect::GrpcTimeout)),
+            ENVOY_EXPECTED => Some(Field::Timeout(Dialect::EnvoyExpected)),
+            ENVOY_UPSTREAM => Some(Field::Timeout(Dialect::EnvoyUpstream)),
+            CONNECT_TIMEOUT => Some(Field::Timeout(Dialect::ConnectTimeout)),
+            X_REQUEST_DEADLINE => Some(Field::Timeout(Dialect::XRequestDeadline)),
+            request_start::NAME => Some(Field::RequestStart),
+            MEDIA => Some(Field::Kind(Kind::Media)),
+            VERSION => Some(Field::Kind(Kind::ConnectVersion)),
+            _ => None,
         }
     }
 }
@@ -198,6 +203,13 @@ impl Default for Dialects {
         }
     }
 }
+
+const X_REQUEST_TIMEOUT: &str = Dialect::XRequestTimeout.as_str();
+const GRPC_TIMEOUT: &str = Dialect::GrpcTimeout.as_str();
+const ENVOY_EXPECTED: &str = Dialect::EnvoyExpected.as_str();
+const ENVOY_UPSTREAM: &str = Dialect::EnvoyUpstream.as_str();
+const CONNECT_TIMEOUT: &str = Dialect::ConnectTimeout.as_str();
+const X_REQUEST_DEADLINE: &str = Dialect::XRequestDeadline.as_str();
 
 const LENGTHS: u64 = {
     let mut lengths = length(request_start::NAME) | Kind::lengths();

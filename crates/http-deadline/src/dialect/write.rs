@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::call::Seen;
 use super::set::Field;
-use super::{Call, Dialect, Dialects, request_start};
+use super::{Dialect, Dialects, request_start};
 
 /// What is left cannot be written in a dialect that this call has to carry (R4, R16).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,38 +32,57 @@ impl fmt::Display for Inexpressible {
 
 impl Error for Inexpressible {}
 
+/// What concerns deadlines among the fields of a message.
+#[derive(Clone, Copy, Default)]
+struct Present {
+    /// A bit for each dialect.
+    timeouts: u8,
+    start: bool,
+    renamed: bool,
+    any: bool,
+    seen: Seen,
+}
+
 impl Dialects {
     /// Removes every deadline field from the headers of a request or a response (R9), also of dialects that
     /// are not read: a field that this hop passed on unread would be stale at the next one.
     pub fn strip(&self, headers: &mut HeaderMap) {
-        self.stripped(headers);
+        let found = self.find(headers);
+        if found.any {
+            self.remove(headers, found, |_| true);
+        }
     }
 
-    /// Strips, and tells the kind of the call by the same pass.
-    fn stripped(&self, headers: &mut HeaderMap) -> Call {
-        let (mut present, mut start, mut renamed, mut seen) = (0, false, false, Seen::default());
-        for (name, value) in &*headers {
-            match self.recognise(name) {
-                Some(Field::Timeout(dialect)) => present |= dialect.bit(),
-                Some(Field::RequestStart) => start = true,
-                Some(Field::Renamed) => renamed = true,
-                Some(Field::Kind(kind)) => seen.see(kind, value.as_bytes()),
-                None => {}
+    /// Which deadline fields there are, and the kind of the call, by one pass.
+    fn find(&self, headers: &HeaderMap) -> Present {
+        let mut found = Present::default();
+        for (name, value) in headers {
+            let Some(field) = self.recognise(name) else { continue };
+            match field {
+                Field::Kind(kind) => {
+                    found.seen.see(kind, value.as_bytes());
+                    continue;
+                }
+                Field::Timeout(dialect) => found.timeouts |= dialect.bit(),
+                Field::RequestStart => found.start = true,
+                Field::Renamed => found.renamed = true,
             }
+            found.any = true;
         }
-        if present == 0 && !start && !renamed {
-            return seen.call();
-        }
-        for dialect in Dialect::ALL.into_iter().filter(|dialect| present & dialect.bit() != 0) {
+        found
+    }
+
+    fn remove(&self, headers: &mut HeaderMap, found: Present, goes: impl Fn(Dialect) -> bool) {
+        let present = Dialect::ALL.into_iter().filter(|dialect| found.timeouts & dialect.bit() != 0);
+        for dialect in present.filter(|dialect| goes(*dialect)) {
             headers.remove(self.name_of(dialect));
         }
-        if start {
+        if found.start {
             headers.remove(HeaderName::from_static(request_start::NAME));
         }
-        if renamed {
+        if found.renamed {
             headers.remove(Dialect::XRequestTimeout.name());
         }
-        seen.call()
     }
 
     /// Writes `left` to the headers of an outgoing request, in every dialect that this call carries, in place
@@ -75,9 +94,15 @@ impl Dialects {
     /// headers are then without any deadline field, and the call must not be sent: its receiver would work
     /// without a limit (R16).
     pub fn write(&self, headers: &mut HeaderMap, left: Duration, wall: SystemTime) -> Result<(), Inexpressible> {
-        let call = self.stripped(headers);
+        let found = self.find(headers);
+        let call = found.seen.call();
+        let is_written = |dialect| self.writes(dialect) && call.carries(dialect);
+        if found.any {
+            // What is written anew replaces every line of what stood there.
+            self.remove(headers, found, |dialect| !is_written(dialect));
+        }
         for dialect in Dialect::ALL {
-            if self.writes(dialect) && call.carries(dialect) {
+            if is_written(dialect) {
                 self.write_field(headers, dialect, left, wall).ok_or_else(|| {
                     self.strip(headers);
                     Inexpressible { dialect }
