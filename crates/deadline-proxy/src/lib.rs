@@ -29,6 +29,7 @@
 pub mod access;
 pub mod admin;
 pub mod attempt;
+mod called;
 pub mod check;
 pub mod cli;
 pub mod client;

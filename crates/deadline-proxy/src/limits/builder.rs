@@ -54,12 +54,12 @@ impl Limits {
         &self.0
     }
 
-    /// hyper's server of HTTP/1.1, told what it has to keep: heads, and the time between two of them.
+    /// hyper's server of HTTP/1.1, told what it has to keep: heads. The time between two of them the stream keeps.
     #[must_use]
     pub fn http1(&self) -> http1::Builder {
-        let Settings { head_count, head_bytes, head_limit, .. } = self.0;
+        let Settings { head_count, head_bytes, .. } = self.0;
         let mut builder = http1::Builder::new();
-        builder.timer(TokioTimer::new()).header_read_timeout(head_limit).max_buf_size(head_bytes);
+        builder.header_read_timeout(None).max_buf_size(head_bytes);
         if head_count != HEAD_COUNT {
             builder.max_headers(head_count);
         }

@@ -7,7 +7,7 @@
 //! | limit | kept by | who is over it sees |
 //! |---|---|---|
 //! | `head_count`, `head_bytes` | hyper; [`HeadCountLayer`] for HTTP/2 | 431 |
-//! | `head_limit` | hyper; [`TimedStream`] until the first request | a closed connection |
+//! | `head_limit` | [`TimedStream`]; over HTTP/2 whoever serves it, after the first request | a closed connection |
 //! | `started_head_limit` | [`TimedStream`] | 408 and a closed connection |
 //! | `body_rate` | [`BodyRateLayer`] | 408 and a closed connection; an abort after the head |
 //! | `connections` | [`ConnectionSlots`] | 503 and a closed connection; beyond a reserve, only the latter |
@@ -45,7 +45,7 @@ pub use self::settings::{Rate, Settings};
 pub use self::slots::{ConnectionSlots, Entry, Slot};
 pub use self::tally::{Tally, TallyBody, TallyFuture, TallyLayer};
 pub(crate) use self::tally_route::RouteTallyLayer;
-pub use self::timed::{Doing, Hangup, Timed, TimedFuture, TimedService, TimedStream, Under, Version};
+pub use self::timed::{Doing, Hangup, Timed, TimedBody, TimedFuture, TimedService, TimedStream, Under, Version};
 
 #[cfg(test)]
 mod tests {

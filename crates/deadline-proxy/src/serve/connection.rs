@@ -1,6 +1,7 @@
 //! One connection, from the first byte to the last.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 
@@ -15,16 +16,17 @@ use hyper::server::conn::http2;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
-use tower::util::Oneshot;
-use tower::{Layer, Service, ServiceExt};
+use tower::Service;
 use tower_deadline::BoxError;
 use tower_deadline::dialect::Call;
 
 use super::drain::Drain;
 use super::flush::FlushedBody;
+use super::quiet::Quiet;
 use super::{Era, Pick, Terms};
+use crate::called::{self, Called};
 use crate::client::Client;
-use crate::limits::{Entry, Held, Timed, TimedService, TimedStream, Under, Version, no_room, refuse};
+use crate::limits::{Entry, Timed, TimedBody, TimedFuture, TimedStream, Version, no_room, refuse};
 
 /// Serves a connection to its end: that of the client, of a limit, or of its era.
 pub(super) async fn converse<I, P, E, B>(
@@ -32,7 +34,9 @@ pub(super) async fn converse<I, P, E, B>(
     era: Arc<Era<P, E>>,
 ) where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    P: Pick<Service: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>, Future: Send> + Send>,
+    P: Pick<
+        Service: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>, Future: Send> + Clone + Send,
+    >,
     E: Send + Sync + 'static,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
@@ -79,7 +83,9 @@ pub(super) async fn converse<I, P, E, B>(
 async fn converse_http2<I, P, E, B>(stream: TimedStream<I>, attendant: Attendant<P, E>, terms: &Terms, drain: &Drain)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    P: Pick<Service: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>, Future: Send> + Send>,
+    P: Pick<
+        Service: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>, Future: Send> + Clone + Send,
+    >,
     E: Send + Sync + 'static,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
@@ -101,11 +107,21 @@ async fn carry<C: Future>(
     drain: &Drain,
     ends: Pin<&mut impl Future<Output = ()>>,
 ) {
+    // Hardly ever: neither is looked at whenever the connection has something to do.
+    let told = pin!(Quiet::new(async {
+        tokio::select! {
+            biased;
+            () = drain.hung_up() => ControlFlow::Break(()),
+            () = ends => ControlFlow::Continue(()),
+        }
+    }));
     tokio::select! {
         biased;
         _ = connection.as_mut() => return,
-        () = drain.hung_up() => return,
-        () = ends => finish(connection.as_mut()),
+        told = told => match told {
+            ControlFlow::Break(()) => return,
+            ControlFlow::Continue(()) => finish(connection.as_mut()),
+        },
     }
     tokio::select! {
         _ = connection => {}
@@ -132,27 +148,29 @@ struct Attendant<P, E> {
     client: Client,
 }
 
-/// An answer as hyper is given it.
-type Answer<B> = Response<FlushedBody<Held<B, Under>>>;
+/// What the service of a connection is called by.
+type Calling<S> = Called<S, Request<Incoming>>;
 
-/// An answer, once it is there.
-type Answering<S, B> = MapOk<Oneshot<TimedService<S>, Request<Incoming>>, fn(Response<Held<B, Under>>) -> Answer<B>>;
+/// An answer as hyper is given it.
+type Answer<S, B> = Response<FlushedBody<TimedBody<Calling<S>, B>>>;
+
+/// An answer, once it is there. It and its body are a box: hyper keeps room for both as long as the connection lasts.
+type Answering<S, B> = MapOk<TimedFuture<Calling<S>, B>, fn(Response<TimedBody<Calling<S>, B>>) -> Answer<S, B>>;
 
 impl<P, E, B> hyper::service::Service<Request<Incoming>> for Attendant<P, E>
 where
-    P: Pick<Service: Service<Request<Incoming>, Response = Response<B>>>,
+    P: Pick<Service: Service<Request<Incoming>, Response = Response<B>> + Clone>,
     B: Body,
 {
-    type Response = Answer<B>;
+    type Response = Answer<P::Service, B>;
     type Error = <P::Service as Service<Request<Incoming>>>::Error;
-    /// hyper keeps room for it as long as the connection lasts, which in a box is little.
-    type Future = Pin<Box<Answering<P::Service, B>>>;
+    type Future = Answering<P::Service, B>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(self.timed.hangup());
         request.extensions_mut().insert(self.client);
-        let answer = self.timed.layer(self.era.service.pick()).oneshot(request);
-        Box::pin(answer.map_ok(|response| response.map(FlushedBody::new)))
+        let answer = self.timed.call(request, |request| called::call(&mut self.era.service.pick(), request));
+        answer.map_ok(|response| response.map(FlushedBody::new))
     }
 }
 

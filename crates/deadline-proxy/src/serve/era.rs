@@ -13,7 +13,7 @@ use super::Terms;
 /// Who serves a request. It is asked anew for each, and what it gives serves that request to its end.
 pub trait Pick: Send + Sync + 'static {
     /// What serves it.
-    type Service;
+    type Service: 'static;
 
     /// The service of a request that has just come.
     fn pick(&self) -> Self::Service;

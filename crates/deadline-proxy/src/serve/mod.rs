@@ -8,6 +8,7 @@ mod connection;
 mod drain;
 mod era;
 mod flush;
+mod quiet;
 
 use std::io;
 use std::pin::pin;
@@ -136,7 +137,9 @@ where
 pub async fn serve_in<L, P, B>(listener: L, eras: Eras<P, L::Entrance>, stop: impl Future<Output = Duration>)
 where
     L: Accept,
-    P: Pick<Service: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>, Future: Send> + Send>,
+    P: Pick<
+        Service: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>, Future: Send> + Clone + Send,
+    >,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     let (connections, shutdown) = (TaskTracker::new(), eras.current().terms.shutdown.clone());

@@ -123,7 +123,12 @@ impl Activity {
         if self.is_hearing.load(Ordering::Acquire) {
             return Doing::Hearing;
         }
-        Doing::Nothing(self.opened + Duration::from_millis(self.rested.load(Ordering::Acquire)))
+        Doing::Nothing(self.rested())
+    }
+
+    /// When the last request ended, or else the connection began.
+    pub(super) fn rested(&self) -> Instant {
+        self.opened + Duration::from_millis(self.rested.load(Ordering::Acquire))
     }
 
     /// From here on each change wakes who waits.
@@ -139,7 +144,7 @@ impl Activity {
 
     /// Bytes have come between two requests.
     pub(super) fn hear(&self) {
-        if !self.is_hearing.swap(true, Ordering::AcqRel) {
+        if !self.is_hearing.load(Ordering::Acquire) && !self.is_hearing.swap(true, Ordering::AcqRel) {
             self.changed();
         }
     }

@@ -4,13 +4,14 @@
 //!
 //! | limit | counts from | to |
 //! |---|---|---|
-//! | `head_limit` | the connection | its first request, of whatever version; hyper counts only once it has seen which |
+//! | `head_limit` | the connection, and over HTTP/1.1 the end of each answer | its next request |
 //! | `started_head_limit` | the first read of a head of HTTP/1.1 while no request is under way | its end |
 //! | `write_stall` | a write that the client does not take | the next one that it does (R13b) |
 //!
 //! hyper has one limit for an idle connection and for a head that has begun, and it must be long for the former: the
-//! second of these is what slowloris meets. The stream notes when bytes come while no request is under way, and a layer
-//! of the connection's own tells it when one is. A head that is late is answered with a bare 408 (no request is known,
+//! second of these is what slowloris meets. It also counts only once it has seen a version, and arms a timer anew for
+//! each request: here one timer stands, and is moved when it fires too early. The stream notes when bytes come while no
+//! request is under way, and a layer of the connection's own tells it when one is. A head that is late is answered with a bare 408 (no request is known,
 //! so there is nothing to say more) and the connection ends. So it does at the other limits, without an answer.
 //!
 //! Does not cover heads of HTTP/2, where bytes between requests are no head (settings, pings): hyper asks such a peer
@@ -20,6 +21,7 @@
 
 mod activity;
 mod clock;
+mod exchange;
 mod service;
 mod stream;
 mod version;
@@ -31,7 +33,8 @@ use tokio::time::{Instant, sleep};
 
 use self::activity::Activity;
 pub use self::activity::{Doing, Hangup, Under};
-pub use self::service::{TimedFuture, TimedService};
+pub use self::exchange::{TimedBody, TimedFuture};
+pub use self::service::TimedService;
 pub use self::stream::TimedStream;
 pub use self::version::Version;
 use super::Limits;

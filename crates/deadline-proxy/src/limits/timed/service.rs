@@ -1,23 +1,36 @@
 //! The layer that tells a stream about its requests.
 
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
-use http::{Method, Request, Response, StatusCode};
-use pin_project::pin_project;
+use http::{Method, Request, Response, Version};
 use tower::{Layer, Service};
 
 use super::Timed;
-use super::activity::{Activity, Under};
-use crate::limits::Held;
-use crate::limits::rested::Rested;
+use super::exchange::{TimedBody, TimedFuture};
 
 impl<S> Layer<S> for Timed {
     type Service = TimedService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        TimedService { inner, activity: Arc::clone(&self.0) }
+        TimedService { inner, timed: self.clone() }
+    }
+}
+
+impl Timed {
+    /// Calls, and tells the stream of it until the answer has ended.
+    pub(crate) fn call<RB, F, B, E>(
+        &self,
+        request: Request<RB>,
+        call: impl FnOnce(Request<RB>) -> F,
+    ) -> TimedFuture<F, B>
+    where
+        F: Future<Output = Result<Response<B>, E>>,
+    {
+        let is_whole = request.version() < Version::HTTP_2;
+        let is_connect = *request.method() == Method::CONNECT;
+        // Before anything else is read: what has come is a head no more.
+        let under = self.0.enter();
+        TimedFuture::new(call(request), under, is_whole, is_connect)
     }
 }
 
@@ -25,58 +38,23 @@ impl<S> Layer<S> for Timed {
 #[derive(Clone, Debug)]
 pub struct TimedService<S> {
     inner: S,
-    activity: Arc<Activity>,
+    timed: Timed,
 }
 
 impl<S, RB, B> Service<Request<RB>> for TimedService<S>
 where
     S: Service<Request<RB>, Response = Response<B>>,
 {
-    type Response = Response<Held<B, Under>>;
+    type Response = Response<TimedBody<S::Future, B>>;
     type Error = S::Error;
-    type Future = TimedFuture<S::Future>;
+    type Future = TimedFuture<S::Future, B>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<RB>) -> Self::Future {
-        let is_whole = request.version() < http::Version::HTTP_2;
-        let (under, is_connect) = (self.activity.enter(), *request.method() == Method::CONNECT);
-        let inner = Rested::new(self.inner.call(request));
-        TimedFuture { inner, under: Some(under), is_whole, is_connect }
-    }
-}
-
-/// Future of [`TimedService`].
-#[pin_project]
-#[derive(Debug)]
-pub struct TimedFuture<F> {
-    #[pin]
-    inner: Rested<F>,
-    under: Option<Under>,
-    /// Whether the request has its connection to itself.
-    is_whole: bool,
-    is_connect: bool,
-}
-
-impl<F, B, E> Future for TimedFuture<F>
-where
-    F: Future<Output = Result<Response<B>, E>>,
-{
-    type Output = Result<Response<Held<B, Under>>, E>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let response = ready!(this.inner.poll(cx))?;
-        let under = this.under.take();
-        let status = response.status();
-        let is_tunnel = status == StatusCode::SWITCHING_PROTOCOLS || *this.is_connect && status.is_success();
-        // R17: a tunnel is bounded by limits of its own; the other streams beside it are not.
-        if is_tunnel && *this.is_whole {
-            under.iter().for_each(Under::becomes_tunnel);
-        }
-        under.iter().for_each(Under::answers);
-        Poll::Ready(Ok(response.map(|body| Held::new(body, under))))
+        let Self { inner, timed } = self;
+        timed.call(request, |request| inner.call(request))
     }
 }

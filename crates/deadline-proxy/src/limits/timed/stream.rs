@@ -20,25 +20,27 @@ const LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\nconte
 /// A stream that ends, as far as who reads it can tell, where its client asks for nothing or a head takes too long, and
 /// fails where the client takes nothing (R13b). Otherwise it is the inner one.
 ///
-/// A head that comes as a whole arms no timer, and neither does a write that is taken. A connection that has asked and
-/// is idle has none.
+/// A head that comes as a whole arms no timer, and neither does a write that is taken.
 #[derive(Debug)]
 pub struct TimedStream<S> {
     inner: S,
     activity: Arc<Activity>,
-    clock: Clock,
+    /// Boxed: a stream is moved on its way to who serves it, and each place that it had on the way is kept.
+    clock: Box<Clock>,
     hello: Hello,
     /// As many requests were called when it last looked.
     called: usize,
+    /// Whether one was under way then.
+    is_busy: bool,
     is_over: bool,
     slot: Option<Slot>,
 }
 
 impl<S> TimedStream<S> {
     pub(super) fn new(inner: S, settings: &Settings, activity: Arc<Activity>) -> Self {
-        let clock = Clock::new(settings.head_limit, settings.started_head_limit, settings.write_stall);
+        let clock = Box::new(Clock::new(settings.head_limit, settings.started_head_limit, settings.write_stall));
         let hello = Hello::default();
-        Self { inner, activity, clock, hello, called: 0, is_over: false, slot: None }
+        Self { inner, activity, clock, hello, called: 0, is_busy: false, is_over: false, slot: None }
     }
 
     /// Takes up this place for as long as it is there.
@@ -52,20 +54,25 @@ impl<S> TimedStream<S> {
             self.clock.stop();
             return;
         }
-        let called = self.activity.called();
-        if called > 0 {
-            self.clock.spoken();
+        let (called, is_busy) = (self.activity.called(), self.activity.is_busy());
+        if called == self.called && is_busy == self.is_busy {
+            return;
         }
-        if called != self.called || self.activity.is_busy() {
-            self.called = called;
-            self.clock.head_ends();
+        (self.called, self.is_busy) = (called, is_busy);
+        if is_busy {
+            self.clock.asked();
+        } else if self.hello.version() == Some(Version::Http2) {
+            // Who serves it asks now and then whether somebody is still there.
+            self.clock.asked();
+        } else {
+            self.clock.rests(self.activity.rested());
         }
     }
 
     /// Bytes have come. Over HTTP/2 they need not be of a head.
     fn note(&mut self) {
         self.look();
-        if !self.activity.is_busy() && !self.activity.is_tunnel() && self.hello.version() != Some(Version::Http2) {
+        if !self.is_busy && !self.activity.is_tunnel() && self.hello.version() != Some(Version::Http2) {
             self.clock.head_begins();
             self.activity.hear();
         }
