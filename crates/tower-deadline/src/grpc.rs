@@ -43,9 +43,10 @@ pub(crate) fn is_exceeded(fields: &HeaderMap) -> bool {
     is_status(fields, EXCEEDED)
 }
 
-/// Whether these fields say RESOURCE_EXHAUSTED.
-pub(crate) fn is_exhausted(fields: &HeaderMap) -> bool {
-    is_status(fields, EXHAUSTED)
+/// Whether these fields say DEADLINE_EXCEEDED, and whether RESOURCE_EXHAUSTED.
+pub(crate) fn report(fields: &HeaderMap) -> (bool, bool) {
+    let Some(status) = fields.get(&GRPC_STATUS) else { return (false, false) };
+    (status == EXCEEDED, status == EXHAUSTED)
 }
 
 /// The answer without a message.

@@ -50,8 +50,8 @@ impl<B> WatchedBody<B> {
     }
 
     /// Tells when it is whole.
-    pub(crate) fn told_to(self, telling: Option<Telling>) -> Self {
-        Self { telling, ..self }
+    pub(crate) fn tell_to(&mut self, telling: Option<Telling>) {
+        self.telling = telling;
     }
 
     /// The span of the call ends with this body.

@@ -18,7 +18,7 @@ pub(super) const MEDIA: &str = "content-type";
 pub(super) const VERSION: &str = "connect-protocol-version";
 
 /// As many fields as are looked at one by one: of more, two look-ups cost less.
-const FEW: usize = 16;
+const FEW: usize = 8;
 
 /// What kind of call a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

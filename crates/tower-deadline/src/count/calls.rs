@@ -31,8 +31,8 @@ pub(crate) struct Calls(Known<Out>);
 impl Calls {
     /// A call goes out.
     #[inline]
-    pub(crate) fn sent(&self, policy: Option<PolicyName>) {
-        self.count(policy, |out| &out.sent);
+    pub(crate) fn sent(&self, policy: impl FnOnce() -> Option<PolicyName>) {
+        self.count(policy(), |out| &out.sent);
     }
 
     /// A call was not sent: nothing was left for it (R16).

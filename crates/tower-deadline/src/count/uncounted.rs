@@ -37,7 +37,7 @@ impl Requests {
 }
 
 impl Calls {
-    pub(crate) fn sent(self, _: Option<PolicyName>) {}
+    pub(crate) fn sent(self, _: impl FnOnce() -> Option<PolicyName>) {}
 
     pub(crate) fn unsent(self, _: Option<PolicyName>) {}
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::Extensions;
-use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, PolicyName, Stage};
+use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, PolicyName, Stage, current};
 
 use super::PropagateError;
 use crate::grpc::Told;
@@ -34,8 +34,7 @@ impl Bounds {
     /// The sooner of what these extensions carry, what is ambient, what the caller `asked` for in a field, and the
     /// layer's own limit (R21).
     pub(crate) fn of(extensions: &Extensions, asked: Option<Deadline>, own: Option<Deadline>) -> Option<Self> {
-        let around = Ambient::as_it_is();
-        let found = sooner(sooner(extensions.get().copied(), around.deadline()), asked);
+        let found = sooner(sooner(extensions.get().copied(), current()), asked);
         if let (Some(own), Some(found)) = (own, found) {
             local_limit::compare(own, found);
         }

@@ -8,11 +8,12 @@ use std::task::{Context, Poll};
 use http::{HeaderMap, Response, StatusCode, Version};
 use http_deadline::dialect::Call;
 use http_deadline::dialect::trail::Trail;
-use http_deadline::{Ambient, Cause, Dialects, Exceeded, Journey, OriginKind, Stage, StageGuard};
+use http_deadline::{Cause, Dialects, Exceeded, Journey, OriginKind, Stage, StageGuard};
 use pin_project::pin_project;
 
 use super::PropagateError;
 use super::bounds::Bounds;
+use super::service::heard_around;
 use super::trace::{Calling, Telling, within};
 use crate::answer::Undressed;
 use crate::trace::CallSpan;
@@ -86,8 +87,9 @@ where
             StateProjection::Sent { inner, bounds, watch, telling, .. } => match polled(inner, telling.as_ref(), cx) {
                 // R11: value before timer.
                 Poll::Ready(Ok(head)) => {
-                    let head = deliver(head, bounds.take(), watch.take(), this.dialects);
-                    Some(Ok(head.map(|body| body.told_to(telling.take()))))
+                    let mut head = deliver(head, bounds.take(), watch.take(), this.dialects);
+                    head.body_mut().tell_to(telling.take());
+                    Some(Ok(head))
                 }
                 Poll::Ready(Err(error)) => Some(Err(failed(error.into(), *this.call, bounds.as_ref()))),
                 Poll::Pending => expired(bounds.as_ref(), watch, cx).map(Err),
@@ -111,7 +113,7 @@ fn open(bounds: Option<&Bounds>) -> Option<StageGuard> {
     let enter = |journey: &Journey| journey.enter(Stage::Upstream);
     match bounds {
         Some(bounds) => bounds.journey().map(enter),
-        None => Ambient::as_it_is().journey().filter(|journey| journey.is_listened_to()).map(enter),
+        None => heard_around().as_ref().map(enter),
     }
 }
 
@@ -186,7 +188,7 @@ pub(crate) fn deliver<B>(
 fn tell_answer(fields: &HeaderMap, bounds: Option<&Bounds>) {
     match bounds.and_then(Bounds::journey) {
         Some(journey) => journey.tell_answer(fields),
-        None => Ambient::as_it_is().journey().iter().for_each(|journey| journey.tell_answer(fields)),
+        None => heard_around().iter().for_each(|journey| journey.tell_answer(fields)),
     }
 }
 
@@ -195,9 +197,10 @@ fn blame<B>(head: &mut Response<B>, bounds: &Bounds, is_grpc: bool) {
     if let Some(told) = if is_grpc { bounds.told() } else { None } {
         told.correct(head.headers_mut());
     }
-    let reports = head.status() == StatusCode::GATEWAY_TIMEOUT || grpc::is_exceeded(head.headers());
+    let (is_exceeded, is_exhausted) = grpc::report(head.headers());
+    let reports = head.status() == StatusCode::GATEWAY_TIMEOUT || is_exceeded;
     // A hop may tell of overload where it had no connection in time. Only the field says that it was our deadline.
-    let may_report = reports || head.status() == StatusCode::SERVICE_UNAVAILABLE || grpc::is_exhausted(head.headers());
+    let may_report = reports || head.status() == StatusCode::SERVICE_UNAVAILABLE || is_exhausted;
     if !may_report {
         return;
     }

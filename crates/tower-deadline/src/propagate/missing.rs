@@ -16,7 +16,8 @@ use crate::{count, log};
 pub(super) struct Missing {
     /// That of the request around it, if there is one.
     pub(super) policy: Option<PolicyName>,
-    pub(super) site: &'static Location<'static>,
+    wish: Wish,
+    site: &'static Location<'static>,
 }
 
 /// What the policy around a call says of one without a deadline.
@@ -29,12 +30,6 @@ enum Wish {
 }
 
 impl Wish {
-    fn around(extensions: &Extensions) -> Self {
-        let journey: Option<&Journey> = extensions.get();
-        let wish = journey.map(|journey| Self::of(journey.policy())).or_else(|| Ambient::ask_policy(Self::of));
-        wish.unwrap_or(Self::Sent)
-    }
-
     fn of(policy: &Policy) -> Self {
         match (policy.requires_outgoing(), policy.is_observed()) {
             (false, _) => Self::Sent,
@@ -44,18 +39,31 @@ impl Wish {
     }
 }
 
+/// Asks the policy of the request that a call is part of.
+pub(super) fn ask_around<T>(extensions: &Extensions, ask: impl Fn(&Policy) -> T) -> Option<T> {
+    let journey: Option<&Journey> = extensions.get();
+    journey.map(|journey| ask(journey.policy())).or_else(|| Ambient::ask_policy(ask))
+}
+
 impl Missing {
+    /// Of a call with these extensions, made by this line.
+    pub(super) fn around(extensions: &Extensions, site: &'static Location<'static>) -> Self {
+        let asked = ask_around(extensions, |policy| (policy.name(), Wish::of(policy)));
+        let (policy, wish) = asked.map_or((None, Wish::Sent), |(policy, wish)| (Some(policy), wish));
+        Self { policy, wish, site }
+    }
+
     /// Tells of it, and counts what a policy that only observes would have withheld.
-    pub(super) fn tell(self, extensions: &Extensions, layer: OnMissing) {
-        log::missing(self.policy, self.site, self.accept(extensions, layer).is_err());
-        if let Some(policy) = self.policy.filter(|_| Wish::around(extensions) == Wish::Observed) {
+    pub(super) fn tell(self, layer: OnMissing) {
+        log::missing(self.policy, self.site, self.accept(layer).is_err());
+        if let Some(policy) = self.policy.filter(|_| self.wish == Wish::Observed) {
             count::would_withhold(policy);
         }
     }
 
     /// Fails where the layer or the policy of the request around wants a deadline.
-    pub(super) fn accept(self, extensions: &Extensions, layer: OnMissing) -> Result<(), PropagateError> {
-        let fails = layer == OnMissing::Reject || Wish::around(extensions) == Wish::Withheld;
+    pub(super) fn accept(self, layer: OnMissing) -> Result<(), PropagateError> {
+        let fails = layer == OnMissing::Reject || self.wish == Wish::Withheld;
         if fails { Err(PropagateError::Missing { site: self.site }) } else { Ok(()) }
     }
 }

@@ -14,7 +14,7 @@ use tower_service::Service;
 use super::PropagateError;
 use super::bounds::Bounds;
 use super::future::PropagateFuture;
-use super::missing::Missing;
+use super::missing::{Missing, ask_around};
 use super::trace::{CallTrace, Telling, Traced};
 use crate::count::Calls;
 use crate::timer::{now, wall};
@@ -31,11 +31,16 @@ pub struct PropagateLayer {
     /// The line that made it.
     pub(crate) made: &'static Location<'static>,
     pub(crate) traced: Traced,
+    /// Whoever calls further in writes the fields.
+    is_written_within: bool,
 }
 
 /// In the extensions of a call for which no deadline was found: who writes its fields again need not count that.
 #[derive(Clone, Copy, Debug)]
 struct Missed;
+
+/// Whether anything is counted or told here at all.
+const IS_TOLD: bool = cfg!(any(feature = "metrics", feature = "tracing"));
 
 impl PropagateLayer {
     /// Propagates in the default dialects. A call without a deadline is sent without a field, unless the
@@ -51,6 +56,7 @@ impl PropagateLayer {
             calls: Default::default(),
             traced: Traced::default(),
             made: Location::caller(),
+            is_written_within: false,
         }
     }
 
@@ -93,6 +99,41 @@ impl PropagateLayer {
         self.traced.is_told_within = true;
         self
     }
+
+    /// Touches no field of a call that has a deadline, for whatever is called further in strips and [writes](Self::write)
+    /// them at the last moment (R2): after the wait for a connection, for one. The call is bounded all the same, and one
+    /// with nothing left is not sent (R16).
+    ///
+    /// ```
+    /// use http::Request;
+    /// use std::convert::Infallible;
+    /// use std::time::Duration;
+    /// use tower::{Service, ServiceBuilder};
+    /// use tower_deadline::{Deadline, PropagateLayer, now};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let last = PropagateLayer::new();
+    /// let mut client = ServiceBuilder::new()
+    ///     .layer(PropagateLayer::new().written_within())
+    ///     .service_fn(move |mut request: Request<()>| {
+    ///         assert!(request.headers().is_empty());
+    ///         let mut fields = std::mem::take(request.headers_mut());
+    ///         let written = last.write(&mut fields, request.extensions());
+    ///         async move { written.map(|_| http::Response::new(fields.len().to_string())) }
+    ///     });
+    /// let deadline = Deadline::after(now(), Duration::from_secs(3));
+    /// let response = client.call(Request::builder().extension(deadline).body(())?).await?;
+    /// # let _: Result<(), Infallible> = Ok(());
+    /// # drop(response);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn written_within(mut self) -> Self {
+        self.is_written_within = true;
+        self
+    }
 }
 
 impl Default for PropagateLayer {
@@ -130,24 +171,13 @@ where
         self.inner.poll_ready(cx).map_err(|error| PropagateError::Inner(error.into()))
     }
 
-    fn call(&mut self, request: Request<RB>) -> Self::Future {
+    #[inline]
+    fn call(&mut self, mut request: Request<RB>) -> Self::Future {
         let (call, dialects) = (Call::of(request.headers()), Arc::clone(&self.layer.dialects));
-        let (mut head, body) = request.into_parts();
-        let prepared = self.layer.prepare(&mut head.headers, &head.extensions, call, self.layer.made);
-        if let Ok(bounds) = &prepared {
-            self.layer.calls.sent(policy_of(bounds.as_ref(), &head.extensions));
-            if !bounds.as_ref().is_some_and(Bounds::is_found) {
-                head.extensions.insert(Missed);
-            }
-        }
-        if let Ok(Some(bounds)) = &prepared {
-            // For a layer further in, which writes the field again.
-            *head.extensions.get_or_insert_with(|| bounds.deadline()) = bounds.deadline();
-        }
+        let prepared = self.layer.prepare(&mut request, call);
         let bounds = prepared.as_ref().ok().and_then(Option::as_ref);
-        let span = CallSpan::open(&mut head, bounds.and_then(Bounds::journey), bounds.map(Bounds::deadline));
-        let telling = self.layer.begin(&prepared, &head.extensions);
-        let request = Request::from_parts(head, body);
+        let span = CallSpan::open(&mut request, bounds.and_then(Bounds::journey), bounds.map(Bounds::deadline));
+        let telling = self.layer.begin(&prepared, request.extensions());
         PropagateFuture::new(call, dialects, prepared, (telling, span), || self.inner.call(request))
     }
 }
@@ -183,7 +213,8 @@ impl PropagateLayer {
     /// [`PropagateError::Missing`] where a deadline is wanted.
     #[track_caller]
     pub fn write(&self, headers: &mut HeaderMap, extensions: &Extensions) -> Result<Option<Deadline>, PropagateError> {
-        let bounds = self.prepare(headers, extensions, Call::of(headers), Location::caller())?;
+        let bounds = self.seek(headers, extensions, Call::of(headers), Location::caller())?;
+        self.write_in(headers, bounds.as_ref())?;
         write_current(headers);
         Ok(bounds.map(|bounds| bounds.deadline()))
     }
@@ -194,28 +225,57 @@ impl PropagateLayer {
             // That of this call alone, where it has a span.
             Ok(Some(bounds)) => self.traced.begin(extensions.get().or(bounds.journey()), Some(bounds.deadline())),
             // A request without a deadline is a journey where somebody has asked for it.
-            Ok(None) => self.traced.begin(extensions.get().or(Ambient::as_it_is().journey()), None),
+            Ok(None) => match extensions.get() {
+                Some(journey) => self.traced.begin(Some(journey), None),
+                None => self.traced.begin(heard_around().as_ref(), None),
+            },
             Err(_) => None,
         }
     }
 
-    /// Writes the fields. `None`: there is no deadline, and none is wanted.
-    fn prepare(
+    /// Writes the fields, and leaves in the extensions what a layer further in goes by.
+    fn prepare<B>(&self, request: &mut Request<B>, call: Call) -> Result<Option<Bounds>, PropagateError> {
+        let bounds = self.seek(request.headers(), request.extensions(), call, self.made)?;
+        match &bounds {
+            Some(bounds) if self.is_written_within => {
+                if bounds.sent().is_expired(now()) {
+                    self.withhold(bounds)?;
+                }
+            }
+            bounds => self.write_in(request.headers_mut(), bounds.as_ref())?,
+        }
+        self.calls.sent(|| policy_of(bounds.as_ref(), request.extensions()));
+        if let Some(bounds) = &bounds {
+            // For a layer further in, which writes the field again.
+            *request.extensions_mut().get_or_insert_with(|| bounds.deadline()) = bounds.deadline();
+        }
+        if IS_TOLD && !bounds.as_ref().is_some_and(Bounds::is_found) {
+            request.extensions_mut().insert(Missed);
+        }
+        Ok(bounds)
+    }
+
+    /// What bounds this call. `None`: there is no deadline, and none is wanted.
+    fn seek(
         &self,
-        headers: &mut HeaderMap,
+        headers: &HeaderMap,
         extensions: &Extensions,
         call: Call,
         site: &'static Location<'static>,
     ) -> Result<Option<Bounds>, PropagateError> {
         let asked = if call == Call::Grpc { self.asked(headers) } else { None };
-        let Some(bounds) = self.wanted(Bounds::of(extensions, asked, self.own()), extensions, site)? else {
-            self.dialects.strip(headers);
-            return Ok(None);
-        };
-        if !self.write_left(headers, &bounds) {
-            self.withhold(&bounds)?;
+        self.wanted(Bounds::of(extensions, asked, self.own()), extensions, site)
+    }
+
+    fn write_in(&self, headers: &mut HeaderMap, bounds: Option<&Bounds>) -> Result<(), PropagateError> {
+        match bounds {
+            Some(bounds) if self.write_left(headers, bounds) => Ok(()),
+            Some(bounds) => self.withhold(bounds),
+            None => {
+                self.dialects.strip(headers);
+                Ok(())
+            }
         }
-        Ok(Some(bounds))
     }
 
     /// What was found, where that is enough. A call without a deadline is counted (R21), once.
@@ -228,12 +288,12 @@ impl PropagateLayer {
         if bounds.as_ref().is_some_and(Bounds::is_found) {
             return Ok(bounds);
         }
-        let missing = Missing { policy: policy_of(bounds.as_ref(), extensions), site };
-        if extensions.get::<Missed>().is_none() {
+        let missing = Missing::around(extensions, site);
+        if IS_TOLD && extensions.get::<Missed>().is_none() {
             self.calls.missing(missing.policy);
-            missing.tell(extensions, self.on_missing);
+            missing.tell(self.on_missing);
         }
-        missing.accept(extensions, self.on_missing).map(|()| bounds)
+        missing.accept(self.on_missing).map(|()| bounds)
     }
 
     /// Nothing is left for this call; see [`Bounds::withhold`].
@@ -244,7 +304,7 @@ impl PropagateLayer {
     /// A call goes out, under what was found for it.
     #[cfg(feature = "reqwest")]
     pub(crate) fn sends(&self, policy: Option<PolicyName>) {
-        self.calls.sent(policy);
+        self.calls.sent(|| policy);
     }
 
     /// Writes what is left now, in place of whatever stood there. Returns whether there was anything.
@@ -269,11 +329,11 @@ impl PropagateLayer {
 
 /// The policy of the request that a call is part of, if it is part of one.
 fn policy_of(bounds: Option<&Bounds>, extensions: &Extensions) -> Option<PolicyName> {
-    let around = || {
-        extensions
-            .get()
-            .map(|journey: &Journey| journey.policy().name())
-            .or_else(|| Ambient::ask_policy(Policy::name))
-    };
-    bounds.and_then(Bounds::policy).or_else(around)
+    bounds.and_then(Bounds::policy).or_else(|| ask_around(extensions, Policy::name))
+}
+
+/// The journey around, where somebody listens to it.
+pub(super) fn heard_around() -> Option<Journey> {
+    // Whoever listens is told outside of the look.
+    Ambient::look(|around| around.journey().filter(|journey| journey.is_listened_to()).cloned())
 }

@@ -68,7 +68,9 @@ pub(super) fn finished(
     span.into_iter().for_each(|span| span.answered(&mut head));
     let (parts, body) = head.into_parts();
     // reqwest passes no trailers on: a message that is cut has to end in an error.
-    http::Response::from_parts(addressed(parts, url), Body::wrap(body.with_status(None).told_to(telling))).into()
+    let mut body = body.with_status(None);
+    body.tell_to(telling);
+    http::Response::from_parts(addressed(parts, url), Body::wrap(body)).into()
 }
 
 /// The same, with its address where reqwest looks for it.

@@ -3,8 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::request::Parts;
-use http::{Method, Response, StatusCode, Uri};
+use http::{Method, Request, Response, StatusCode, Uri};
 use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, Policy, Stage};
 use tracing::Span;
 use tracing::field::Empty;
@@ -43,20 +42,20 @@ impl CallSpan {
     /// Of a call that is made now, under what was found for it. Its fields then have the context of the span, and its
     /// extensions the journey of this call alone, where somebody wants it.
     #[inline]
-    pub(crate) fn open(head: &mut Parts, found: Option<&Journey>, deadline: Option<Deadline>) -> Option<Self> {
-        if super::is_wanted() { Self::opened(head, found, deadline) } else { None }
+    pub(crate) fn open<B>(call: &mut Request<B>, found: Option<&Journey>, deadline: Option<Deadline>) -> Option<Self> {
+        if super::is_wanted() { Self::opened(call, found, deadline) } else { None }
     }
 
     #[cold]
-    fn opened(head: &mut Parts, found: Option<&Journey>, deadline: Option<Deadline>) -> Option<Self> {
-        let around = found.or(head.extensions.get()).or(Ambient::current().journey()).cloned();
-        let span = Self::new(To::of(&head.method, &head.uri), around, deadline);
+    fn opened<B>(call: &mut Request<B>, found: Option<&Journey>, deadline: Option<Deadline>) -> Option<Self> {
+        let around = found.or(call.extensions().get()).or(Ambient::current().journey()).cloned();
+        let span = Self::new(To::of(call.method(), call.uri()), around, deadline);
         match &span {
             Some(span) => {
-                context::write(&span.span()?, &mut head.headers);
-                head.extensions.insert(span.journey());
+                context::write(&span.span()?, call.headers_mut());
+                call.extensions_mut().insert(span.journey());
             }
-            None => context::write_current(&mut head.headers),
+            None => context::write_current(call.headers_mut()),
         }
         span
     }

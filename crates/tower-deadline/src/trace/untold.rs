@@ -1,7 +1,6 @@
 //! Spans without the feature `tracing`: none.
 
-use http::Response;
-use http::request::Parts;
+use http::{Request, Response};
 use http_deadline::{Cause, Deadline, Exceeded, Journey, Policy, Stage};
 
 use crate::policies::Head;
@@ -56,7 +55,7 @@ impl RequestSpan {
 
 impl CallSpan {
     #[inline]
-    pub(crate) fn open(_: &mut Parts, _: Option<&Journey>, _: Option<Deadline>) -> Option<Self> {
+    pub(crate) fn open<B>(_: &mut Request<B>, _: Option<&Journey>, _: Option<Deadline>) -> Option<Self> {
         None
     }
 
