@@ -10,6 +10,7 @@ use std::process::Command;
 use crate::step::{Step, root};
 use crate::{Outcome, machine};
 
+mod proxy;
 mod table;
 
 /// The version that the benches are compiled against: the runner refuses any other.
@@ -21,7 +22,16 @@ const REFERENCES: &str = "benches/references.txt";
 const COUNT: &str = "cargo bench -p deadline-benches --bench instructions";
 const ALLOCATE: &str = "cargo bench -p deadline-benches --bench allocations";
 
-pub(crate) fn run() -> Outcome {
+/// The counts, or the other bench where it is named.
+pub(crate) fn run(args: &[&str]) -> Outcome {
+    match args {
+        [] => count(),
+        ["proxy", rest @ ..] => proxy::run(rest),
+        [other, ..] => Err(format!("`bench` knows no `{other}`, but `proxy`")),
+    }
+}
+
+fn count() -> Outcome {
     machine::prepare(&machine::VALGRIND)?;
     let runner = runner()?;
     let counted = Step::new(COUNT).env("GUNGRAUN_RUNNER", runner).env("NO_COLOR", "1".into()).read()?;

@@ -82,6 +82,7 @@ pub(crate) const CHROMIUM: Tool = tool("chromium", "pages");
 pub(crate) const CHROMEDRIVER: Tool =
     Tool { package: "chromium-driver", fedora: Some("chromedriver"), ..tool("chromedriver", "WebDriver") };
 
+pub(crate) const CADDY: Tool = Tool { asked: "version", ..tool("caddy", "reverse_proxy") };
 pub(crate) const GO: Tool = Tool { package: "golang-go golang-src", asked: "version", ..tool("go", "its own sources") };
 pub(crate) const H2LOAD: Tool = Tool { package: "nghttp2-client", ..tool("h2load", "HTTP/2") };
 pub(crate) const HAPROXY: Tool = Tool { asked: "-v", ..tool("haproxy", "keep-alive") };
@@ -99,6 +100,9 @@ pub(crate) const PYTHON_VENV: Tool = Tool {
     will_do: |version| version.starts_with("pip"),
     ..tool("python3", "environments")
 };
+
+/// It says its version as it complains of having nothing to do.
+pub(crate) const WRK: Tool = Tool { asked: "-v", ..tool("wrk", "HTTP/1.1") };
 
 /// A program that is installed by the package of its name, and of which any version will do.
 const fn tool(name: &'static str, does: &'static str) -> Tool {
@@ -159,6 +163,11 @@ pub(crate) fn prefer(tool: &Tool) {
 }
 
 impl Tool {
+    /// What it is run by.
+    pub(crate) const fn name(&self) -> &'static str {
+        self.name
+    }
+
     fn check(&self) -> Outcome {
         let Self { name, does, asked, will_do, beside, .. } = self;
         let run = |program: &Path| Command::new(program).args(asked.split(' ')).output();

@@ -1,0 +1,97 @@
+//! What one request costs on a core, as fast as they are answered.
+
+use super::super::contest::{self, Series};
+use super::super::load::Ask;
+use super::super::peers;
+use super::super::report::{Report, Table};
+use super::super::setting::Setting;
+use super::Case;
+use crate::Outcome;
+
+pub(super) fn run(
+    case: &Case,
+    ask: Ask,
+    beside: Option<&'static str>,
+    setting: &Setting,
+    report: &mut Report,
+) -> Outcome {
+    let ours = setting.ours.iter().map(|(name, _)| name.as_str());
+    let names = ours.chain(setting.options.peers.iter().map(String::as_str)).chain(beside);
+    let contestants: Outcome<Vec<_>> = names.enumerate().map(|(at, name)| peers::start(name, at, setting)).collect();
+    let series = contest::hold(&contestants?, ask, setting)?;
+    for of in &series {
+        for to in series.iter().filter(|to| to.name != of.name) {
+            report.figure(case.name, &of.name, &to.name, of.ratio(to));
+        }
+    }
+    report.section(case.name, case.title, &table(&series, base(&series, setting)));
+    Ok(())
+}
+
+/// Whose cost all others are told in: nginx, or the first build.
+fn base<'a>(series: &'a [Series], setting: &Setting) -> Vec<&'a Series> {
+    let named = |name: &str| series.iter().find(|series| series.name == name);
+    let first = (setting.ours.len() > 1).then(|| &series[0]);
+    let nginx = named("nginx");
+    nginx
+        .into_iter()
+        .chain(named(peers::UNBUFFERED))
+        .chain(first.or((nginx.is_none()).then(|| &series[0])))
+        .collect()
+}
+
+/// A line for each proxy; `bases` are what it is told in.
+pub(super) fn table(series: &[Series], bases: Vec<&Series>) -> String {
+    let ratios = bases.iter().map(|base| format!("÷ {}", base.name));
+    let head = ["proxy", "CPU µs a request", "of it system"].map(str::to_owned).into_iter().chain(ratios);
+    let more = ["requests/s", "p50 µs", "p99 µs", "peak MiB", "of its core", "errors"].map(str::to_owned);
+    let mut table = Table::new(head.chain(more));
+    let mut refused = Vec::new();
+    for of in series {
+        let shown = |spread: Option<super::super::spread::Spread>, digits| {
+            spread.map_or("–".to_owned(), |spread| spread.shown(digits))
+        };
+        let mut row = vec![of.name.clone(), shown(of.each(), 2)];
+        row.push(shown(of.spread(|sample| Some(sample.cpu.system_share())), 2));
+        for base in &bases {
+            row.push(match of.ratio(base) {
+                _ if of.name == base.name => "1".to_owned(),
+                Ok(ratio) => ratio.to_string(),
+                Err(why) => {
+                    refused.push(format!("{} ÷ {} is not told: {why}.", of.name, base.name));
+                    "–".to_owned()
+                }
+            });
+        }
+        row.push(shown(of.spread(|sample| Some(sample.answered.each_second)), 0));
+        row.push(shown(of.spread(|sample| sample.answered.p50), 0));
+        row.push(shown(of.spread(|sample| sample.answered.p99), 0));
+        row.push(format!("{:.1}", of.peak / 1024.0));
+        row.push(shown(of.spread(|sample| Some(sample.share())), 2));
+        row.push(of.samples.iter().map(|sample| sample.answered.errors).sum::<u64>().to_string());
+        table.row(row);
+    }
+    let refused: String = refused.iter().map(|line| format!("\n{line}\n")).collect();
+    format!("{table}{refused}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::sample::Sample;
+    use super::*;
+
+    fn series(name: &str, answered: u64, errors: u64) -> Series {
+        Series { name: name.to_owned(), samples: vec![Sample::made(1.0, answered, errors); 3], peak: 2048.0 }
+    }
+
+    #[test]
+    fn a_line_has_all_figures_and_a_ratio_that_is_refused_says_why() {
+        let all = [series("ours", 50_000, 0), series("nginx", 100_000, 0), series("bad", 10, 1)];
+        let table = table(&all, vec![&all[1]]);
+        let line = |name: &str| table.lines().find(|line| line.starts_with(&format!("| {name} |"))).unwrap();
+        assert!(line("ours").contains("| 20.00 (20.00–20.00) | 0.75 (0.75–0.75) | 2.00 (2.00–2.00) |"), "{table}");
+        assert!(line("ours").contains("| 2.0 |") && line("nginx").contains("| 1 |"), "{table}");
+        assert!(line("bad").contains("| – |") && line("bad").ends_with("| 3 |"), "{table}");
+        assert!(table.contains("bad ÷ nginx is not told: bad: 1 of 11 requests were errors."), "{table}");
+    }
+}
