@@ -60,20 +60,22 @@ impl fmt::Display for Broken {
 ///
 /// On an error nothing was removed.
 pub(super) fn strip(headers: &mut HeaderMap) -> Result<Vec<HeaderName>, Broken> {
-    let present: u16 = headers.keys().filter_map(place).fold(0, |set, place| set | 1 << place);
+    let present = headers.keys().filter_map(place).fold(0_u16, |set, place| set | 1 << place);
     // Most messages over HTTP/2 and most responses: nothing else needs to be looked up.
     if present == 0 {
         return Ok(Vec::new());
     }
-    let nominated = nominated(headers)?;
-    if is_coded(headers) {
-        return Err(Broken::Coded);
-    }
-    let trailers = elements(headers, &TE).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
-    // RFC 9112 §6.3: whoever believed the length would take the beginning of the body for the whole.
-    if headers.contains_key(TRANSFER_ENCODING) {
+    // What is not there is not looked up.
+    let has = |name: &HeaderName| place(name).is_some_and(|place| present & 1 << place != 0);
+    let nominated = if has(&CONNECTION) { nominated(headers)? } else { Vec::new() };
+    if has(&TRANSFER_ENCODING) {
+        if is_coded(headers) {
+            return Err(Broken::Coded);
+        }
+        // RFC 9112 §6.3: whoever believed the length would take the beginning of the body for the whole.
         headers.remove(CONTENT_LENGTH);
     }
+    let trailers = has(&TE) && elements(headers, &TE).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
     for (place, name) in ALWAYS.into_iter().enumerate() {
         if present & 1 << place != 0 {
             headers.remove(name);
@@ -144,8 +146,21 @@ pub fn is_connection_level(name: &HeaderName) -> bool {
     place(name).is_some()
 }
 
+/// Where a name stands in [`ALWAYS`]. One match: the length decides which of them it is compared with.
+#[inline]
 fn place(name: &HeaderName) -> Option<usize> {
-    ALWAYS.into_iter().position(|always| always == name)
+    Some(match name.as_str() {
+        "connection" => 0,
+        "keep-alive" => 1,
+        "proxy-connection" => 2,
+        "proxy-authenticate" => 3,
+        "proxy-authorization" => 4,
+        "te" => 5,
+        "transfer-encoding" => 6,
+        "upgrade" => 7,
+        "http2-settings" => 8,
+        _ => return None,
+    })
 }
 
 /// Whether the body has a coding that nobody has taken off. `identity` is none, and a relic.
@@ -172,7 +187,11 @@ fn nominated(headers: &HeaderMap) -> Result<Vec<HeaderName>, Broken> {
 
 /// Those that are not removed anyway. What is no name can name nothing.
 fn names<'a>(tokens: impl Iterator<Item = &'a [u8]>) -> impl Iterator<Item = HeaderName> {
-    tokens.filter_map(|token| HeaderName::from_bytes(token).ok()).filter(|name| place(name).is_none())
+    let goes_anyway =
+        |token: &&[u8]| ALWAYS.into_iter().any(|name| name.as_str().as_bytes().eq_ignore_ascii_case(token));
+    tokens
+        .filter(move |token| !goes_anyway(token))
+        .filter_map(|token| HeaderName::from_bytes(token).ok())
 }
 
 fn is_protected(token: &[u8]) -> bool {
@@ -209,6 +228,13 @@ mod tests {
             headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
         lines.sort();
         Ok(lines)
+    }
+
+    #[test]
+    fn each_name_that_always_goes_is_known_by_its_place() {
+        for (at, name) in ALWAYS.into_iter().enumerate() {
+            assert_eq!(place(name), Some(at), "{name}");
+        }
     }
 
     // R30
