@@ -101,9 +101,6 @@ pub(crate) const PYTHON_VENV: Tool = Tool {
     ..tool("python3", "environments")
 };
 
-/// It says its version as it complains of having nothing to do.
-pub(crate) const WRK: Tool = Tool { asked: "-v", ..tool("wrk", "HTTP/1.1") };
-
 /// A program that is installed by the package of its name, and of which any version will do.
 const fn tool(name: &'static str, does: &'static str) -> Tool {
     Tool {

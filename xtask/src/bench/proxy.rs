@@ -25,7 +25,6 @@ mod spread;
 
 pub(super) fn run(args: &[&str]) -> Outcome {
     let mut options = Options::parse(args)?;
-    machine::prepare(&machine::WRK)?;
     machine::prepare(&machine::H2LOAD)?;
     options.peers = peers::prepare(&options.peers)?;
     let setting = Setting::new(options)?;

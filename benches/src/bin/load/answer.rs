@@ -26,6 +26,17 @@ impl Answer {
         Ok(self.missing == Some(0))
     }
 
+    /// Bytes that are known to be still to come; zero while the head is not whole.
+    pub(crate) fn missing(&self) -> usize {
+        self.missing.unwrap_or(0)
+    }
+
+    /// So many bytes of the body came, and nobody looked at them. Says whether the answer is whole.
+    pub(crate) fn skip(&mut self, bytes: usize) -> bool {
+        self.missing = self.missing.map(|missing| missing.saturating_sub(bytes));
+        self.missing == Some(0)
+    }
+
     /// Ready for the next one.
     pub(crate) fn clear(&mut self) {
         self.head.clear();
@@ -57,6 +68,16 @@ mod tests {
             assert!(answer.take(&whole[cut..]).unwrap(), "{cut}");
             answer.clear();
         }
+    }
+
+    #[test]
+    fn a_body_may_be_skipped_once_the_head_is_there() {
+        let mut answer = Answer::default();
+        assert!(!answer.take(b"HTTP/1.1 200 OK\r\ncontent-le").unwrap());
+        assert_eq!(answer.missing(), 0);
+        assert!(!answer.take(b"ngth: 9\r\n\r\nab").unwrap());
+        assert_eq!(answer.missing(), 7);
+        assert!(!answer.skip(6) && answer.skip(1));
     }
 
     #[test]

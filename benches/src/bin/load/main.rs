@@ -1,9 +1,10 @@
-//! Load of the kinds that `wrk` and `h2load` do not make.
+//! Load over HTTP/1.1, and of the kinds that `h2load` does not make.
 //!
-//! Covers requests that come when they come, whatever became of those before; connections that are kept and do nothing;
-//! calls that are never answered. Does not cover as many requests as fit: that is what the other two are for.
+//! Covers as many requests as are answered; requests that come when they come, whatever became of those before;
+//! connections that are kept and do nothing; calls that are never answered. Does not cover HTTP/2 beyond those.
 //!
 //! ```text
+//! load closed ADDRESS PATH FIELDS BODY SECONDS CONNECTIONS   one line of figures
 //! load open ADDRESS PATH EACH-SECOND SECONDS CONNECTIONS     one line of figures
 //! load idle ADDRESS CONNECTIONS                              a line when each step is done; the next for each line read
 //! load hold ADDRESS CALLS                                    the same
@@ -11,10 +12,11 @@
 
 use std::error::Error;
 use std::io::stdin;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use std::{env, io};
 
 mod answer;
+mod closed;
 mod hold;
 mod idle;
 mod open;
@@ -29,6 +31,12 @@ fn main() -> Outcome {
     let args: Vec<String> = env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args[..] {
+        ["closed", address, path, fields, body, seconds, connections] => {
+            let request = closed::Request { path: path.to_owned(), fields: fields.parse()?, body: body.parse()? };
+            let time = Duration::from_secs_f64(seconds.parse()?);
+            println!("{}", closed::run(address.parse()?, &request, time, connections.parse()?)?);
+            Ok(())
+        }
         ["open", address, path, each_second, seconds, connections] => {
             let plan = open::Plan { each_second: each_second.parse()?, seconds: seconds.parse()? };
             println!("{}", open::run(address.parse()?, path, plan, connections.parse()?)?);
@@ -36,7 +44,7 @@ fn main() -> Outcome {
         }
         ["idle", address, connections] => idle::run(address.parse()?, connections.parse()?),
         ["hold", address, calls] => hold::run(address.parse()?, calls.parse()?),
-        _ => Err("load open|idle|hold, as its source says".into()),
+        _ => Err("load closed|open|idle|hold, as its source says".into()),
     }
 }
 

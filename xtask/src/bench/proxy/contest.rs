@@ -61,9 +61,9 @@ pub(super) fn hold(contestants: &[Contestant], ask: Ask, setting: &Setting) -> O
 
 impl Contestant {
     fn sample(&self, ask: Ask, seconds: u64, setting: &Setting) -> Outcome<Sample> {
-        let load = Load { seconds, connections: setting.options.connections, folder: &setting.folder };
-        let url = format!("http://127.0.0.1:{}", self.port + ask.entrance());
-        let command = ask.command(&url, load)?;
+        let (folder, helper) = (&setting.folder, &setting.helper("load"));
+        let load = Load { seconds, connections: setting.options.connections, folder, helper };
+        let command = ask.command(self.port + ask.entrance(), load)?;
         let pids = self.running.pids();
         let (before, start) = (Cpu::of(&pids)?, now());
         let answered = load::run(&command, &setting.rest)?;
@@ -98,33 +98,26 @@ impl Series {
 
     /// What a request costs here, of what it costs there; or why that is not told.
     pub(super) fn ratio(&self, to: &Self) -> Outcome<Spread> {
-        for series in [self, to] {
-            if let Some(sample) = series.samples.iter().find(|sample| sample.has_errors()) {
-                return Err(format!("{}: {}", series.name, sample.fault().unwrap_or_default()));
-            }
+        let faults: Vec<String> = [self, to].iter().filter_map(|series| series.fault()).collect();
+        if !faults.is_empty() {
+            return Err(faults.join("; "));
         }
-        let rounds = || self.samples.iter().zip(&to.samples);
-        let good = |(ours, theirs): &(&Sample, &Sample)| ours.fault().is_none() && theirs.fault().is_none();
-        let wanted = rounds().count() * 2 / 3;
-        let ratios = rounds().filter(good).map(|(ours, theirs)| ours.each() / theirs.each());
-        match Spread::of(ratios) {
-            Some(spread) if spread.rounds >= wanted.max(1) => Ok(spread),
-            _ => Err(self.faults(to)),
-        }
+        let rounds = self.samples.iter().zip(&to.samples);
+        let good = rounds.filter(|(ours, theirs)| ours.fault().is_none() && theirs.fault().is_none());
+        let ratios = good.map(|(ours, theirs)| ours.each() / theirs.each());
+        Spread::of(ratios).ok_or_else(|| format!("{} and {}: no round was good for both", self.name, to.name))
     }
 
-    /// What was wrong in the first round in which something was.
-    fn faults(&self, to: &Self) -> String {
-        let faults = [self, to].map(|series| {
-            let fault = series.samples.iter().find_map(Sample::fault)?;
-            Some(format!("{}: {fault}, in {} of {} rounds", series.name, series.bad(), series.samples.len()))
-        });
-        let faults: Vec<String> = faults.into_iter().flatten().collect();
-        if faults.is_empty() { "no round was run".to_owned() } else { faults.join("; ") }
-    }
-
-    fn bad(&self) -> usize {
-        self.samples.len() - self.good()
+    /// Why nothing is compared with it: an error in one round, or less than its core in a third of them.
+    pub(super) fn fault(&self) -> Option<String> {
+        let Self { name, samples, .. } = self;
+        let error = samples.iter().find(|sample| sample.has_errors()).and_then(Sample::fault);
+        if let Some(error) = error {
+            return Some(format!("{name}: {error}"));
+        }
+        let bad = samples.len() - self.good();
+        let why = samples.iter().find_map(Sample::fault).filter(|_| bad * 3 > samples.len())?;
+        Some(format!("{name}: {why}, in {bad} of {} rounds", samples.len()))
     }
 }
 
@@ -160,10 +153,10 @@ mod tests {
         let (full, starved) = (Sample::made(1.0, 10, 0), Sample::made(0.5, 10, 0));
         let good = series("nginx", &[full.clone(), full.clone(), full.clone()]);
         let once = series("ours", &[full.clone(), starved.clone(), full.clone()]);
-        assert_eq!(once.ratio(&good).unwrap().rounds, 2);
+        assert_eq!((once.fault(), once.ratio(&good).unwrap().rounds), (None, 2));
         let often = series("ours", &[full, starved.clone(), starved]);
         let told = "ours: it had 0.50 of its core, 0.9 is wanted, in 2 of 3 rounds";
         assert_eq!(often.ratio(&good).unwrap_err(), told);
-        assert_eq!(series("a", &[]).ratio(&series("b", &[])).unwrap_err(), "no round was run");
+        assert_eq!(series("a", &[]).ratio(&series("b", &[])).unwrap_err(), "a and b: no round was good for both");
     }
 }

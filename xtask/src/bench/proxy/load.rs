@@ -1,4 +1,4 @@
-//! Who asks: `wrk` and `h2load`, as fast as answers come, and what they say of it.
+//! Who asks: `load`, which is ours, and `h2load`, as fast as answers come; and what they say of it.
 
 use std::path::Path;
 
@@ -37,31 +37,20 @@ impl Ask {
     }
 
     /// The command that asks so, for so many seconds.
-    pub(super) fn command(self, url: &str, load: Load<'_>) -> Outcome<Vec<String>> {
-        let Load { seconds, connections, folder } = load;
-        if matches!(self, Self::H2c | Self::Grpc) {
-            return self.h2load(url, load);
-        }
-        let line = format!("wrk -t1 -c{connections} -d{seconds}s --timeout 10s --latency -H");
-        let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-        words.push(FIELD.to_owned());
-        let length = match self {
-            Self::Get(length) => length,
-            _ => 128,
+    pub(super) fn command(self, port: u16, load: Load<'_>) -> Outcome<Vec<String>> {
+        let Load { seconds, connections, folder: _, helper } = load;
+        let (length, fields, body) = match self {
+            Self::Get(length) => (length, 0, 0),
+            Self::Fields(fields) => (128, fields, 0),
+            Self::Post(body) => (128, 0, body),
+            Self::H2c | Self::Grpc => return self.h2load(port, load),
         };
-        if let Self::Fields(count) = self {
-            words.extend((0..count).flat_map(|at| ["-H".to_owned(), field(at)]));
-        }
-        if let Self::Post(length) = self {
-            let script = format!("wrk.method = \"POST\"\nwrk.body = string.rep(\"x\", {length})\n");
-            words.extend(["-s".to_owned(), file(folder, "post.lua", script.as_bytes())?]);
-        }
-        words.push(format!("{url}/{length}"));
-        Ok(words)
+        let line = format!("closed 127.0.0.1:{port} /{length} {fields} {body} {seconds} {connections}");
+        Ok([helper.display().to_string()].into_iter().chain(line.split(' ').map(str::to_owned)).collect())
     }
 
     /// Eight streams on each of an eighth of the connections: as much is under way as elsewhere.
-    fn h2load(self, url: &str, Load { seconds, connections, folder }: Load<'_>) -> Outcome<Vec<String>> {
+    fn h2load(self, port: u16, Load { seconds, connections, folder, .. }: Load<'_>) -> Outcome<Vec<String>> {
         let clients = connections.div_ceil(8);
         let line = format!("h2load -t1 -c{clients} -m8 -D{seconds}");
         let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();
@@ -70,7 +59,7 @@ impl Ask {
         if self == Self::Grpc {
             words.extend(["-d".to_owned(), file(folder, "call.bin", b"\0\0\0\0\x08deadline")?]);
         }
-        words.push(format!("{url}/{}", if self == Self::Grpc { "a.B/128" } else { "128" }));
+        words.push(format!("http://127.0.0.1:{port}/{}", if self == Self::Grpc { "a.B/128" } else { "128" }));
         Ok(words)
     }
 }
@@ -82,11 +71,8 @@ pub(super) struct Load<'a> {
     pub(super) connections: usize,
     /// Where files may be written.
     pub(super) folder: &'a Path,
-}
-
-/// A field such as browsers and proxies send: 40 bytes, more or less.
-fn field(at: usize) -> String {
-    format!("x-field-{at:02}: value-{at:02}-of-a-usual-length")
+    /// `load`, which asks over HTTP/1.1.
+    pub(super) helper: &'a Path,
 }
 
 fn file(folder: &Path, name: &str, content: &[u8]) -> Outcome<String> {
@@ -119,21 +105,20 @@ pub(super) fn run(command: &[String], cores: &str) -> Outcome<Answered> {
 }
 
 pub(super) fn read(said: &str) -> Option<Answered> {
-    if said.contains("Requests/sec:") { wrk(said) } else { h2load(said) }
+    if said.starts_with("answered ") { load(said) } else { h2load(said) }
 }
 
-fn wrk(said: &str) -> Option<Answered> {
-    let lines = || said.lines().map(str::trim);
-    let after = |name: &str| lines().find_map(|line| Some(line.strip_prefix(name)?.trim()));
-    let requests = lines().find_map(|line| line.split_once(" requests in ")?.0.parse().ok())?;
-    let bad = after("Non-2xx or 3xx responses:").and_then(|count| count.parse().ok()).unwrap_or(0);
-    let errors = bad + after("Socket errors:").map_or(0, sum);
+/// One line of names and figures.
+fn load(said: &str) -> Option<Answered> {
+    let words: Vec<&str> = said.split_whitespace().collect();
+    let figure = |name: &str| words.chunks(2).find(|pair| pair[0] == name)?.get(1)?.parse::<f64>().ok();
+    let answered = figure("answered")?;
     Some(Answered {
-        answered: requests,
-        errors,
-        each_second: after("Requests/sec:")?.parse().ok()?,
-        p50: after("50%").and_then(micros),
-        p99: after("99%").and_then(micros),
+        answered: answered as u64,
+        errors: figure("errors")? as u64,
+        each_second: answered / figure("seconds")?,
+        p50: figure("p50"),
+        p99: figure("p99"),
     })
 }
 
@@ -154,35 +139,11 @@ fn h2load(said: &str) -> Option<Answered> {
     })
 }
 
-/// All numbers of a list such as `connect 0, read 3`.
-fn sum(list: &str) -> u64 {
-    list.split([' ', ',']).filter_map(|word| word.parse::<u64>().ok()).sum()
-}
-
-/// Of a time such as `2.62ms`.
-fn micros(time: &str) -> Option<f64> {
-    let units = [("us", 1.0), ("ms", 1e3), ("s", 1e6)];
-    units.iter().find_map(|(unit, factor)| Some(time.strip_suffix(unit)?.parse::<f64>().ok()? * factor))
-}
-
 #[cfg(test)]
 mod tests {
     use std::env;
 
     use super::*;
-
-    const WRK: &str = "Running 2s test @ http://127.0.0.1:4500/128
-  1 threads and 64 connections
-  Thread Stats   Avg      Stdev     Max   +/- Stdev
-    Latency     2.72ms  848.13us  11.67ms   81.70%
-    Req/Sec    23.68k     3.57k   30.40k    80.00%
-  Latency Distribution
-     50%  850.10us
-     75%    3.00ms
-     90%    3.49ms
-     99%    1.20s
-  47141 requests in 2.00s, 13.44MB read
-";
 
     const H2LOAD: &str = "finished in 2.00s, 6172.50 req/s, 500.00KB/s
 requests: 12353 total, 12361 started, 12345 done, 12340 succeeded, 5 failed, 1 errored, 2 timeout
@@ -190,14 +151,12 @@ status codes: 12340 2xx, 0 3xx, 0 4xx, 5 5xx
 ";
 
     #[test]
-    fn wrk_is_read_with_its_errors() {
-        let good = format!("{WRK}Requests/sec:  23517.53\nTransfer/sec:      6.71MB\n");
+    fn our_own_line_is_read_with_its_errors() {
+        let line = "answered 187062 p50 673.0 p90 711.1 p99 913.2 p999 4032.6 max 4485.2 errors 3 seconds 2.000\n";
         let figures =
-            Answered { answered: 47_141, errors: 0, each_second: 23_517.53, p50: Some(850.1), p99: Some(1_200_000.0) };
-        assert_eq!(read(&good), Some(figures.clone()));
-        let errors = "  Socket errors: connect 1, read 2, write 0, timeout 4\n  Non-2xx or 3xx responses: 10\n";
-        let bad = format!("{WRK}{errors}Requests/sec:  23517.53\n");
-        assert_eq!(read(&bad), Some(Answered { errors: 17, ..figures }));
+            Answered { answered: 187_062, errors: 3, each_second: 93_531.0, p50: Some(673.0), p99: Some(913.2) };
+        assert_eq!(read(line), Some(figures));
+        assert_eq!(read("answered 1 p50 2.0 errors"), None);
     }
 
     #[test]
@@ -211,11 +170,11 @@ status codes: 12340 2xx, 0 3xx, 0 4xx, 5 5xx
 
     #[test]
     fn each_kind_is_asked_by_a_command_of_its_own() {
-        let load = Load { seconds: 2, connections: 64, folder: &env::temp_dir() };
-        let command = |ask: Ask| ask.command("http://a", load).unwrap().join(" ");
-        assert!(command(Ask::Get(16_384)).ends_with("-H x-request-timeout: 5s http://a/16384"));
-        assert_eq!(command(Ask::Fields(20)).matches("-H x-").count(), 21);
-        assert!(command(Ask::Post(3)).contains("post.lua") && command(Ask::Post(3)).ends_with("/128"));
+        let load = Load { seconds: 2, connections: 64, folder: &env::temp_dir(), helper: Path::new("load") };
+        let command = |ask: Ask| ask.command(4510, load).unwrap().join(" ");
+        assert_eq!(command(Ask::Get(16_384)), "load closed 127.0.0.1:4510 /16384 0 0 2 64");
+        assert_eq!(command(Ask::Fields(20)), "load closed 127.0.0.1:4510 /128 20 0 2 64");
+        assert_eq!(command(Ask::Post(3)), "load closed 127.0.0.1:4510 /128 0 3 2 64");
         assert!(command(Ask::H2c).starts_with("h2load -t1 -c8 -m8 -D2 -H x-request-timeout: 5s"));
         assert!(command(Ask::Grpc).contains("grpc-timeout: 5S") && command(Ask::Grpc).contains("call.bin"));
     }

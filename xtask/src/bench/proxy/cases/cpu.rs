@@ -5,6 +5,7 @@ use super::super::load::Ask;
 use super::super::peers;
 use super::super::report::{Report, Table};
 use super::super::setting::Setting;
+use super::super::spread::Spread;
 use super::Case;
 use crate::Outcome;
 
@@ -46,21 +47,16 @@ pub(super) fn table(series: &[Series], bases: Vec<&Series>) -> String {
     let head = ["proxy", "CPU µs a request", "of it system"].map(str::to_owned).into_iter().chain(ratios);
     let more = ["requests/s", "p50 µs", "p99 µs", "peak MiB", "of its core", "errors"].map(str::to_owned);
     let mut table = Table::new(head.chain(more));
-    let mut refused = Vec::new();
     for of in series {
-        let shown = |spread: Option<super::super::spread::Spread>, digits| {
-            spread.map_or("–".to_owned(), |spread| spread.shown(digits))
-        };
+        let shown =
+            |spread: Option<Spread>, digits| spread.map_or("–".to_owned(), |spread: Spread| spread.shown(digits));
         let mut row = vec![of.name.clone(), shown(of.each(), 2)];
         row.push(shown(of.spread(|sample| Some(sample.cpu.system_share())), 2));
         for base in &bases {
             row.push(match of.ratio(base) {
                 _ if of.name == base.name => "1".to_owned(),
                 Ok(ratio) => ratio.to_string(),
-                Err(why) => {
-                    refused.push(format!("{} ÷ {} is not told: {why}.", of.name, base.name));
-                    "–".to_owned()
-                }
+                Err(_) => "–".to_owned(),
             });
         }
         row.push(shown(of.spread(|sample| Some(sample.answered.each_second)), 0));
@@ -71,8 +67,9 @@ pub(super) fn table(series: &[Series], bases: Vec<&Series>) -> String {
         row.push(of.samples.iter().map(|sample| sample.answered.errors).sum::<u64>().to_string());
         table.row(row);
     }
-    let refused: String = refused.iter().map(|line| format!("\n{line}\n")).collect();
-    format!("{table}{refused}")
+    let faults: Vec<String> = series.iter().filter_map(Series::fault).collect();
+    let refused = faults.iter().map(|fault| format!("\nNo ratio is told with {fault}.\n"));
+    format!("{table}{}", refused.collect::<String>())
 }
 
 #[cfg(test)]
@@ -92,6 +89,6 @@ mod tests {
         assert!(line("ours").contains("| 20.00 (20.00–20.00) | 0.75 (0.75–0.75) | 2.00 (2.00–2.00) |"), "{table}");
         assert!(line("ours").contains("| 2.0 |") && line("nginx").contains("| 1 |"), "{table}");
         assert!(line("bad").contains("| – |") && line("bad").ends_with("| 3 |"), "{table}");
-        assert!(table.contains("bad ÷ nginx is not told: bad: 1 of 11 requests were errors."), "{table}");
+        assert!(table.contains("No ratio is told with bad: 1 of 11 requests were errors."), "{table}");
     }
 }
