@@ -26,7 +26,7 @@ pub(super) struct Arrival {
     local: Option<SocketAddr>,
     proto: &'static str,
     host: Option<HeaderValue>,
-    /// Whether it is believed what others say.
+    /// Whether what others say is believed, and stays. Of nobody else there is anything left.
     believed: bool,
 }
 
@@ -40,9 +40,6 @@ impl Arrival {
 
     /// Says so in a request.
     pub(super) fn tell(&self, headers: &mut HeaderMap, fields: Fields) {
-        if !self.believed {
-            clear(headers);
-        }
         if fields.has_forwarded() {
             let host = self.host.as_ref().map(HeaderValue::as_bytes);
             append(headers, &FORWARDED, &Element { client: self.address, proto: self.proto, host }.value());
@@ -53,6 +50,9 @@ impl Arrival {
     }
 
     fn tell_x_forwarded(&self, headers: &mut HeaderMap) {
+        if !self.believed {
+            return self.make_x_forwarded(headers);
+        }
         append(headers, &X_FORWARDED_FOR, &node::bare(self.address));
         if let Some(host) = self.host.as_ref().filter(|_| !headers.contains_key(&X_FORWARDED_HOST)) {
             headers.insert(&X_FORWARDED_HOST, host.clone());
@@ -63,14 +63,30 @@ impl Arrival {
         headers.entry(&X_FORWARDED_PROTO).or_insert(HeaderValue::from_static(self.proto));
     }
 
+    /// Where nobody has said anything, nothing is looked up.
+    fn make_x_forwarded(&self, headers: &mut HeaderMap) {
+        headers.insert(&X_FORWARDED_FOR, node::bare(self.address));
+        if let Some(host) = &self.host {
+            headers.insert(&X_FORWARDED_HOST, host.clone());
+        }
+        let named = || port_of(self.host.as_ref()?.as_bytes());
+        let port = self.local.map(|local| local.port()).or_else(named).unwrap_or(port_by(self.proto.as_bytes()));
+        headers.insert(&X_FORWARDED_PORT, HeaderValue::from(port));
+        headers.insert(&X_FORWARDED_PROTO, HeaderValue::from_static(self.proto));
+    }
+
     /// The port that the client went to. What another hop said of the scheme says nothing of our listener.
     fn port(&self, headers: &HeaderMap) -> u16 {
         let proto = headers.get(&X_FORWARDED_PROTO).map(HeaderValue::as_bytes);
         let local = self.local.map(|local| local.port()).filter(|_| proto.is_none());
         let named = || port_of(headers.get(&X_FORWARDED_HOST)?.as_bytes());
-        let is_tls = proto.unwrap_or(self.proto.as_bytes()).eq_ignore_ascii_case(b"https");
-        local.or_else(named).unwrap_or(if is_tls { 443 } else { 80 })
+        local.or_else(named).unwrap_or(port_by(proto.unwrap_or(self.proto.as_bytes())))
     }
+}
+
+/// The port of a scheme.
+fn port_by(proto: &[u8]) -> u16 {
+    if proto.eq_ignore_ascii_case(b"https") { 443 } else { 80 }
 }
 
 /// RFC 9112 §3.2.2: the authority of a target wins over `Host`.
@@ -99,6 +115,10 @@ pub(crate) fn clear(headers: &mut HeaderMap) {
 
 /// Whether a field says who asked. An upstream of the CGI kind cannot tell `_` from `-`.
 pub(crate) fn is_forwarding(name: &str) -> bool {
+    // Most names begin otherwise.
+    if !matches!(name.as_bytes(), [b'x', b'-' | b'_', ..] | [b'f', ..]) {
+        return false;
+    }
     let plain = |byte| if byte == b'_' { b'-' } else { byte };
     let starts =
         |with: &str| name.len() >= with.len() && name.bytes().map(plain).zip(with.bytes()).all(|(a, b)| a == b);
@@ -135,6 +155,9 @@ mod tests {
     fn told(arrival: &Arrival, fields: Fields, said: Lines) -> Vec<String> {
         let lines = said.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
         let mut headers: HeaderMap = lines.collect();
+        if !arrival.believed {
+            clear(&mut headers);
+        }
         arrival.tell(&mut headers, fields);
         let mut lines: Vec<String> =
             headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();

@@ -41,13 +41,28 @@ impl ForwardLayer {
     }
 }
 
+/// So many fields are written at most, for which a map makes room once.
+const FIELDS: usize = 8;
+
+impl ForwardLayer {
+    /// Writes what the next hop is told, for whoever has no use for a service around a service. Or returns the answer to
+    /// a request that goes no further.
+    pub(crate) fn write<B>(&self, request: &mut Request<B>) -> Result<(), Box<Response<Bytes>>> {
+        self.0.write(request)
+    }
+}
+
 impl Shared {
-    /// Writes the fields of a request, as was decided when it came.
-    fn write<B>(&self, request: &mut Request<B>) {
+    /// Writes the fields of a request, as was decided when it came; or answers one that has come to its end.
+    fn write<B>(&self, request: &mut Request<B>) -> Result<(), Box<Response<Bytes>>> {
+        if let Some(answer) = hops::last(request, &self.answers) {
+            return Err(Box::new(answer));
+        }
         let Received { believed, version, id } = Received::take(request);
+        request.headers_mut().reserve(FIELDS);
+        self.via.enter(request.headers_mut(), version).map_err(|_| Box::new(self.refusal(request)))?;
         let arrival = Arrival::of(request, believed);
         arrival.tell(request.headers_mut(), self.fields);
-        self.via.append(request.headers_mut(), version);
         hops::count(request);
         if self.has_stamps {
             let wanted = Wanted::of(request, believed);
@@ -56,15 +71,14 @@ impl Shared {
         if let Some(id) = id {
             request_id::write(request.headers_mut(), id);
         }
+        Ok(())
     }
 
     /// The answer to a request that runs in a circle.
-    fn refusal<B>(&self, request: &Request<B>) -> Option<Response<Bytes>> {
-        self.via.is_loop(request.headers()).then(|| {
-            count::refused(Refusal::Loop);
-            let detail = "via: the request comes by this proxy again and again";
-            self.answers.failure(StatusCode::LOOP_DETECTED, detail, Call::of(request.headers()))
-        })
+    fn refusal<B>(&self, request: &Request<B>) -> Response<Bytes> {
+        count::refused(Refusal::Loop);
+        let detail = "via: the request comes by this proxy again and again";
+        self.answers.failure(StatusCode::LOOP_DETECTED, detail, Call::of(request.headers()))
     }
 }
 
@@ -96,12 +110,10 @@ where
     }
 
     fn call(&mut self, mut request: Request<RB>) -> Self::Future {
-        let shared = &self.shared;
-        if let Some(answer) = shared.refusal(&request).or_else(|| hops::last(&request, &shared.answers)) {
-            return Answered::with(answer);
+        match self.shared.write(&mut request) {
+            Ok(()) => Answered::Inner(self.inner.call(request)),
+            Err(answer) => Answered::with(*answer),
         }
-        self.shared.write(&mut request);
-        Answered::Inner(self.inner.call(request))
     }
 }
 
@@ -176,7 +188,7 @@ mod tests {
     #[tokio::test]
     async fn where_nothing_was_decided_nobody_is_believed() {
         let mut request = request(TRUSTED, &[("x-forwarded-for", "203.0.113.9"), ("x-request-id", "a")]);
-        ForwardLayer::new(&settings(), "edge", Answers::new()).unwrap().0.write(&mut request);
+        ForwardLayer::new(&settings(), "edge", Answers::new()).unwrap().write(&mut request).unwrap();
         assert_eq!(lines(request.headers(), "x-forwarded-for"), ["10.0.0.1"]);
         assert_eq!(lines(request.headers(), "x-request-id"), ["a"]);
         assert_eq!(lines(request.headers(), "via"), ["2 edge"]);

@@ -1,7 +1,7 @@
 //! How a client is written in a field.
 
 use std::fmt::{self, Write};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str;
 
 use http::HeaderValue;
@@ -12,10 +12,34 @@ const UNKNOWN: &str = "unknown";
 /// A client, as an element of `X-Forwarded-For`: its address alone. An IPv4 client on a socket for both is the same
 /// client.
 pub(super) fn bare(client: Option<SocketAddr>) -> HeaderValue {
-    match client {
-        Some(client) => visible(client.ip().to_canonical().to_string()),
+    match client.map(|client| client.ip().to_canonical()) {
+        Some(IpAddr::V4(address)) => dotted(address),
+        Some(IpAddr::V6(address)) => visible(address.to_string()),
         None => HeaderValue::from_static(UNKNOWN),
     }
+}
+
+/// The same as its `Display`, in a tenth of the instructions: each request has one.
+fn dotted(address: Ipv4Addr) -> HeaderValue {
+    let mut text = [0; "255.255.255.255".len()];
+    let mut end = 0;
+    let mut push = |byte| {
+        text[end] = byte;
+        end += 1;
+    };
+    for (place, octet) in address.octets().into_iter().enumerate() {
+        if place > 0 {
+            push(b'.');
+        }
+        if octet >= 100 {
+            push(b'0' + octet / 100);
+        }
+        if octet >= 10 {
+            push(b'0' + octet / 10 % 10);
+        }
+        push(b'0' + octet % 10);
+    }
+    HeaderValue::from_bytes(&text[..end]).unwrap_or_else(|_| HeaderValue::from_static(UNKNOWN))
 }
 
 /// An element of `Forwarded` (RFC 7239 §4): who asked, over what, whom.
@@ -90,6 +114,10 @@ mod tests {
     fn a_client_is_an_address_without_a_port() {
         let bare = |client: &str| bare(client.parse().ok()).to_str().unwrap().to_owned();
         assert_eq!(bare("192.0.2.1:4711"), "192.0.2.1");
+        for octet in 0..=255 {
+            let address = Ipv4Addr::new(octet, 255 - octet, octet / 2, 255);
+            assert_eq!(dotted(address).to_str().unwrap(), address.to_string());
+        }
         assert_eq!(bare("[2001:db8::1]:4711"), "2001:db8::1");
         assert_eq!(bare("[::ffff:192.0.2.1]:4711"), "192.0.2.1");
         assert_eq!(bare("nobody"), "unknown");

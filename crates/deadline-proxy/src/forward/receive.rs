@@ -35,8 +35,10 @@ impl Received {
     /// Takes it out of a request. Where there was no [`ReceiveLayer`], nobody is believed, and ids are left alone.
     pub(super) fn take<B>(request: &mut Request<B>) -> Self {
         let version = request.version();
-        let received = request.extensions_mut().remove();
-        received.unwrap_or(Self { believed: false, version, id: None })
+        request.extensions_mut().remove().unwrap_or_else(|| {
+            clear(request.headers_mut());
+            Self { believed: false, version, id: None }
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use http::header::VIA;
+use http::header::{Entry, VIA};
 use http::{HeaderMap, HeaderValue, Version};
 
 use super::node::is_token;
@@ -27,6 +27,10 @@ impl fmt::Display for NoToken {
 
 impl Error for NoToken {}
 
+/// A request has come by this hop again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Circle;
+
 /// What this hop writes, by the version in which it received a message.
 #[derive(Clone, Debug)]
 pub(super) struct Via {
@@ -48,17 +52,29 @@ impl Via {
 
     /// Adds this hop to those that a message came by.
     pub(super) fn append(&self, headers: &mut HeaderMap, version: Version) {
-        let value = match version {
+        headers.append(VIA, self.value(version).clone());
+    }
+
+    /// Adds this hop to those that a request came by, unless it runs in a circle.
+    pub(super) fn enter(&self, headers: &mut HeaderMap, version: Version) -> Result<(), Circle> {
+        let value = self.value(version).clone();
+        match headers.entry(VIA) {
+            Entry::Vacant(vacant) => drop(vacant.insert(value)),
+            Entry::Occupied(said) if self.is_loop(said.iter()) => return Err(Circle),
+            Entry::Occupied(mut said) => said.append(value),
+        }
+        Ok(())
+    }
+
+    fn value(&self, version: Version) -> &HeaderValue {
+        match version {
             Version::HTTP_09 | Version::HTTP_10 => &self.http10,
             Version::HTTP_11 => &self.http11,
             _ => &self.http2,
-        };
-        headers.append(VIA, value.clone());
+        }
     }
 
-    /// Whether a request runs in a circle.
-    pub(super) fn is_loop(&self, headers: &HeaderMap) -> bool {
-        let lines = headers.get_all(VIA).iter();
+    fn is_loop<'a>(&self, lines: impl Iterator<Item = &'a HeaderValue>) -> bool {
         let members = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
         members.filter(|member| self.names_us(member)).nth(MAX_VISITS).is_some()
     }
@@ -93,9 +109,12 @@ mod tests {
         for (version, written) in
             [(Version::HTTP_10, "1.0 edge"), (Version::HTTP_11, "1.1 edge"), (Version::HTTP_2, "2 edge")]
         {
-            let mut headers = lines(&["1.0 fred"]);
+            let (mut headers, mut request) = (lines(&["1.0 fred"]), lines(&["1.0 fred"]));
             via.append(&mut headers, version);
-            assert_eq!(headers.get_all(VIA).iter().collect::<Vec<_>>(), ["1.0 fred", written]);
+            via.enter(&mut request, version).unwrap();
+            for headers in [headers, request] {
+                assert_eq!(headers.get_all(VIA).iter().collect::<Vec<_>>(), ["1.0 fred", written]);
+            }
         }
     }
 
@@ -103,11 +122,12 @@ mod tests {
     fn ten_visits_are_no_loop_and_eleven_are() {
         let via = Via::new("edge").unwrap();
         let visits = |count: usize| vec!["1.1 edge"; count].join(", ");
-        assert!(!via.is_loop(&HeaderMap::new()));
-        assert!(!via.is_loop(&lines(&[&visits(10)])));
-        assert!(via.is_loop(&lines(&[&visits(11)])));
-        assert!(via.is_loop(&lines(&[&visits(5), "HTTP/1.1\tEDGE (a comment)", &visits(5)])));
+        let is_loop = |lines: &[&str]| via.enter(&mut self::lines(lines), Version::HTTP_11) == Err(Circle);
+        assert!(!is_loop(&[]));
+        assert!(!is_loop(&[&visits(10)]));
+        assert!(is_loop(&[&visits(11)]));
+        assert!(is_loop(&[&visits(5), "HTTP/1.1\tEDGE (a comment)", &visits(5)]));
         let others = ["edge 1.1", "1.1 edge2", "1.1 other (edge)", "edge", ""].join(",");
-        assert!(!via.is_loop(&lines(&[&visits(10), &others])));
+        assert!(!is_loop(&[&visits(10), &others]));
     }
 }
