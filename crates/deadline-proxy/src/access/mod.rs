@@ -65,6 +65,6 @@ pub use self::error::Error;
 pub use self::expired::{Expired, MOST};
 pub use self::layer::{Access, AccessFuture, AccessLayer};
 pub use self::record::{Record, Spending};
-pub(crate) use self::routed::{admitted, routed};
+pub(crate) use self::routed::routed;
 pub use self::settings::{Format, Output, SAMPLE, Settings, What};
 pub use self::writer::{AccessLog, Flush};

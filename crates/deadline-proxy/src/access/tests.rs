@@ -81,11 +81,18 @@ where
     RB: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
 {
     let (name, policy) = (Arc::from("orders"), Policy::new().named("paid").default_timeout(1_000 * MS));
+    let route_policy = policy.name();
     let service = ServiceBuilder::new()
         .layer(layer)
-        .map_request(routed(&name, policy.name(), &Dialects::default()))
+        .map_request(move |request: Request<_>| {
+            routed(&request, &name, route_policy, &Dialects::default());
+            request
+        })
         .layer(DeadlineLayer::new(policy))
-        .map_request(admitted)
+        .map_request(|request: Request<_>| {
+            Record::of(request.extensions()).iter().for_each(|record| record.admitted(request.extensions()));
+            request
+        })
         .service_fn(upstream);
     service.oneshot(request).await
 }
@@ -312,7 +319,7 @@ fn a_queue_in_front_is_told_where_the_front_is_trusted() {
         let record = Record::default();
         let request = Request::get("/").header(request_start::NAME, stamp).extension(record.clone());
         let dialects = Dialects::default().trust_request_start(trusted);
-        routed(&Arc::from("orders"), Policy::new().name(), &dialects)(request.body(()).unwrap());
+        routed(&request.body(()).unwrap(), &Arc::from("orders"), Policy::new().name(), &dialects);
         let spent = record.notes().spent.by_stage();
         let queued = spent.iter().any(|(stage, time)| *stage == Stage::Queue && *time >= 2_000 * MS);
         assert_eq!((queued, spent.len()), (trusted, usize::from(trusted)), "{spent:?}");

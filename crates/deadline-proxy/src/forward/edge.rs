@@ -53,12 +53,17 @@ impl EdgePolicy {
     }
 
     /// Chooses it for a request that may not ask for more (R7).
-    pub(crate) fn hold<B>(&self, mut request: Request<B>) -> Request<B> {
+    pub(crate) fn hold<B>(&self, request: &mut Request<B>) {
+        let Some(policy) = &self.0 else { return };
         let extensions = request.extensions_mut();
-        if let Some(policy) = self.0.as_ref().filter(|_| extensions.get::<Capped>().is_some()) {
+        if extensions.get::<Capped>().is_some() {
             extensions.insert(Arc::clone(policy));
         }
-        request
+    }
+
+    /// What a request is held to that it was chosen for; `None`: what all others are held to.
+    pub(crate) fn held<'a, B>(&self, request: &'a Request<B>) -> Option<&'a Arc<Policy>> {
+        self.0.as_ref().and_then(|_| request.extensions().get())
     }
 }
 
@@ -85,7 +90,10 @@ mod tests {
         }
         let edge = EdgePolicy::of(&policy);
         let inner = ServiceBuilder::new()
-            .map_request(move |request| edge.hold(request))
+            .map_request(move |mut request| {
+                edge.hold(&mut request);
+                request
+            })
             .layer(AdmitLayer::by_extension(policy))
             .service(service_fn(async |request: Request<()>| {
                 let budget = request.extensions().get().map(|deadline: &Deadline| deadline.budget().as_millis());

@@ -5,34 +5,28 @@
 //! (503 with `Retry-After`, or gRPC's code 8) and never waits: a queue in front of an upstream that is full only adds
 //! to its load.
 
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-
 use bytes::Bytes;
 use http::header::RETRY_AFTER;
-use http::{HeaderValue, Request, Response, StatusCode};
-use pin_project::pin_project;
-use tower::{Layer, Service};
+use http::{HeaderValue, Response, StatusCode};
+use tower_deadline::Answers;
 use tower_deadline::dialect::Call;
-use tower_deadline::{AnswerBody, Answers};
 
-use super::answered::Answered;
-use super::{Held, Place, Room};
+use super::{Place, Room};
 use crate::count::{self, Refusal};
 
 /// What is refused for want of room comes again after this many seconds: a second is long for a queue, short for a
 /// person, and enough that clients do not come back in step with what they were refused for.
 pub(super) const COME_BACK: HeaderValue = HeaderValue::from_static("1");
 
-/// Layer of [`InFlight`]. See the module.
+/// How many requests of a route may be under way. See the module.
 #[derive(Clone, Debug)]
-pub struct InFlightLayer {
+pub struct InFlight {
     room: Room,
     is_limited: bool,
     answers: Answers,
 }
 
-impl InFlightLayer {
+impl InFlight {
     /// Lets in `limit` requests at a time; `None`: every one. Answers the others by `answers`.
     #[must_use]
     pub fn new(limit: Option<usize>, answers: Answers) -> Self {
@@ -45,9 +39,12 @@ impl InFlightLayer {
         Self { room: self.room.resized(limit.unwrap_or_default()), is_limited: limit.is_some(), answers }
     }
 
-    /// `Err` where there is no room.
-    fn enter(&self) -> Result<Option<Place>, ()> {
-        if self.is_limited { self.room.enter().map(Some).ok_or(()) } else { Ok(None) }
+    /// A place where there is a limit; the answer to a call of this kind where there is no room.
+    pub(crate) fn enter(&self, call: impl FnOnce() -> Call) -> Result<Option<Place>, Box<Response<Bytes>>> {
+        if !self.is_limited {
+            return Ok(None);
+        }
+        self.room.enter().map(Some).ok_or_else(|| Box::new(self.refusal(call())))
     }
 
     fn refusal(&self, call: Call) -> Response<Bytes> {
@@ -59,151 +56,53 @@ impl InFlightLayer {
     }
 }
 
-impl<S> Layer<S> for InFlightLayer {
-    type Service = InFlight<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        InFlight { inner, layer: self.clone() }
-    }
-}
-
-/// Refuses what comes on top of the limit. See the module.
-#[derive(Clone, Debug)]
-pub struct InFlight<S> {
-    inner: S,
-    layer: InFlightLayer,
-}
-
-impl<S, RB, B> Service<Request<RB>> for InFlight<S>
-where
-    S: Service<Request<RB>, Response = Response<B>>,
-{
-    type Response = Response<Held<AnswerBody<B>, Place>>;
-    type Error = S::Error;
-    type Future = InFlightFuture<S::Future>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<RB>) -> Self::Future {
-        match self.layer.enter() {
-            Ok(place) => InFlightFuture { inner: Answered::Inner(self.inner.call(request)), place },
-            Err(()) => {
-                let answer = self.layer.refusal(Call::of(request.headers()));
-                InFlightFuture { inner: Answered::with(answer), place: None }
-            }
-        }
-    }
-}
-
-/// Future of [`InFlight`]. To drop it is to make room.
-#[pin_project]
-#[derive(Debug)]
-pub struct InFlightFuture<F> {
-    #[pin]
-    inner: Answered<F>,
-    place: Option<Place>,
-}
-
-impl<F, B, E> Future for InFlightFuture<F>
-where
-    F: Future<Output = Result<Response<B>, E>>,
-{
-    type Output = Result<Response<Held<AnswerBody<B>, Place>>, E>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let response = ready!(this.inner.poll(cx));
-        let place = this.place.take();
-        Poll::Ready(response.map(|response| response.map(|body| Held::new(body, place))))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use deadline_testkit::{ScriptedBody, ScriptedError, Step};
-    use http_body_util::BodyExt;
-    use tower::{ServiceExt, service_fn};
 
-    type Reply = Response<Held<AnswerBody<ScriptedBody>, Place>>;
-
-    async fn sent(layer: &InFlightLayer, media: &'static str) -> Reply {
-        let service = layer.layer(service_fn(|_: Request<()>| async {
-            Ok::<_, ScriptedError>(Response::new(ScriptedBody::new([Step::Data("a"), Step::Data("b")])))
-        }));
-        let request = Request::get("/").header("content-type", media).body(()).unwrap();
-        service.oneshot(request).await.unwrap()
+    fn layer(limit: usize) -> InFlight {
+        InFlight::new(Some(limit), Answers::new().hop("edge"))
     }
 
-    fn layer(limit: usize) -> InFlightLayer {
-        InFlightLayer::new(Some(limit), Answers::new().hop("edge"))
+    fn entered(layer: &InFlight) -> Result<Option<Place>, u16> {
+        layer.enter(|| Call::Http).map_err(|answer| answer.status().as_u16())
     }
 
-    #[tokio::test]
-    async fn room_is_held_until_the_body_ends_and_by_all_clones_together() {
+    #[test]
+    fn room_is_held_by_all_clones_together() {
         let layer = layer(2);
-        let mut first = sent(&layer.clone(), "").await.into_body();
-        let second = sent(&layer.clone(), "").await;
-        assert_eq!(sent(&layer, "").await.status(), 503);
-        first.frame().await.unwrap().unwrap();
-        assert_eq!(sent(&layer, "").await.status(), 503, "a part is not the end");
-        first.frame().await.unwrap().unwrap();
-        assert!(first.frame().await.is_none());
-        assert_eq!(sent(&layer, "").await.status(), 200);
-        drop((first, second));
-        let both = (sent(&layer, "").await, sent(&layer, "").await);
-        assert_eq!((both.0.status().as_u16(), both.1.status().as_u16()), (200, 200));
-        assert_eq!(sent(&layer, "").await.status(), 503);
+        let (first, _second) = (entered(&layer.clone()).unwrap(), entered(&layer).unwrap());
+        assert_eq!(entered(&layer.clone()).err(), Some(503));
+        drop(first);
+        assert!(entered(&layer).is_ok_and(|place| place.is_some()));
     }
 
-    #[tokio::test]
-    async fn a_refusal_says_when_to_come_back_in_the_callers_own_words() {
-        let layer = layer(1);
-        let _busy = sent(&layer, "").await;
-        let answer = sent(&layer, "text/plain").await;
+    #[test]
+    fn a_refusal_says_when_to_come_back_in_the_callers_own_words() {
+        let layer = layer(0);
+        let answer = layer.enter(|| Call::Http).unwrap_err();
         assert_eq!((answer.status().as_u16(), answer.headers()[RETRY_AFTER].to_str().unwrap()), (503, "1"));
-        let document = answer.into_body().collect().await.unwrap().to_bytes();
-        let document: serde_json::Value = serde_json::from_slice(&document).unwrap();
+        let document: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
         assert_eq!((&document["status"], &document["hop"]), (&503.into(), &"edge".into()));
-        let answer = sent(&layer, "application/grpc").await;
+        let answer = layer.enter(|| Call::Grpc).unwrap_err();
         assert_eq!((answer.status().as_u16(), answer.headers()["grpc-status"].to_str().unwrap()), (200, "8"));
     }
 
-    #[tokio::test]
-    async fn a_request_that_is_dropped_or_fails_makes_room() {
-        let layer = layer(1);
-        let mut service = layer.layer(service_fn(|request: Request<u8>| async move {
-            match request.into_body() {
-                0 => std::future::pending().await,
-                _ => Err::<Response<ScriptedBody>, _>(ScriptedError),
-            }
-        }));
-        drop(service.call(Request::new(0)));
-        assert!(service.call(Request::new(1)).await.is_err());
-        assert_eq!(sent(&layer, "").await.status(), 200);
-    }
-
-    #[tokio::test]
-    async fn another_limit_counts_who_is_under_way_already() {
+    #[test]
+    fn another_limit_counts_who_is_under_way_already() {
         let before = layer(2);
-        let _both = (sent(&before, "").await, sent(&before, "").await);
+        let _both = (entered(&before), entered(&before));
         let after = |limit| before.succeeded_by(limit, Answers::new());
-        assert_eq!(sent(&after(Some(2)), "").await.status(), 503);
-        assert_eq!(sent(&after(Some(3)), "").await.status(), 200);
-        assert_eq!(sent(&after(None), "").await.status(), 200);
+        assert!(entered(&after(Some(2))).is_err());
+        assert!(entered(&after(Some(3))).is_ok());
+        assert!(entered(&after(None)).is_ok());
         let again = after(None).succeeded_by(Some(2), Answers::new());
-        assert_eq!(sent(&again, "").await.status(), 503, "they are counted through a time without a limit");
+        assert!(entered(&again).is_err(), "they are counted through a time without a limit");
     }
 
-    #[tokio::test]
-    async fn without_a_limit_everybody_is_let_in() {
-        let layer = InFlightLayer::new(None, Answers::new());
-        let mut open = Vec::new();
-        for _ in 0..1_000 {
-            open.push(sent(&layer, "").await);
-        }
-        assert!(open.iter().all(|answer| answer.status() == 200));
+    #[test]
+    fn without_a_limit_everybody_is_let_in() {
+        let layer = InFlight::new(None, Answers::new());
+        assert!((0..1_000).all(|_| entered(&layer).is_ok_and(|place| place.is_none())));
     }
 }

@@ -6,13 +6,13 @@
 //!
 //! | limit | kept by | who is over it sees |
 //! |---|---|---|
-//! | `head_count`, `head_bytes` | hyper; [`HeadCountLayer`] for HTTP/2 | 431 |
+//! | `head_count`, `head_bytes` | hyper; [`HeadCount`] for HTTP/2 | 431 |
 //! | `head_limit` | [`TimedStream`]; over HTTP/2 whoever serves it, after the first request | a closed connection |
 //! | `started_head_limit` | [`TimedStream`] | 408 and a closed connection |
-//! | `body_rate` | [`BodyRateLayer`] | 408 and a closed connection; an abort after the head |
+//! | `body_rate` | [`BodyRate`] | 408 and a closed connection; an abort after the head |
 //! | `connections` | [`ConnectionSlots`] | 503 and a closed connection; beyond a reserve, only the latter |
 //! | `streams` | hyper | `REFUSED_STREAM` |
-//! | `in_flight` | [`InFlightLayer`] | 503 with `Retry-After`, or gRPC's code 8 |
+//! | `in_flight` | [`InFlight`] | 503 with `Retry-After`, or gRPC's code 8 |
 //! | `write_stall` | [`TimedStream`] | a closed connection |
 
 mod answered;
@@ -32,12 +32,13 @@ mod tally_route;
 mod timed;
 
 pub use self::answered::Answered;
-pub use self::body_rate::{BodyRate, BodyRateFuture, BodyRateLayer, RateBody, TooSlow};
+pub(crate) use self::body_rate::Verdict;
+pub use self::body_rate::{BodyRate, RateBody, TooSlow};
 pub use self::builder::{ExtendedConnect, Limits};
 pub use self::error::Error;
-pub use self::head_count::{HeadCount, HeadCountLayer};
+pub use self::head_count::HeadCount;
 pub use self::held::Held;
-pub use self::in_flight::{InFlight, InFlightFuture, InFlightLayer};
+pub use self::in_flight::InFlight;
 pub use self::refuse::{no_room, refuse};
 pub use self::room::Place;
 pub(crate) use self::room::Room;
@@ -54,7 +55,6 @@ mod tests {
     use http::Request;
     use tokio::io::empty;
     use tower::Layer;
-    use tower_deadline::Answers;
 
     fn request() -> Request<ScriptedBody> {
         Request::new(ScriptedBody::new([Step::Data("a")]))
@@ -62,12 +62,6 @@ mod tests {
 
     #[tokio::test]
     async fn every_layer_keeps_to_the_contract_of_tower() {
-        let in_flight = InFlightLayer::new(Some(100), Answers::new());
-        Contract::of(|inner| in_flight.layer(inner), request).assert_all();
-        let body_rate = BodyRateLayer::new(Some(Rate::default()), Answers::new());
-        Contract::of(|inner| body_rate.layer(inner), request).assert_all();
-        let head_count = HeadCountLayer::new(100, Answers::new());
-        Contract::of(|inner| head_count.layer(inner), request).assert_all();
         let (_, timed) = Timed::on(empty(), &Limits::default());
         Contract::of(|inner| timed.layer(inner), request).assert_all();
         Contract::of(|inner| TallyLayer::new().layer(inner), request).assert_all();

@@ -5,150 +5,44 @@
 //! the limit of an attempt has passed. Is no forward proxy: `CONNECT` is refused. The deadline of the request is not a
 //! failure of the upstream and goes on outwards as an error.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::header::{COOKIE, HOST, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
-use pin_project::pin_project;
-use tower::{Layer, Service};
 use tower_deadline::dialect::Call;
-use tower_deadline::{AnswerBody, Answers, Exceeded, PropagateError, Statuses};
+use tower_deadline::{Answers, Exceeded, PropagateError, Statuses};
 
 use super::blame::{Chain, blame};
 use crate::attempt::{Late, Unanswered};
 use crate::count::{self, Refusal};
 use crate::log;
 
+/// How an upstream is answered for. A clone is the same.
 #[derive(Clone, Debug)]
-pub(super) struct GatewayLayer {
-    says: Says,
-}
-
-impl GatewayLayer {
-    /// Answers in this way; with one of these statuses where the limit of an attempt has passed.
-    pub(super) fn new(answers: Answers, late: Statuses, hop: &str) -> Self {
-        Self { says: Says { answers, late, hop: hop.into() } }
-    }
-}
-
-/// How an upstream is answered for.
-#[derive(Clone, Debug)]
-struct Says {
+pub(super) struct Gateway {
     answers: Answers,
     late: Statuses,
     hop: Arc<str>,
 }
 
-impl<S> Layer<S> for GatewayLayer {
-    type Service = Gateway<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Gateway { inner, layer: self.clone() }
-    }
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Gateway<S> {
-    inner: S,
-    layer: GatewayLayer,
-}
-
-impl<S, RB, B> Service<Request<RB>> for Gateway<S>
-where
-    S: Service<Request<RB>, Response = Response<B>, Error = PropagateError>,
-{
-    type Response = Response<AnswerBody<B>>;
-    type Error = PropagateError;
-    type Future = GatewayFuture<S::Future>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
+impl Gateway {
+    /// Answers in this way; with one of these statuses where the limit of an attempt has passed.
+    pub(super) fn new(answers: Answers, late: Statuses, hop: &str) -> Self {
+        Self { answers, late, hop: hop.into() }
     }
 
-    fn call(&mut self, mut request: Request<RB>) -> Self::Future {
-        let call = Call::of(request.headers());
-        let says = self.layer.says.clone();
-        let state = match refusal(&request) {
-            Some((status, detail)) => State::Refused(Some(says.answers.failure(status, detail, call))),
-            None => {
-                join_cookies(request.headers_mut());
-                State::Sent(self.inner.call(request))
-            }
-        };
-        GatewayFuture { state, call, says }
+    /// The answer to what is no request for an upstream.
+    pub(super) fn check<B>(&self, request: &mut Request<B>, call: Call) -> Result<(), Box<Response<Bytes>>> {
+        if let Some((status, detail)) = refusal(request) {
+            return Err(Box::new(self.answers.failure(status, detail, call)));
+        }
+        join_cookies(request.headers_mut());
+        Ok(())
     }
-}
 
-/// Why a request does not go through.
-fn refusal<B>(request: &Request<B>) -> Option<(StatusCode, &'static str)> {
-    if *request.method() == Method::CONNECT {
-        return Some((StatusCode::NOT_IMPLEMENTED, "this proxy opens no tunnels"));
-    }
-    // RFC 9112 §3.2: one host, and in HTTP/1.1 at least one.
-    let hosts = request.headers().get_all(HOST).iter().count();
-    let unnamed = hosts == 0 && request.version() == Version::HTTP_11 && request.uri().authority().is_none();
-    (hosts > 1 || unnamed).then(|| {
-        count::refused(Refusal::Framing);
-        (StatusCode::BAD_REQUEST, "host: exactly one is expected")
-    })
-}
-
-/// RFC 9113 §8.2.3: HTTP/2 may send a cookie in crumbs, and HTTP/1.1 knows one field.
-fn join_cookies(headers: &mut HeaderMap) {
-    let crumbs: Vec<_> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    if crumbs.len() > 1
-        && let Ok(whole) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
-    {
-        headers.insert(COOKIE, whole);
-    }
-}
-
-#[pin_project]
-pub(super) struct GatewayFuture<F> {
-    #[pin]
-    state: State<F>,
-    call: Call,
-    says: Says,
-}
-
-#[pin_project(project = StateProjection)]
-enum State<F> {
-    Sent(#[pin] F),
-    /// `None` once it was told.
-    Refused(Option<Response<Bytes>>),
-}
-
-impl<F, B> Future for GatewayFuture<F>
-where
-    F: Future<Output = Result<Response<B>, PropagateError>>,
-{
-    type Output = Result<Response<AnswerBody<B>>, PropagateError>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let inner = match this.state.project() {
-            StateProjection::Sent(inner) => inner,
-            StateProjection::Refused(answer) => {
-                let answer = answer.take().map(|answer| Ok(answer.map(AnswerBody::from)));
-                return answer.map_or(Poll::Pending, Poll::Ready);
-            }
-        };
-        Poll::Ready(match ready!(inner.poll(cx)) {
-            Ok(response) => Ok(response.map(AnswerBody::Inner)),
-            Err(stopped) => match this.says.answer(&stopped, *this.call) {
-                Some(answer) => Ok(answer.map(AnswerBody::from)),
-                None => Err(stopped),
-            },
-        })
-    }
-}
-
-impl Says {
     /// The answer for what came to none; `None` where the request itself was stopped.
-    fn answer(&self, error: &PropagateError, call: Call) -> Option<Response<Bytes>> {
+    pub(super) fn answer(&self, error: &PropagateError, call: Call) -> Option<Response<Bytes>> {
         let inner = if let PropagateError::Inner(inner) = error { Some(&**inner) } else { None };
         let unanswered = inner.and_then(|inner| inner.downcast_ref::<Unanswered>());
         // A request body that ran out of time comes back as the client's failure; it is a deadline all the same.
@@ -194,6 +88,39 @@ impl Says {
     }
 }
 
+/// Why a request does not go through.
+fn refusal<B>(request: &Request<B>) -> Option<(StatusCode, &'static str)> {
+    if *request.method() == Method::CONNECT {
+        return Some((StatusCode::NOT_IMPLEMENTED, "this proxy opens no tunnels"));
+    }
+    // RFC 9112 §3.2: one host, and in HTTP/1.1 at least one.
+    let headers = request.headers();
+    let is_unnamed = request.version() == Version::HTTP_11 && request.uri().authority().is_none();
+    let unnamed = is_unnamed && !headers.contains_key(HOST);
+    (unnamed || repeats(headers) && headers.get_all(HOST).iter().count() > 1).then(|| {
+        count::refused(Refusal::Framing);
+        (StatusCode::BAD_REQUEST, "host: exactly one is expected")
+    })
+}
+
+/// Whether there is more than one line of any name.
+fn repeats(headers: &HeaderMap) -> bool {
+    headers.len() > headers.keys_len()
+}
+
+/// RFC 9113 §8.2.3: HTTP/2 may send a cookie in crumbs, and HTTP/1.1 knows one field.
+fn join_cookies(headers: &mut HeaderMap) {
+    if !repeats(headers) {
+        return;
+    }
+    let crumbs: Vec<_> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if crumbs.len() > 1
+        && let Ok(whole) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
+    {
+        headers.insert(COOKIE, whole);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,9 +146,9 @@ mod tests {
         assert_eq!(status(&old), None);
     }
 
-    fn says() -> Says {
+    fn says() -> Gateway {
         let policy = Policy::new().status(StatusCode::IM_A_TEAPOT);
-        GatewayLayer::new(Answers::new().hop("edge"), policy.statuses(), "edge").says
+        Gateway::new(Answers::new().hop("edge"), policy.statuses(), "edge")
     }
 
     fn unanswered(last: Option<PropagateError>) -> PropagateError {

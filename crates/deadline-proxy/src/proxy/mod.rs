@@ -7,6 +7,8 @@ mod error;
 pub mod framing;
 mod gateway;
 mod kept;
+mod lookout;
+mod passage;
 mod settings;
 mod stall;
 mod stop;
@@ -30,17 +32,17 @@ use tower_deadline::{Answers, BodyError, Dialects, PropagateError, PropagateLaye
 pub use self::error::Error;
 use self::framing::FramingLayer;
 use self::kept::Kept;
+use self::lookout::Lookout;
+use self::passage::{PassageLayer, Steps};
 pub use self::settings::Settings;
-use self::stall::StallLayer;
-use self::stop::StopLayer;
 pub use self::tending::Tending;
 use self::tunnel::Tunnels;
 use self::way::{Common, Way};
-use crate::access::{AccessLayer, AccessLog, Expired, admitted};
+use crate::access::{AccessLayer, AccessLog, Expired};
 use crate::attempt::{Attempts, Burden, Limit, Step, TryLimit};
 use crate::explain::{self, ExplainLayer};
 use crate::forward::{ForwardLayer, ReceiveLayer, stamp};
-use crate::limits::{BodyRateLayer, HeadCountLayer, Limits, TallyLayer};
+use crate::limits::{BodyRate, HeadCount, Limits, TallyLayer};
 use crate::route::{Router, Table};
 use crate::shutdown::Shutdown;
 use crate::upstream::{self, Cluster, Pool, PooledBody, Pools, Sent, StandIn, Status, Unresolved};
@@ -172,9 +174,31 @@ impl Proxy {
     + Sync
     + 'static
     + use<> {
-        let (answers, limits, pools) = (self.answers.clone(), self.limits.settings(), pools.of(&self.clusters));
+        let (answers, limits, pools) = (&self.answers, self.limits.settings(), pools.of(&self.clusters));
         // There is a pool for each upstream that a plan names.
         let upstream = |step: &Step| upstream(pools[step.upstream].clone(), step.limit);
+        let lookout = Lookout::new(self.shutdown.clone());
+        let passage = |way: &Way| Steps {
+            // What is under way when the process ends is told so, whatever it waits for.
+            lookout: lookout.clone(),
+            answers: answers.clone(),
+            // A head of HTTP/2 has as many fields as hyper counts in HTTP/1.1. Who does not read keeps no upstream (R13b).
+            head_count: HeadCount::new(limits.head_count, answers.clone()),
+            write_stall: limits.write_stall,
+            // One request too many is answered at once, and one that trickles is ended.
+            in_flight: way.in_flight.clone(),
+            body_rate: BodyRate::new(limits.body_rate, answers.clone()),
+            // An upgrade that is allowed becomes a tunnel; its handshake is under the deadline (R17, R32).
+            tunnel: way.tunnel.clone(),
+            // What concerns the client's connection does not reach the upstream, and the other way round. Trailers say
+            // nothing of a connection, or that belongs before a body.
+            hop_by_hop: way.hop_by_hop.clone(),
+            // Tells the upstream who asked, and by which hops; then gives the path the beginning that it knows.
+            forward: self.forward.clone(),
+            rewrite: way.rewrite.clone(),
+            // An upstream that cannot be reached is a 502; what is no request for it is refused.
+            gateway: way.gateway.clone(),
+        };
         let way = |way: &Way| {
             ServiceBuilder::new()
                 // Counts what the route takes, and measures it to its end, however that comes.
@@ -183,25 +207,8 @@ impl Proxy {
                 .map_request(way.arrival())
                 // Tells no stranger of times. Reads deadline fields before they are stripped (R9), and answers for stops.
                 .layer((way.ledger, way.deadline.clone()))
-                // And what was granted to what is.
-                .map_request(admitted)
-                // What is under way when the process ends is told so, whatever it waits for.
-                .layer(StopLayer::new(self.shutdown.clone(), answers.clone()))
-                // A head of HTTP/2 has as many fields as hyper counts in HTTP/1.1. Who does not read keeps no upstream (R13b).
-                .layer((HeadCountLayer::new(limits.head_count, answers.clone()), StallLayer::new(limits.write_stall)))
-                // One request too many is answered at once, and one that trickles is ended.
-                .layer((way.in_flight.clone(), BodyRateLayer::new(limits.body_rate, answers.clone())))
-                // An upgrade that is allowed becomes a tunnel; its handshake is under the deadline (R17, R32).
-                .layer(way.tunnel.clone())
-                // Trailers say nothing of a connection, or that belongs before a body: each head is read before it is stripped.
-                .map_request(trailers::of_request)
-                // What concerns the client's connection does not reach the upstream, and the other way round.
-                .layer(way.hop_by_hop.clone())
-                .map_response(trailers::of_response)
-                // Tells the upstream who asked, and by which hops; then gives the path the beginning that it knows.
-                .layer((self.forward.clone(), way.rewrite.clone()))
-                // An upstream that cannot be reached is a 502; what is no request for it is refused.
-                .layer(way.gateway.clone())
+                // What was granted is noted; then one thing after the other, as they stand there.
+                .layer(PassageLayer::new(passage(way)))
                 // Calls the upstreams of the chain, one after the other, and again where that is safe (R22, R38).
                 .service(Attempts::new(&way.plan, upstream))
         };

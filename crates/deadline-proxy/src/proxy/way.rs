@@ -8,36 +8,42 @@ use tower_deadline::rescue::Typed;
 use tower_deadline::{Answers, DeadlineLayer, Dialects, HopByHopLayer, Policy};
 
 use super::error::Error;
-use super::gateway::GatewayLayer;
+use super::gateway::Gateway;
 use super::kept::Kept;
 use super::tunnel::TunnelLayer;
 use crate::access::routed;
 use crate::attempt::{Burden, Plan};
 use crate::explain;
 use crate::forward::{EdgePolicy, LedgerLayer};
-use crate::limits::{InFlightLayer, Limits, RouteTallyLayer};
-use crate::route::{Matches, Named, RewriteLayer, Route};
+use crate::limits::{InFlight, Limits, RouteTallyLayer};
+use crate::route::{Matches, Named, Rewriter, Route};
 use crate::traces::note_route;
 
 /// What a route has of its own, and its workers share.
 #[derive(Clone, Debug)]
 pub(super) struct Way {
-    name: Arc<str>,
+    arrival: Arc<Arrival>,
     named: Named,
     matches: Matches,
-    policy: Arc<Policy>,
-    dialects: Dialects,
-    edge: EdgePolicy,
     pub(super) tally: RouteTallyLayer,
     pub(super) ledger: LedgerLayer,
     pub(super) deadline: DeadlineLayer<Typed, ByExtension>,
-    pub(super) in_flight: InFlightLayer,
+    pub(super) in_flight: InFlight,
     pub(super) tunnel: TunnelLayer,
     pub(super) hop_by_hop: HopByHopLayer,
-    pub(super) rewrite: RewriteLayer,
-    pub(super) gateway: GatewayLayer,
+    pub(super) rewrite: Rewriter,
+    pub(super) gateway: Gateway,
     /// Whom it calls.
     pub(super) plan: Arc<Plan>,
+}
+
+/// What happens to a request before its deadline is read.
+#[derive(Debug)]
+struct Arrival {
+    name: Arc<str>,
+    policy: Arc<Policy>,
+    dialects: Dialects,
+    edge: EdgePolicy,
 }
 
 /// What the ways of a proxy share.
@@ -65,32 +71,30 @@ impl Way {
             Some(way) => {
                 (way.in_flight.succeeded_by(most, answers.clone()), way.tunnel.succeeded_by(tunnel, answers.clone())?)
             }
-            None => {
-                (InFlightLayer::new(most, answers.clone()), TunnelLayer::new(tunnel, open.clone(), answers.clone())?)
-            }
+            None => (InFlight::new(most, answers.clone()), TunnelLayer::new(tunnel, open.clone(), answers.clone())?),
         };
+        let edge = EdgePolicy::of(&policy);
+        let arrival =
+            Arrival { name: name.as_str().into(), policy: Arc::clone(&policy), dialects: dialects.clone(), edge };
         Ok(Self {
-            name: name.as_str().into(),
+            arrival: Arc::new(arrival),
             named: route.named,
             matches: route.matches.clone(),
-            policy: Arc::clone(&policy),
-            dialects: dialects.clone(),
-            edge: EdgePolicy::of(&policy),
             tally: RouteTallyLayer::new(name),
             ledger: LedgerLayer::new(policy.ledgered()),
             deadline: deadline.dialects(dialects.clone()).answers(answers.clone()),
             in_flight,
             tunnel,
             hop_by_hop: hop_by_hop.answers(answers.clone()),
-            rewrite: RewriteLayer::new(route, answers.clone()),
-            gateway: GatewayLayer::new(answers.clone(), policy.statuses(), hop),
+            rewrite: Rewriter::new(route, answers.clone()),
+            gateway: Gateway::new(answers.clone(), policy.statuses(), hop),
             plan: plan.map_err(|error| Error::Route { name: name.clone(), error })?,
         })
     }
 
     /// The name that it was given.
     pub(super) fn given(&self) -> Option<&str> {
-        (self.named == Named::Given).then_some(&*self.name)
+        (self.named == Named::Given).then_some(&*self.arrival.name)
     }
 
     pub(super) fn matches(&self) -> &Matches {
@@ -99,14 +103,13 @@ impl Way {
 
     /// What happens to a request of this route before its deadline is read.
     pub(super) fn arrival<B>(&self) -> impl FnMut(Request<B>) -> Request<B> + Clone + use<B> {
-        let (edge, policy, dialects) = (self.edge.clone(), Arc::clone(&self.policy), self.dialects.clone());
-        let mut note = routed(&self.name, policy.name(), &dialects);
-        let name = Arc::clone(&self.name);
+        let arrival = Arc::clone(&self.arrival);
         move |mut request| {
-            note_route(&mut request, &name);
-            let request = edge.hold(note(request));
-            let held = request.extensions().get::<Arc<Policy>>().unwrap_or(&policy);
-            explain::admission(held, &dialects, &request);
+            let Arrival { name, policy, dialects, edge } = &*arrival;
+            note_route(&mut request, name);
+            routed(&request, name, policy.name(), dialects);
+            edge.hold(&mut request);
+            explain::admission(edge.held(&request).unwrap_or(policy), dialects, &request);
             request
         }
     }

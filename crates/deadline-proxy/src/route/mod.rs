@@ -41,7 +41,7 @@ pub use self::error::MatchError;
 pub use self::matches::{FieldMatch, Host, Matches, PathMatch, Segment};
 pub use self::miss::Miss;
 pub use self::path::Unclear;
-pub(crate) use self::rewrite::RewriteLayer;
+pub(crate) use self::rewrite::Rewriter;
 pub(crate) use self::router::Router;
 pub use self::settings::{Named, Rewrite, Route};
 pub use self::table::Table;

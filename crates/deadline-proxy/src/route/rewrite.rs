@@ -1,4 +1,4 @@
-//! The layer that gives a path another beginning.
+//! What gives a path another beginning.
 //!
 //! Covers the target of a request, and the field that tells an upstream what it was. The prefix is cut off by the number
 //! of its segments, as it matched, however it was encoded; what stands behind it, and the query, is kept to the byte.
@@ -10,28 +10,25 @@
 //! [`HopByHopLayer`](tower_deadline::HopByHopLayer), so that no `Connection` removes the field.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use tower::{Layer, Service};
+use tower_deadline::Answers;
 use tower_deadline::dialect::Call;
-use tower_deadline::{AnswerBody, Answers};
 use tracing::Level;
 
 use super::{Rewrite, Route};
-use crate::limits::Answered;
 use crate::look_alike;
 
 /// What cannot stand in a path as it is. A rewrite is written without encoding, as the path of a route is.
 const ENCODED: AsciiSet = CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'\\');
 const ENCODED_TOO: AsciiSet = ENCODED.add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
 
-/// Applies [`Rewriter`]; see the [module](self).
-#[derive(Clone, Debug)]
-pub(crate) struct RewriteLayer(Option<Arc<Plan>>);
+/// Gives paths another beginning; see the [module](self).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rewriter(Option<Arc<Plan>>);
 
 #[derive(Debug)]
 struct Plan {
@@ -43,7 +40,7 @@ struct Plan {
     answers: Answers,
 }
 
-impl RewriteLayer {
+impl Rewriter {
     /// What this route wants, if anything.
     pub(crate) fn new(route: &Route, answers: Answers) -> Self {
         let plan = |rewrite: &Rewrite| {
@@ -54,21 +51,12 @@ impl RewriteLayer {
         };
         Self(route.rewrite.as_ref().map(plan))
     }
-}
 
-impl<S> Layer<S> for RewriteLayer {
-    type Service = Rewriter<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Rewriter { inner, plan: self.0.clone() }
+    /// Gives a request its new target, if it gets one; or returns the answer to one for which there is none.
+    pub(crate) fn rewrite<B>(&self, request: &mut Request<B>) -> Result<(), Box<Response<Bytes>>> {
+        let answer = self.0.as_ref().and_then(|plan| plan.apply(request));
+        answer.map_or(Ok(()), |answer| Err(Box::new(answer)))
     }
-}
-
-/// Gives paths another beginning; see the [module](self).
-#[derive(Clone, Debug)]
-pub(crate) struct Rewriter<S> {
-    inner: S,
-    plan: Option<Arc<Plan>>,
 }
 
 impl Plan {
@@ -129,46 +117,20 @@ fn replace(uri: &mut Uri, target: String) -> Option<()> {
     Some(())
 }
 
-impl<S, RB, B> Service<Request<RB>> for Rewriter<S>
-where
-    S: Service<Request<RB>, Response = Response<B>>,
-{
-    type Response = Response<AnswerBody<B>>;
-    type Error = S::Error;
-    type Future = Answered<S::Future>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, mut request: Request<RB>) -> Self::Future {
-        match self.plan.as_ref().and_then(|plan| plan.apply(&mut request)) {
-            Some(answer) => Answered::with(answer),
-            None => Answered::Inner(self.inner.call(request)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::route::tests::{explained, request, route};
-    use futures_util::FutureExt;
-    use http_body_util::Empty;
-    use std::convert::Infallible;
-    use tower::{ServiceExt, service_fn};
 
     /// What the upstream of this route is asked, and the status of the answer.
     fn exchange(of: &str, rewrite: Option<Rewrite>, asked: Request<()>) -> (Option<Request<()>>, StatusCode) {
         let mut route = route(of);
         route.rewrite = rewrite;
-        let (tell, mut seen) = tokio::sync::mpsc::unbounded_channel();
-        let service = RewriteLayer::new(&route, Answers::new()).layer(service_fn(async |request: Request<()>| {
-            tell.send(request).unwrap();
-            Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
-        }));
-        let answer = service.oneshot(asked).now_or_never().unwrap().unwrap();
-        (seen.try_recv().ok(), answer.status())
+        let mut asked = asked;
+        match Rewriter::new(&route, Answers::new()).rewrite(&mut asked) {
+            Ok(()) => (Some(asked), StatusCode::OK),
+            Err(answer) => (None, answer.status()),
+        }
     }
 
     fn to(prefix: &str) -> Option<Rewrite> {

@@ -32,14 +32,14 @@ impl Error for TooSlow {}
 
 /// Where the body, which another task may read, tells the future of its request.
 #[derive(Debug, Default)]
-pub(super) struct Verdict {
+pub(crate) struct Verdict {
     too_slow: AtomicBool,
     waker: AtomicWaker,
 }
 
 impl Verdict {
     /// Whether it is; the task of `cx` is woken when it becomes so.
-    pub(super) fn is_too_slow(&self, cx: &Context<'_>) -> bool {
+    pub(crate) fn is_too_slow(&self, cx: &Context<'_>) -> bool {
         self.waker.register(cx.waker());
         self.too_slow.load(Ordering::Acquire)
     }
@@ -59,7 +59,8 @@ pub struct RateBody<B> {
     /// `None` once it has ended, or was too slow.
     #[pin]
     inner: Option<B>,
-    watched: Option<Watched>,
+    /// Boxed: most requests have no body.
+    watched: Option<Box<Watched>>,
 }
 
 #[derive(Debug)]
@@ -71,8 +72,11 @@ struct Watched {
 }
 
 impl<B> RateBody<B> {
-    pub(super) fn new(inner: B, watched: Option<(Rate, Arc<Verdict>)>) -> Self {
-        let watched = watched.map(|(rate, verdict)| Watched { patience: Patience::new(rate), verdict, sleep: None });
+    pub(crate) fn new(inner: B, watched: Option<(Rate, Arc<Verdict>)>) -> Self {
+        let watched = watched.map(|(rate, verdict)| {
+            let patience = Patience::new(rate);
+            Box::new(Watched { patience, verdict, sleep: None })
+        });
         Self { inner: Some(inner), watched }
     }
 }

@@ -14,111 +14,48 @@
 mod body;
 mod patience;
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http::{HeaderValue, Response, StatusCode, Version};
 use http_body::Body;
-use pin_project::pin_project;
-use tower::{Layer, Service};
+use tower_deadline::Answers;
 use tower_deadline::dialect::Call;
-use tower_deadline::{AnswerBody, Answers};
 
-use self::body::Verdict;
+pub(crate) use self::body::Verdict;
 pub use self::body::{RateBody, TooSlow};
 use super::Rate;
-use super::answered::Answered;
 
-/// Layer of [`BodyRate`]. See the module.
+/// Ends request bodies that trickle. See the module.
 #[derive(Clone, Debug)]
-pub struct BodyRateLayer {
+pub struct BodyRate {
     rate: Option<Rate>,
     answers: Answers,
 }
 
-impl BodyRateLayer {
+impl BodyRate {
     /// Ends bodies slower than `rate`; `None`: none.
     #[must_use]
     pub fn new(rate: Option<Rate>, answers: Answers) -> Self {
         Self { rate, answers }
     }
-}
 
-impl<S> Layer<S> for BodyRateLayer {
-    type Service = BodyRate<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        BodyRate { inner, layer: self.clone() }
-    }
-}
-
-/// Ends request bodies that trickle. See the module.
-#[derive(Clone, Debug)]
-pub struct BodyRate<S> {
-    inner: S,
-    layer: BodyRateLayer,
-}
-
-impl<S, RB, B> Service<Request<RB>> for BodyRate<S>
-where
-    S: Service<Request<RateBody<RB>>, Response = Response<B>>,
-    RB: Body,
-{
-    type Response = Response<AnswerBody<B>>;
-    type Error = S::Error;
-    type Future = BodyRateFuture<S::Future>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
+    /// What a body of such a call is held to, and how that is told of; `None` for one that may be silent.
+    pub(crate) fn watch(&self, call: Call, body: &impl Body) -> Option<(Rate, Arc<Verdict>)> {
+        let is_silent = body.is_end_stream() || !matches!(call, Call::Http | Call::Connect);
+        self.rate.filter(|_| !is_silent).map(|rate| (rate, Arc::default()))
     }
 
-    fn call(&mut self, request: Request<RB>) -> Self::Future {
-        let call = Call::of(request.headers());
-        let is_silent = request.body().is_end_stream() || !matches!(call, Call::Http | Call::Connect);
-        let watched = self.layer.rate.filter(|_| !is_silent).map(|rate| (rate, Arc::<Verdict>::default()));
-        let (version, answers) = (request.version(), self.layer.answers.clone());
-        let verdict = watched.as_ref().map(|(_, verdict)| Arc::clone(verdict));
-        let request = request.map(|body| RateBody::new(body, watched));
-        BodyRateFuture { inner: Answered::Inner(self.inner.call(request)), verdict, version, call, answers }
-    }
-}
-
-/// Future of [`BodyRate`]: drops the inner one when the body is too slow.
-#[pin_project]
-#[derive(Debug)]
-pub struct BodyRateFuture<F> {
-    #[pin]
-    inner: Answered<F>,
-    verdict: Option<Arc<Verdict>>,
-    version: Version,
-    call: Call,
-    answers: Answers,
-}
-
-impl<F, B, E> Future for BodyRateFuture<F>
-where
-    F: Future<Output = Result<Response<B>, E>>,
-{
-    type Output = Result<Response<AnswerBody<B>>, E>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        let outcome = this.inner.as_mut().poll(cx);
-        // What is said of a body that we have broken off is not the client's answer.
-        if !this.verdict.as_ref().is_some_and(|verdict| verdict.is_too_slow(cx)) {
-            return outcome;
-        }
-        *this.verdict = None;
+    /// The answer to a request of this version whose body was too slow.
+    pub(crate) fn too_slow(&self, version: Version, call: Call) -> Response<Bytes> {
         let detail = "the request body comes too slowly";
-        let mut answer = this.answers.failure(StatusCode::REQUEST_TIMEOUT, detail, *this.call);
+        let mut answer = self.answers.failure(StatusCode::REQUEST_TIMEOUT, detail, call);
         // RFC 9110 §15.5.9. HTTP/2 has no such field, and resets the stream.
-        if *this.version < Version::HTTP_2 {
+        if version < Version::HTTP_2 {
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        this.inner.set(Answered::with(answer));
-        this.inner.poll(cx)
+        answer
     }
 }
 

@@ -3,13 +3,9 @@ use super::*;
 use crate::limits::Limits;
 use crate::route::{Host, Segment};
 use crate::upstream::{HealthCheck, Pools, StandIn};
-use http::{Request, Response};
-use http_body_util::Empty;
-use std::convert::Infallible;
-use std::future::pending;
 use std::time::Duration;
 use tokio::time::sleep;
-use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_deadline::dialect::Call;
 
 fn upstream(name: &str) -> upstream::Settings {
     upstream::Settings { name: name.to_owned(), ..upstream::Settings::new(["http://127.0.0.1:1".parse().unwrap()]) }
@@ -51,39 +47,36 @@ fn a_retry_budget_is_kept_with_the_name_of_its_upstream_unless_it_is_another() {
 }
 
 /// How a request of this route is answered while another one is under way there.
-async fn another(proxy: &Proxy, route: usize) -> u16 {
-    let service =
-        service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(Empty::<bytes::Bytes>::new())) });
-    let service = proxy.routes[route].in_flight.layer(service);
-    service.oneshot(Request::new(())).await.unwrap().status().as_u16()
+fn another(proxy: &Proxy, route: usize) -> u16 {
+    let entered = proxy.routes[route].in_flight.enter(|| Call::Http);
+    entered.map_or_else(|answer| answer.status().as_u16(), |_| 200)
 }
 
 /// A request of the first route, until it is dropped.
 fn under_way(proxy: &Proxy) -> impl Sized + use<> {
-    let silent = service_fn(|_: Request<()>| pending::<Result<Response<Empty<bytes::Bytes>>, Infallible>>());
-    proxy.routes[0].in_flight.layer(silent).call(Request::new(()))
+    proxy.routes[0].in_flight.enter(|| Call::Http).unwrap()
 }
 
-#[tokio::test]
-async fn who_is_under_way_counts_on_a_route_of_the_same_name_whatever_its_limit() {
+#[test]
+fn who_is_under_way_counts_on_a_route_of_the_same_name_whatever_its_limit() {
     let mut wanted = settings(&["a"]);
     wanted.routes[0].in_flight = Some(1);
     let before = proxy(&wanted);
     let held = under_way(&before);
     let after = next(&before, &wanted);
-    assert_eq!(another(&after, 0).await, 503);
+    assert_eq!(another(&after, 0), 503);
     wanted.routes[0].in_flight = Some(2);
-    assert_eq!(another(&next(&after, &wanted), 0).await, 200);
+    assert_eq!(another(&next(&after, &wanted), 0), 200);
     wanted.routes[0].in_flight = Some(1);
     wanted.routes[0].name = "other".to_owned();
-    assert_eq!(another(&next(&after, &wanted), 0).await, 200);
+    assert_eq!(another(&next(&after, &wanted), 0), 200);
     drop(held);
-    assert_eq!(another(&after, 0).await, 200);
+    assert_eq!(another(&after, 0), 200);
 }
 
 /// Who writes another route before it moves it to the next place, and its number with it.
-#[tokio::test]
-async fn who_is_under_way_counts_on_a_route_without_a_name_where_it_matches_the_same() {
+#[test]
+fn who_is_under_way_counts_on_a_route_without_a_name_where_it_matches_the_same() {
     let route = |place: usize, path: &str| {
         let mut route = settings(&["a"]).routes.remove(0);
         (route.name, route.named, route.in_flight) = (format!("route {place}"), Named::ByPlace, Some(1));
@@ -96,12 +89,12 @@ async fn who_is_under_way_counts_on_a_route_without_a_name_where_it_matches_the_
     let _held = under_way(&before);
     wanted.routes = vec![route(1, "news"), route(2, "shop")];
     let after = next(&before, &wanted);
-    assert_eq!((another(&after, 0).await, another(&after, 1).await), (200, 503));
+    assert_eq!((another(&after, 0), another(&after, 1)), (200, 503));
 }
 
 /// One route of a file is several, of one name, where each of its hosts has an upstream of its own.
-#[tokio::test]
-async fn who_is_under_way_counts_on_for_each_host_of_a_route_that_is_made_for_each() {
+#[test]
+fn who_is_under_way_counts_on_for_each_host_of_a_route_that_is_made_for_each() {
     let route = |host: &str| {
         let mut route = settings(&["a"]).routes.remove(0);
         route.in_flight = Some(1);
@@ -115,11 +108,11 @@ async fn who_is_under_way_counts_on_for_each_host_of_a_route_that_is_made_for_ea
     wanted.routes = vec![route("b.example"), route("a.example")];
     let after = next(&before, &wanted);
     for proxy in [&after, &next(&after, &wanted)] {
-        assert_eq!((another(proxy, 0).await, another(proxy, 1).await), (200, 503));
+        assert_eq!((another(proxy, 0), another(proxy, 1)), (200, 503));
     }
     // The name alone tells which it is where there is one before and after.
     wanted.routes = vec![route("c.example")];
-    assert_eq!(another(&next(&before, &wanted), 0).await, 503);
+    assert_eq!(another(&next(&before, &wanted), 0), 503);
 }
 
 #[tokio::test]

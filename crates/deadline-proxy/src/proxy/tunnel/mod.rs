@@ -30,5 +30,6 @@ mod tests;
 mod websocket;
 
 pub use self::open::Tunnels;
-pub use self::service::{Tunnel, TunnelFuture, TunnelLayer};
+pub use self::service::TunnelLayer;
+pub(super) use self::service::{Handshake, Switched};
 pub use self::settings::{Error, Settings};

@@ -1,8 +1,6 @@
-//! The layer and its service.
+//! What opens tunnels.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::TryFutureExt;
@@ -11,11 +9,9 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use hyper::upgrade::{self, OnUpgrade};
 use hyper_util::rt::TokioIo;
-use pin_project::pin_project;
-use tower::{Layer, Service};
 use tower_deadline::dialect::Call;
 use tower_deadline::hop_by_hop::Protocol;
-use tower_deadline::{AnswerBody, Answers, UpgradePolicy};
+use tower_deadline::{Answers, UpgradePolicy};
 
 use super::join::{Limits, join};
 use super::websocket::Offer;
@@ -59,13 +55,13 @@ impl TunnelLayer {
     pub fn upgrades(&self) -> &UpgradePolicy {
         &self.shared.settings.upgrades
     }
-}
 
-impl<S> Layer<S> for TunnelLayer {
-    type Service = Tunnel<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Tunnel { inner, shared: Arc::clone(&self.shared) }
+    /// The handshake that a request is, if it is one; or the answer to one that goes no further.
+    pub(in crate::proxy) fn begin<B: Body>(
+        &self,
+        request: &mut Request<B>,
+    ) -> Result<Option<Box<Handshake>>, Box<Response<Bytes>>> {
+        self.shared.begin(request)
     }
 }
 
@@ -78,7 +74,6 @@ struct Shared {
 }
 
 impl Shared {
-    /// The handshake that a request is, if it is one; or the answer to one that goes no further.
     fn begin<B: Body>(
         self: &Arc<Self>,
         request: &mut Request<B>,
@@ -149,7 +144,7 @@ fn is_websocket(protocol: &str) -> bool {
 
 /// A handshake that the upstream has yet to answer.
 #[derive(Debug)]
-struct Handshake {
+pub(in crate::proxy) struct Handshake {
     client: OnUpgrade,
     /// What the 101 is held to, where that is known.
     offer: Option<Offer>,
@@ -159,101 +154,33 @@ struct Handshake {
 }
 
 impl Handshake {
-    fn finish<B>(self, mut response: Response<B>) -> Response<AnswerBody<B>> {
+    /// Opens the tunnel where that was agreed to: the body of the answer is then none. Or returns what the client is
+    /// told in its place.
+    pub(in crate::proxy) fn finish<B>(self, response: &mut Response<B>) -> Result<Switched, Box<Response<Bytes>>> {
+        let bad = |answers: &Answers, detail| answers.failure(StatusCode::BAD_GATEWAY, detail, Call::Http);
         let checked = match self.offer {
-            _ if response.status() != StatusCode::SWITCHING_PROTOCOLS => return self.refused(response),
+            // The upstream did not switch: its answer is the client's. RFC 9113 §8.5: to a CONNECT, each 2xx says that
+            // there is a tunnel.
+            _ if response.status() != StatusCode::SWITCHING_PROTOCOLS => {
+                let is_mistaken = self.is_extended && response.status().is_success();
+                let detail = "the upstream answered a handshake, and did not switch";
+                return if is_mistaken { Err(bad(&self.shared.answers, detail).into()) } else { Ok(Switched::No) };
+            }
             Some(offer) => offer.check(response.headers()),
             None => Ok(()),
         };
-        if let Err(detail) = checked {
-            return bad(&self.shared.answers, detail);
-        }
-        self.shared.open(self.client, upgrade::on(&mut response), self.place);
+        checked.map_err(|detail| Box::new(bad(&self.shared.answers, detail)))?;
+        self.shared.open(self.client, upgrade::on(&mut *response), self.place);
         if self.is_extended {
-            connect::agree(&mut response);
+            connect::agree(response);
         }
-        let (head, _) = response.into_parts();
-        Response::from_parts(head, AnswerBody::from(Bytes::new()))
-    }
-
-    /// The upstream did not switch: its answer is the client's.
-    fn refused<B>(self, response: Response<B>) -> Response<AnswerBody<B>> {
-        // RFC 9113 §8.5: to a CONNECT, each 2xx says that there is a tunnel.
-        if self.is_extended && response.status().is_success() {
-            return bad(&self.shared.answers, "the upstream answered a handshake, and did not switch");
-        }
-        response.map(AnswerBody::Inner)
+        Ok(Switched::Yes)
     }
 }
 
-fn bad<B>(answers: &Answers, detail: &str) -> Response<AnswerBody<B>> {
-    answers.failure(StatusCode::BAD_GATEWAY, detail, Call::Http).map(AnswerBody::from)
-}
-
-/// Opens tunnels; see the [module](crate::proxy::tunnel).
-#[derive(Clone, Debug)]
-pub struct Tunnel<S> {
-    inner: S,
-    shared: Arc<Shared>,
-}
-
-impl<S, RB, B> Service<Request<RB>> for Tunnel<S>
-where
-    S: Service<Request<RB>, Response = Response<B>>,
-    RB: Body,
-{
-    type Response = Response<AnswerBody<B>>;
-    type Error = S::Error;
-    type Future = TunnelFuture<S::Future>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, mut request: Request<RB>) -> Self::Future {
-        match self.shared.begin(&mut request) {
-            Ok(handshake) => TunnelFuture { state: State::Sent(self.inner.call(request)), handshake },
-            Err(answer) => TunnelFuture { state: State::Refused(Some(answer)), handshake: None },
-        }
-    }
-}
-
-/// The response of [`Tunnel`]. Dropping it cancels the inner service's, and opens no tunnel.
-#[pin_project]
-#[derive(Debug)]
-pub struct TunnelFuture<F> {
-    #[pin]
-    state: State<F>,
-    /// Boxed: it is hardly ever there.
-    handshake: Option<Box<Handshake>>,
-}
-
-#[pin_project(project = StateProjection)]
-#[derive(Debug)]
-enum State<F> {
-    Sent(#[pin] F),
-    /// `None` once it was told.
-    Refused(Option<Box<Response<Bytes>>>),
-}
-
-impl<F, B, E> Future for TunnelFuture<F>
-where
-    F: Future<Output = Result<Response<B>, E>>,
-{
-    type Output = Result<Response<AnswerBody<B>>, E>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let response = match this.state.project() {
-            StateProjection::Sent(inner) => ready!(inner.poll(cx))?,
-            StateProjection::Refused(answer) => {
-                let answer = answer.take().map(|answer| Ok(answer.map(AnswerBody::from)));
-                return answer.map_or(Poll::Pending, Poll::Ready);
-            }
-        };
-        Poll::Ready(Ok(match this.handshake.take() {
-            Some(handshake) => handshake.finish(response),
-            None => response.map(AnswerBody::Inner),
-        }))
-    }
+/// Whether there is a tunnel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::proxy) enum Switched {
+    Yes,
+    No,
 }

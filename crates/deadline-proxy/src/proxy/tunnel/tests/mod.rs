@@ -1,8 +1,8 @@
 //! The whole stack around a tunnel, between a client and an upstream that are scripted on pairs in memory.
 
 use super::*;
-use crate::proxy::gateway::GatewayLayer;
-use crate::proxy::stall::StallLayer;
+use crate::proxy::passage::{PassageLayer, PassedBody, Steps, tests::steps};
+use crate::shutdown::Shutdown;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{Request, Response, Uri};
@@ -51,7 +51,7 @@ impl Edge {
     fn connect(&mut self) -> DuplexStream {
         let (dial, dialled) = unbounded_channel();
         self.dialled = Some(dialled);
-        let upstream = service_fn(move |mut request: Request<WatchedBody<Incoming>>| {
+        let upstream = service_fn(move |mut request: Request<PassedBody<WatchedBody<Incoming>>>| {
             let (near, far) = duplex(4096);
             dial.send(far).unwrap();
             async move {
@@ -68,10 +68,7 @@ impl Edge {
         let hop_by_hop = HopByHopLayer::new(tunnel.upgrades().clone()).answers(answers.clone());
         let stack = ServiceBuilder::new()
             .layer(DeadlineLayer::new(Policy::new()).answers(answers.clone()))
-            .layer(StallLayer::new(Duration::from_secs(30)))
-            .layer(tunnel)
-            .layer(hop_by_hop)
-            .layer(GatewayLayer::new(answers, Policy::new().statuses(), "tunnels"))
+            .layer(PassageLayer::new(Steps { tunnel, hop_by_hop, ..steps(&Shutdown::new()) }))
             .layer(PropagateLayer::new())
             .service(upstream);
         let (client, near) = duplex(4096);

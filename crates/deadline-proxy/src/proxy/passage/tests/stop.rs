@@ -1,48 +1,27 @@
 //! What is under way when everything is stopped, at each point where it can be.
 
 use super::*;
-use deadline_testkit::{BodyProbe, Contract, InnerService, ScriptedBody, Step, assert_body_passes};
+use deadline_testkit::{Contract, InnerService, assert_body_passes};
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue};
-use http_body_util::BodyExt;
-use std::convert::Infallible;
 use std::error::Error;
 use std::future::pending;
 use std::iter::successors;
-use std::sync::Arc;
-use std::time::Duration;
 use tokio::time::advance;
-use tower::util::MapResponse;
+use tower::util::{MapErr, MapResponse};
 use tower::{ServiceExt, service_fn};
-use tower_deadline::Policy;
 use tower_deadline::dialect::trail::DEADLINE_EXCEEDED;
+use tower_deadline::{Cause, Deadline, Exceeded, Journey};
 
-const SECOND: Duration = Duration::from_secs(1);
-
-type Scripted = http_body_util::combinators::UnsyncBoxBody<Bytes, BodyError>;
-
-fn body(steps: impl IntoIterator<Item = Step>) -> (Scripted, BodyProbe) {
-    let body = ScriptedBody::new(steps);
-    let probe = body.probe();
-    (body.map_err(|error| BodyError::Inner(error.into())).boxed_unsync(), probe)
-}
-
-fn layer(shutdown: &Shutdown) -> StopLayer {
-    StopLayer::new(shutdown.clone(), Answers::new().hop("edge"))
-}
-
-fn request(kind: &'static str, version: Version) -> Request<()> {
-    let mut request = Request::new(());
-    *request.version_mut() = version;
-    request.headers_mut().insert("content-type", HeaderValue::from_static(kind));
-    request
+fn layer(shutdown: &Shutdown) -> PassageLayer {
+    PassageLayer::new(steps(shutdown))
 }
 
 /// What is said to a request that nobody answers, stopped after a second.
-async fn unanswered(request: Request<()>) -> Response<Bytes> {
+async fn unanswered(request: Request<Empty<Bytes>>) -> Response<Bytes> {
     let shutdown = Shutdown::new();
     let service =
-        layer(&shutdown).layer(service_fn(async |_| pending::<Result<Response<Scripted>, Infallible>>().await));
+        layer(&shutdown).layer(service_fn(async |_| pending::<Result<Response<Scripted>, PropagateError>>().await));
     let mut asked = Box::pin(service.oneshot(request));
     assert!((&mut asked).now_or_never().is_none());
     advance(SECOND).await;
@@ -95,15 +74,17 @@ async fn the_exchange_is_let_go_before_the_client_is_told() {
     let shutdown = Shutdown::new();
     let probe = deadline_testkit::Probe::default();
     let inner = probe.clone();
-    let silent = service_fn(move |_: Request<()>| inner.watch(pending::<Result<Response<Scripted>, Infallible>>()));
+    let silent = service_fn(move |_: Request<PassedBody<Empty<Bytes>>>| {
+        inner.watch(pending::<Result<Response<Scripted>, PropagateError>>())
+    });
     let service = layer(&shutdown).layer(silent);
-    let mut asked = Box::pin(service.clone().oneshot(Request::new(())));
+    let mut asked = Box::pin(service.clone().oneshot(request("", Version::HTTP_11)));
     assert!((&mut asked).now_or_never().is_none() && probe.held() == 1);
     shutdown.begin();
     let answer = (&mut asked).now_or_never().unwrap().unwrap();
     assert_eq!((answer.status().as_u16(), probe.held(), probe.dropped()), (503, 0, 1));
     // One that comes now is not called at all.
-    let answer = service.oneshot(Request::new(())).now_or_never().unwrap().unwrap();
+    let answer = service.oneshot(request("", Version::HTTP_11)).now_or_never().unwrap().unwrap();
     let exceeded = answer.extensions().get::<Exceeded>().unwrap();
     assert_eq!((exceeded.stage(), exceeded.cause(), probe.called()), (Stage::Arrival, Cause::Shutdown, 1));
 }
@@ -115,7 +96,7 @@ async fn stopped(kind: &'static str, version: Version, steps: Vec<Step>) -> (Vec
     let mut answers = Some(answer);
     let service = layer(&shutdown).layer(service_fn(move |_| {
         let answer = answers.take().unwrap();
-        async { Ok::<_, Infallible>(answer) }
+        async { Ok::<_, PropagateError>(answer) }
     }));
     let body = service.oneshot(request(kind, version)).await.unwrap();
     let mut body = Box::pin(body.into_body());
@@ -191,18 +172,23 @@ async fn the_layer_keeps_to_the_contract_of_tower() {
     let ours = |inner: InnerService| {
         let failing = |body: ScriptedBody| body.map_err(|error| BodyError::Inner(error.into()));
         let failing = move |answer: Response<ScriptedBody>| answer.map(failing);
-        layer(&Shutdown::new()).layer(MapResponse::new(inner, failing))
+        let inner = MapErr::new(MapResponse::new(inner, failing), |error| PropagateError::Inner(Box::new(error)));
+        layer(&Shutdown::new()).layer(inner)
     };
-    Contract::of(ours, || Request::new(ScriptedBody::new([Step::Data("a")]))).assert_all();
+    Contract::of(ours, || request("", Version::HTTP_11)).assert_all();
 }
 
 // R14
-#[test]
-fn a_body_passes_exactly() {
+#[tokio::test]
+async fn a_body_passes_exactly() {
+    let lookout = Lookout::new(Shutdown::new());
     let pass = |inner: ScriptedBody| {
         let answer = Response::new(inner.map_err(|error| BodyError::Inner(error.into())));
         let status = Status::of(&answer, Version::HTTP_2);
-        StopBody::new(answer.into_body(), Stoppable::new(&Request::new(())), &Shutdown::new(), status)
+        let body = AnswerBody::Inner(answer.into_body());
+        let asked = PassageBody::asked(&lookout, Stoppable::new(&Default::default()), None);
+        asked.answered(Answer { body, status, named: Vec::new(), _room: None })
     };
     assert_body_passes(pass);
+    assert_body_passes(|inner| PassedBody::new(inner, None, Vec::new()));
 }
