@@ -41,6 +41,7 @@ pub mod duration;
 pub mod error;
 pub mod explain;
 pub mod forward;
+pub mod front;
 pub mod limits;
 pub mod listen;
 mod log;

@@ -60,10 +60,11 @@ mod spent;
 mod tests;
 mod writer;
 
-pub use self::body::{ReceivedBody, SentBody};
+pub use self::body::ReceivedBody;
 pub use self::error::Error;
 pub use self::expired::{Expired, MOST};
-pub use self::layer::{Access, AccessFuture, AccessLayer};
+pub use self::layer::AccessLayer;
+pub(crate) use self::open::Open;
 pub use self::record::{Record, Spending};
 pub(crate) use self::routed::routed;
 pub use self::settings::{Format, Output, SAMPLE, Settings, What};

@@ -2,10 +2,15 @@
 
 use std::error::Error;
 use std::fmt::{self, Write};
+use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Buf;
+use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body::{Body, Frame};
 use tower_deadline::dialect::GRPC_STATUS;
+use tower_deadline::dialect::server_timing::SERVER_TIMING;
 use tower_deadline::dialect::trail::Trail;
 use tower_deadline::{Cause, Deadline, Exceeded, OriginKind, Stage, now};
 use tracing_subscriber::fmt::format::Writer;
@@ -24,15 +29,17 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 
 /// A request that is under way.
 #[derive(Debug)]
-pub(super) struct Open {
-    layer: AccessLayer,
-    pub(super) record: Record,
+pub(crate) struct Open {
+    layer: Arc<AccessLayer>,
+    record: Record,
     head: Head,
     arrived: Instant,
     status: Option<StatusCode>,
     grpc_status: Option<HeaderValue>,
     /// Bytes of the response body that were handed on.
-    pub(super) sent: u64,
+    sent: u64,
+    /// The bytes that the connection will still ask for, where that is known: it does not ask for the end then.
+    left: Option<u64>,
     /// Where and why it was stopped.
     stopped: Option<Stop>,
     /// What hops downstream say of their time.
@@ -51,42 +58,52 @@ enum Stop {
 
 impl Open {
     /// From now on.
-    pub(super) fn new<B>(layer: &AccessLayer, request: &Request<B>) -> Self {
+    pub(super) fn new<B>(layer: Arc<AccessLayer>, request: &mut Request<B>) -> Self {
+        let (record, head) = (Record::default(), Head::of(request));
+        request.extensions_mut().insert(record.clone());
         Self {
-            layer: layer.clone(),
-            record: Record::default(),
-            head: Head::of(request),
+            layer,
+            record,
+            head,
             arrived: now(),
             status: None,
             grpc_status: None,
             sent: 0,
+            left: None,
             stopped: None,
             hops: Vec::new(),
         }
     }
 
-    pub(super) fn is_head_request(&self) -> bool {
-        *self.head.method() == Method::HEAD
-    }
-
     /// The answer has a head.
-    pub(super) fn answered<B>(&mut self, response: &Response<B>) {
+    pub(crate) fn answered<B: Body>(&mut self, response: &Response<B>) {
         self.status = Some(response.status());
         self.head.belongs_to(TraceId::of(response.extensions()));
         self.note_grpc_status(response.headers());
         // What went well was stopped by nobody, whatever its fields say.
         let has_failed = response.status().as_u16() >= 400 || self.has_failed_grpc();
         let told = response.extensions().get().cloned().map(Stop::Told);
-        let below = || Trail::read(response.headers()).filter(|_| has_failed).map(Stop::Below);
-        self.stopped = told.or_else(below);
-        if self.layer.expired.is_kept() {
+        let below = || Trail::read(response.headers()).map(Stop::Below);
+        self.stopped = told.or_else(|| if has_failed { below() } else { None });
+        if self.layer.expired.is_kept() && response.headers().keys().any(|name| *name == SERVER_TIMING) {
             self.hops = expired::hops(response.headers());
         }
+        self.left = asked_for(response, *self.head.method() == Method::HEAD);
+        self.record.begin(Stage::ResponseBody);
+    }
+
+    /// A frame of its body is handed on.
+    pub(crate) fn passed<D: Buf>(&mut self, frame: &Frame<D>, is_last: bool) {
+        let bytes = frame.data_ref().map_or(0, |data| data.remaining() as u64);
+        self.sent += bytes;
+        frame.trailers_ref().into_iter().for_each(|trailers| self.note_grpc_status(trailers));
+        self.left = if is_last { Some(0) } else { self.left.map(|left| left.saturating_sub(bytes)) };
     }
 
     /// In the trailers of a call of gRPC, or in its head where that is all there is.
-    pub(super) fn note_grpc_status(&mut self, fields: &HeaderMap) {
-        if let Some(status) = fields.get(&GRPC_STATUS) {
+    fn note_grpc_status(&mut self, fields: &HeaderMap) {
+        // Looked at one by one, of which there are few: cheaper than to look it up.
+        if let Some((_, status)) = fields.iter().find(|(name, _)| **name == GRPC_STATUS) {
             self.grpc_status = Some(status.clone());
         }
     }
@@ -96,7 +113,7 @@ impl Open {
     }
 
     /// Its source has come to its end: to all of it, unless a status in the words of a protocol stands for the rest.
-    pub(super) fn ended(self) {
+    pub(crate) fn ended(self: Box<Self>) {
         let stop = self.record.notes().stop().filter(|_| self.stopped.is_none());
         match stop {
             Some((stage, cause)) => self.left(End::Stopped, stage.unwrap_or(Stage::ResponseBody), cause),
@@ -105,7 +122,7 @@ impl Open {
     }
 
     /// It failed with this.
-    pub(super) fn failed(mut self, error: &(dyn Error + 'static)) {
+    pub(crate) fn failed(mut self: Box<Self>, error: &(dyn Error + 'static)) {
         let end = match (Exceeded::find(error), self.status) {
             (Some(exceeded), _) => {
                 self.stopped = Some(Stop::Told(exceeded.clone()));
@@ -117,9 +134,19 @@ impl Open {
         self.close(end);
     }
 
+    /// Its body is dropped, of which `rest` drops what there is.
+    pub(crate) fn dropped(self: Box<Self>, rest: impl FnOnce()) {
+        if self.left == Some(0) {
+            rest();
+            self.ended();
+        } else {
+            self.abandoned(rest);
+        }
+    }
+
     /// Whoever asked for it wants no more of it. `rest` is what there is of it, which is dropped: only then it is known
     /// how long it took, and why it stopped where that was before.
-    pub(super) fn abandoned(self, rest: impl FnOnce()) {
+    pub(crate) fn abandoned(self: Box<Self>, rest: impl FnOnce()) {
         let (stage, is_panic) = (self.record.stage(), std::thread::panicking());
         rest();
         let cause = self.record.notes().stop().map(|(_, cause)| cause);
@@ -134,24 +161,32 @@ impl Open {
         }
     }
 
-    fn left(mut self, end: End, stage: Stage, cause: Cause) {
+    fn left(mut self: Box<Self>, end: End, stage: Stage, cause: Cause) {
         self.stopped = Some(Stop::Left(stage, cause));
         self.close(end);
     }
 
-    pub(super) fn close(self, end: End) {
-        let (now, AccessLayer { log, expired, .. }) = (now(), &self.layer);
+    fn close(self: Box<Self>, end: End) {
         let failed = self.status.is_some_and(|status| status.is_server_error());
         let has_failed = failed || self.has_failed_grpc() || self.stopped.is_some() || end != End::Complete;
+        let AccessLayer { log, expired, .. } = &*self.layer;
         let log = log.as_ref().filter(|log| log.takes(has_failed));
-        let is_kept = self.stopped.is_some() && self.had_deadline() && expired.takes(now);
+        let may_be_kept = self.stopped.is_some() && self.had_deadline();
+        if log.is_none() && !may_be_kept {
+            return;
+        }
+        let now = now();
+        let is_kept = may_be_kept && expired.takes(now);
         if log.is_none() && !is_kept {
             return;
+        }
+        if self.status.is_some() {
+            self.record.leave(Stage::ResponseBody);
         }
         let line = self.line(end, now);
         log.into_iter().for_each(|log| log.write(&line));
         if is_kept {
-            let notes = self.record.notes();
+            let mut notes = self.record.notes();
             let elapsed = match &self.stopped {
                 Some(Stop::Told(exceeded)) => exceeded.elapsed(),
                 _ => now.saturating_duration_since(self.arrived),
@@ -250,6 +285,16 @@ impl Open {
         line.extend(hop.map(|hop| text("hop", &hop)));
         line.extend(trail.as_ref().and_then(Trail::set_by).map(|hop| text("origin_hop", &hop)));
     }
+}
+
+/// How many bytes of the body its connection asks for, where that is known.
+fn asked_for<B: Body>(response: &Response<B>, is_head_request: bool) -> Option<u64> {
+    let bodyless = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&response.status());
+    if is_head_request || bodyless || response.body().is_end_stream() {
+        return Some(0);
+    }
+    let told = || response.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
+    response.body().size_hint().exact().or_else(told)
 }
 
 /// The time of the wall clock, as RFC 3339 writes it, to the millisecond.

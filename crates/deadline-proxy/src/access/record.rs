@@ -86,8 +86,18 @@ impl Record {
 
     /// Counts the time from now on for this stage, until the guard is dropped or another stage is entered within it.
     pub fn enter(&self, stage: Stage) -> Spending {
-        self.notes().spent.enter(stage, now());
+        self.begin(stage);
         Spending { record: self.clone(), stage }
+    }
+
+    /// The same, until this is told that it has left; which nobody needs to who asks no more.
+    pub(super) fn begin(&self, stage: Stage) {
+        self.notes().spent.enter(stage, now());
+    }
+
+    /// It leaves the stage that has [begun](Self::begin).
+    pub(super) fn leave(&self, stage: Stage) {
+        self.notes().spent.leave(stage, now());
     }
 
     /// Counts so much for this stage, before the request came here.
@@ -143,7 +153,7 @@ impl Notes {
 
 impl Drop for Spending {
     fn drop(&mut self) {
-        self.record.notes().spent.leave(self.stage, now());
+        self.record.leave(self.stage);
     }
 }
 

@@ -13,6 +13,9 @@ const PIECES: usize = 64;
 /// What is shorter is taken together with what comes next: it is a hair in a picture.
 const HAIR: Duration = Duration::from_micros(100);
 
+/// How many changes can wait to be counted: as many as a request has that is answered at once.
+const WAITING: usize = 8;
+
 /// From when to when a request was in a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Piece {
@@ -27,10 +30,20 @@ impl Piece {
     }
 }
 
+/// A stage that was entered or left.
+#[derive(Clone, Copy, Debug)]
+struct Change {
+    stage: Stage,
+    is_entered: bool,
+    at: Instant,
+}
+
 /// The stages that took time, and those that are open. Each moment counts once: for the stage entered last of those
 /// that are open.
 #[derive(Debug, Default)]
 pub(super) struct Spent {
+    /// What was not counted yet, in the order of time. Most requests end well, and nobody asks where their time went.
+    waiting: [Option<Change>; WAITING],
     open: Vec<Stage>,
     since: Option<Instant>,
     /// In the order in which they were entered first.
@@ -41,23 +54,45 @@ pub(super) struct Spent {
 
 impl Spent {
     pub(super) fn enter(&mut self, stage: Stage, now: Instant) {
-        self.settle(now);
-        self.open.push(stage);
+        self.note(Change { stage, is_entered: true, at: now });
     }
 
     /// Closes the last of this stage that is open.
     pub(super) fn leave(&mut self, stage: Stage, now: Instant) {
-        self.settle(now);
-        if let Some(at) = self.open.iter().rposition(|open| *open == stage) {
-            self.open.remove(at);
+        self.note(Change { stage, is_entered: false, at: now });
+    }
+
+    fn note(&mut self, change: Change) {
+        if self.waiting.last().is_some_and(Option::is_some) {
+            self.count();
+        }
+        if let Some(free) = self.waiting.iter_mut().find(|waiting| waiting.is_none()) {
+            *free = Some(change);
+        }
+    }
+
+    /// Counts what waits for it.
+    fn count(&mut self) {
+        for Change { stage, is_entered, at } in std::mem::take(&mut self.waiting).into_iter().flatten() {
+            self.pass(at);
+            if is_entered {
+                self.open.push(stage);
+            } else if let Some(at) = self.open.iter().rposition(|open| *open == stage) {
+                self.open.remove(at);
+            }
         }
     }
 
     /// Counts what has passed so far.
     pub(super) fn settle(&mut self, now: Instant) {
+        self.count();
+        self.pass(now);
+    }
+
+    fn pass(&mut self, now: Instant) {
         let since = self.since.replace(now);
         if let Some((stage, since)) = self.open.last().copied().zip(since) {
-            self.add(stage, now.saturating_duration_since(since));
+            self.took(stage, now.saturating_duration_since(since));
             self.went(Piece { stage, from: since, to: now });
         }
     }
@@ -78,6 +113,11 @@ impl Spent {
 
     /// Counts this as spent there, whenever that was.
     pub(super) fn add(&mut self, stage: Stage, time: Duration) {
+        self.count();
+        self.took(stage, time);
+    }
+
+    fn took(&mut self, stage: Stage, time: Duration) {
         match self.stages.iter_mut().find(|(known, _)| *known == stage) {
             Some((_, spent)) => *spent += time,
             None => self.stages.push((stage, time)),
@@ -85,12 +125,14 @@ impl Spent {
     }
 
     /// The last stage entered that is still open.
-    pub(super) fn stage(&self) -> Option<Stage> {
+    pub(super) fn stage(&mut self) -> Option<Stage> {
+        self.count();
         self.open.last().copied()
     }
 
     /// When it was where, as far as that is kept. What was spent in a queue was so before it came.
-    pub(super) fn steps(&self, arrived: Instant) -> Vec<Step> {
+    pub(super) fn steps(&mut self, arrived: Instant) -> Vec<Step> {
+        self.count();
         let queued = self.stages.iter().filter(|(stage, _)| *stage == Stage::Queue);
         let queued = queued.map(|(stage, time)| (-millis(*time), 0.0, stage.as_str()));
         let since = |at: Instant| millis(at.saturating_duration_since(arrived));
@@ -100,7 +142,8 @@ impl Spent {
     }
 
     /// What each stage took, of those that took a microsecond or more.
-    pub(super) fn by_stage(&self) -> Vec<(Stage, Duration)> {
+    pub(super) fn by_stage(&mut self) -> Vec<(Stage, Duration)> {
+        self.count();
         let took_time = |(_, spent): &&(Stage, Duration)| spent.as_micros() > 0;
         self.stages.iter().filter(took_time).copied().collect()
     }

@@ -20,22 +20,22 @@
 //!
 //! # Where they stand
 //!
-//! `ExplainLayer` outside of whatever decides: what it wraps tells of one request. `admission` right outside of
+//! `Told` outside of whatever decides: what is told within its span is of one request. `admission` right outside of
 //! [`DeadlineLayer`](tower_deadline::DeadlineLayer), `sent` at the last moment before a request is written.
 
 mod admission;
 mod answer;
 mod came;
-mod layer;
 mod lines;
 mod send;
+mod told;
 
 pub(crate) use self::admission::admission;
-pub(crate) use self::layer::ExplainLayer;
 pub(crate) use self::lines::Lines;
 #[cfg(test)]
 pub(crate) use self::lines::listen;
 pub(crate) use self::send::{sent, unsent};
+pub(crate) use self::told::Told;
 
 /// The target of the events.
 pub const TARGET: &str = "explain";

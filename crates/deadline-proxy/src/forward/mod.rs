@@ -63,7 +63,7 @@ pub(crate) use self::edge::EdgePolicy;
 pub(crate) use self::fields::{clear, is_forwarding};
 pub use self::layer::{Forward, ForwardLayer};
 pub(crate) use self::ledger::LedgerLayer;
-pub use self::receive::{Receive, ReceiveFuture, ReceiveLayer};
+pub use self::receive::ReceiveLayer;
 pub use self::stamp::{Stamp, StampLayer, stamp};
 pub use self::via::NoToken;
 

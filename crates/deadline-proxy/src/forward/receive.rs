@@ -1,17 +1,13 @@
-//! The outermost layer: what is decided of a request when it comes, and what every answer carries.
+//! What is decided of a request when it comes, and what every answer carries.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
-use pin_project::pin_project;
-use tower::{Layer, Service};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Version};
 use tower_deadline::dialect::trail::DEADLINE_EXCEEDED;
 use tracing::field::display;
 
-use super::fields::clear;
+use super::fields::{clear, is_forwarding};
 use super::stamp::X_REQUEST_START;
 use super::trust::believes;
 use super::via::{NoToken, Via};
@@ -42,7 +38,8 @@ impl Received {
     }
 }
 
-/// Applies [`Receive`]; see the [module](super).
+/// Decides who is believed and what a request is called, and signs every answer; see the [module](super). A part of the
+/// [front](crate::front).
 #[derive(Clone, Debug)]
 pub struct ReceiveLayer(Arc<Shared>);
 
@@ -64,17 +61,23 @@ impl ReceiveLayer {
         Ok(Self(Arc::new(Shared { trust: settings.trust.clone(), via, has_ids: settings.request_id })))
     }
 
+    /// Decides of a request, which is told that for whoever stands inside; returns what it is called.
+    pub(crate) fn receive<B>(&self, request: &mut Request<B>) -> Option<HeaderValue> {
+        let received = self.decide(request);
+        let (id, extensions) = (received.id.clone(), request.extensions_mut());
+        if let (Some(record), Some(id)) = (extensions.get::<Record>(), &id) {
+            record.id(id);
+        }
+        extensions.insert(received);
+        id
+    }
+
     /// Decides, and takes from a stranger what would count as queue time (R8), and what says who asked: by neither may
     /// it choose its route.
-    fn receive<B>(&self, request: &mut Request<B>) -> Received {
+    fn decide<B>(&self, request: &mut Request<B>) -> Received {
         let believed = believes(&self.0.trust, request.extensions().get());
         let version = request.version();
-        // Who asks has nothing to say of where it was stopped.
-        request.headers_mut().remove(&DEADLINE_EXCEEDED);
-        if !believed {
-            clear(request.headers_mut());
-            request.headers_mut().remove(&X_REQUEST_START);
-        }
+        remove_unbelieved(request.headers_mut(), believed);
         // RFC 9110 §9.3.6: it has no content. Refused as a call of gRPC it would get a 200, which says that there is a
         // tunnel.
         if *request.method() == Method::CONNECT {
@@ -89,7 +92,7 @@ impl ReceiveLayer {
     }
 
     /// Says by which hop an answer leaves, and which request it is for.
-    fn sign<B>(&self, response: &mut Response<B>, id: Option<HeaderValue>) {
+    pub(crate) fn sign<B>(&self, response: &mut Response<B>, id: Option<HeaderValue>) {
         let version = response.version();
         let headers: &mut HeaderMap = response.headers_mut();
         self.0.via.append(headers, version);
@@ -104,9 +107,21 @@ impl ReceiveLayer {
 
     /// Signs the answer to a request that goes no further than this.
     pub(crate) fn answer<RB, B>(&self, mut request: Request<RB>, mut answer: Response<B>) -> Response<B> {
-        let received = self.receive(&mut request);
+        let received = self.decide(&mut request);
         self.sign(&mut answer, received.id);
         answer
+    }
+}
+
+/// Removes what nobody believes, and of a stranger what it says of others. In one pass: hardly ever is there any.
+fn remove_unbelieved(headers: &mut HeaderMap, believed: bool) {
+    let is_to_go = |name: &&HeaderName| {
+        // Who asks has nothing to say of where it was stopped.
+        **name == DEADLINE_EXCEEDED || !believed && (is_forwarding(name.as_str()) || **name == X_REQUEST_START)
+    };
+    let to_go: Vec<HeaderName> = headers.keys().filter(is_to_go).cloned().collect();
+    for name in to_go {
+        headers.remove(name);
     }
 }
 
@@ -119,65 +134,13 @@ fn explain(client: Option<&Client>, believed: bool, id: Option<&HeaderValue>) {
     tracing::debug!(target: "explain", "client: {}", told::words(&client, believed));
 }
 
-impl<S> Layer<S> for ReceiveLayer {
-    type Service = Receive<S>;
+/// A service with this layer alone.
+#[cfg(test)]
+impl<S> tower::Layer<S> for ReceiveLayer {
+    type Service = tests::Alone<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Receive { inner, layer: self.clone() }
-    }
-}
-
-/// Decides who is believed and what a request is called, and signs every answer; see the [module](super).
-#[derive(Clone, Debug)]
-pub struct Receive<S> {
-    inner: S,
-    layer: ReceiveLayer,
-}
-
-impl<S, RB, B> Service<Request<RB>> for Receive<S>
-where
-    S: Service<Request<RB>, Response = Response<B>>,
-{
-    type Response = Response<B>;
-    type Error = S::Error;
-    type Future = ReceiveFuture<S::Future>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, mut request: Request<RB>) -> Self::Future {
-        let received = self.layer.receive(&mut request);
-        let id = received.id.clone();
-        if let Some((record, id)) = Record::of(request.extensions()).zip(id.as_ref()) {
-            record.id(id);
-        }
-        request.extensions_mut().insert(received);
-        ReceiveFuture { inner: self.inner.call(request), id, layer: self.layer.clone() }
-    }
-}
-
-/// The response of [`Receive`]. Dropping it cancels the inner service's.
-#[pin_project]
-#[derive(Debug)]
-pub struct ReceiveFuture<F> {
-    #[pin]
-    inner: F,
-    id: Option<HeaderValue>,
-    layer: ReceiveLayer,
-}
-
-impl<F, B, E> Future for ReceiveFuture<F>
-where
-    F: Future<Output = Result<Response<B>, E>>,
-{
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let mut response = ready!(this.inner.poll(cx))?;
-        this.layer.sign(&mut response, this.id.take());
-        Poll::Ready(Ok(response))
+        tests::Alone { inner, layer: self.clone() }
     }
 }
 
@@ -185,9 +148,40 @@ where
 mod tests {
     use super::*;
     use crate::forward::tests::{STRANGER, TRUSTED, lines, request, settings};
+    use futures_util::TryFutureExt;
+    use futures_util::future::MapOk;
     use http::header::VIA;
     use std::convert::Infallible;
-    use tower::{ServiceExt, service_fn};
+    use std::task::{Context, Poll};
+    use tower::{Layer, Service, ServiceExt, service_fn};
+
+    /// Stands where the front does.
+    pub struct Alone<S> {
+        pub(super) inner: S,
+        pub(super) layer: ReceiveLayer,
+    }
+
+    impl<S, RB, B> Service<Request<RB>> for Alone<S>
+    where
+        S: Service<Request<RB>, Response = Response<B>>,
+    {
+        type Response = S::Response;
+        type Error = S::Error;
+        type Future = MapOk<S::Future, Box<dyn FnOnce(Response<B>) -> Response<B>>>;
+
+        fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+            self.inner.poll_ready(cx)
+        }
+
+        fn call(&mut self, mut request: Request<RB>) -> Self::Future {
+            let (layer, id) = (self.layer.clone(), self.layer.receive(&mut request));
+            let sign = move |mut response: Response<B>| {
+                layer.sign(&mut response, id);
+                response
+            };
+            self.inner.call(request).map_ok(Box::new(sign))
+        }
+    }
 
     /// What stands inside sees of a request, and what leaves of an answer that nobody inside has signed.
     async fn exchange(settings: &Settings, request: Request<()>, version: Version) -> (Request<()>, Response<()>) {

@@ -10,7 +10,8 @@ pub(super) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-
 
 /// The one id of a request: the believed one if it can be used, else a new one.
 pub(super) fn of(headers: &HeaderMap, believed: bool) -> HeaderValue {
-    usable(headers).filter(|_| believed).cloned().unwrap_or_else(new)
+    let given = if believed { usable(headers) } else { None };
+    given.cloned().unwrap_or_else(new)
 }
 
 /// Writes the id, to a request or a response, in the place of whatever stood there.

@@ -17,7 +17,7 @@ pub struct Held<B, G> {
 }
 
 impl<B, G> Held<B, G> {
-    pub(super) fn new(inner: B, held: Option<G>) -> Self {
+    pub(crate) fn new(inner: B, held: Option<G>) -> Self {
         Self { inner: Some(inner), held }
     }
 }

@@ -23,7 +23,6 @@ mod head_count;
 mod held;
 mod in_flight;
 mod refuse;
-mod rested;
 mod room;
 mod settings;
 mod slots;
@@ -44,8 +43,9 @@ pub use self::room::Place;
 pub(crate) use self::room::Room;
 pub use self::settings::{Rate, Settings};
 pub use self::slots::{ConnectionSlots, Entry, Slot};
-pub use self::tally::{Tally, TallyBody, TallyFuture, TallyLayer};
-pub(crate) use self::tally_route::RouteTallyLayer;
+pub(crate) use self::tally::Tallied;
+pub use self::tally::TallyLayer;
+pub(crate) use self::tally_route::{RouteTallied, RouteTally};
 pub use self::timed::{Doing, Hangup, Timed, TimedBody, TimedFuture, TimedService, TimedStream, Under, Version};
 
 #[cfg(test)]
@@ -64,7 +64,5 @@ mod tests {
     async fn every_layer_keeps_to_the_contract_of_tower() {
         let (_, timed) = Timed::on(empty(), &Limits::default());
         Contract::of(|inner| timed.layer(inner), request).assert_all();
-        Contract::of(|inner| TallyLayer::new().layer(inner), request).assert_all();
-        Contract::of(|inner| RouteTallyLayer::new("shop").layer(inner), request).assert_all();
     }
 }

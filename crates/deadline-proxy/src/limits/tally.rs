@@ -4,21 +4,14 @@
 //! body has ended or is dropped.
 
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 
 use http::header::{CONTENT_LENGTH, TE, TRAILER};
-use http::{HeaderMap, HeaderName, Request, Response, StatusCode, Version};
-use http_body::{Body, Frame, SizeHint};
-use pin_project::pin_project;
-use tower::{Layer, Service};
+use http::{HeaderMap, HeaderName, Request, Response, Version};
 
-use super::Held;
-use super::rested::Rested;
 use crate::count::{self, Requests};
 
-/// Layer of [`Tally`]. See the module.
+/// Counts requests and their answers, as a part of the [front](crate::front). See the module.
 #[derive(Clone)]
 pub struct TallyLayer(Arc<Requests>);
 
@@ -42,39 +35,13 @@ impl fmt::Debug for TallyLayer {
     }
 }
 
-impl<S> Layer<S> for TallyLayer {
-    type Service = Tally<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Tally { inner, layer: self.clone() }
-    }
-}
-
-/// Counts requests and their answers. See the module.
-#[derive(Clone, Debug)]
-pub struct Tally<S> {
-    inner: S,
-    layer: TallyLayer,
-}
-
-impl<S, RB, B> Service<Request<RB>> for Tally<S>
-where
-    S: Service<Request<RB>, Response = Response<B>>,
-{
-    type Response = Response<TallyBody<B>>;
-    type Error = S::Error;
-    type Future = TallyFuture<S::Future>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<RB>) -> Self::Future {
+impl TallyLayer {
+    /// A request has come, and is under way until this is dropped.
+    pub(crate) fn open<B>(&self, request: &Request<B>) -> Tallied {
         let version = request.version();
+        self.0.came();
         let takes = Takes::of(version, request.headers());
-        self.layer.0.came();
-        let open = Open { requests: Arc::clone(&self.layer.0), version, is_answered: false };
-        TallyFuture { inner: Rested::new(self.inner.call(request)), open: Some(open), takes }
+        Tallied { requests: Arc::clone(&self.0), version, is_answered: false, takes }
     }
 }
 
@@ -122,26 +89,36 @@ fn takes_trailers(headers: &HeaderMap) -> bool {
 }
 
 /// A request that is under way.
-pub(super) struct Open {
+pub(crate) struct Tallied {
     requests: Arc<Requests>,
     version: Version,
     is_answered: bool,
+    takes: Takes,
 }
 
-impl Open {
-    fn answered(&mut self, status: StatusCode) {
+impl Tallied {
+    /// Its answer has a head.
+    pub(crate) fn answered<B>(&mut self, response: &Response<B>) {
         self.is_answered = true;
-        self.requests.answered(self.version, Some(status));
+        self.requests.answered(self.version, Some(response.status()));
+        self.takes.answered(response.headers());
+    }
+
+    /// Its answer ends with these.
+    pub(crate) fn trailers(&self, trailers: &HeaderMap) {
+        if !self.takes.all(trailers) {
+            count::trailers_dropped();
+        }
     }
 }
 
-impl fmt::Debug for Open {
+impl fmt::Debug for Tallied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Open").field("version", &self.version).finish_non_exhaustive()
+        f.debug_struct("Tallied").field("version", &self.version).finish_non_exhaustive()
     }
 }
 
-impl Drop for Open {
+impl Drop for Tallied {
     fn drop(&mut self) {
         if !self.is_answered {
             self.requests.answered(self.version, None);
@@ -150,80 +127,18 @@ impl Drop for Open {
     }
 }
 
-/// Future of [`Tally`].
-#[pin_project]
-#[derive(Debug)]
-pub struct TallyFuture<F> {
-    #[pin]
-    inner: Rested<F>,
-    open: Option<Open>,
-    takes: Takes,
-}
-
-impl<F, B, E> Future for TallyFuture<F>
-where
-    F: Future<Output = Result<Response<B>, E>>,
-{
-    type Output = Result<Response<TallyBody<B>>, E>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let response = ready!(this.inner.poll(cx))?;
-        let mut open = this.open.take();
-        open.iter_mut().for_each(|open| open.answered(response.status()));
-        let mut takes = std::mem::replace(this.takes, Takes::None);
-        takes.answered(response.headers());
-        Poll::Ready(Ok(response.map(|inner| TallyBody { inner: Held::new(inner, open), takes })))
-    }
-}
-
-/// A response body that is passed on exactly (R14), and with which a request ends.
-#[pin_project]
-#[derive(Debug)]
-pub struct TallyBody<B> {
-    #[pin]
-    inner: Held<B, Open>,
-    takes: Takes,
-}
-
-impl<B: Body> Body for TallyBody<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        let this = self.project();
-        let frame = ready!(this.inner.poll_frame(cx));
-        let trailers = frame.as_ref().and_then(|frame| frame.as_ref().ok()).and_then(Frame::trailers_ref);
-        if trailers.is_some_and(|trailers| !this.takes.all(trailers)) {
-            count::trailers_dropped();
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use deadline_testkit::{ScriptedBody, ScriptedError, Step, assert_body_passes};
+    use crate::access::ReceivedBody;
+    use crate::front::FrontLayer;
+    use bytes::Bytes;
+    use deadline_testkit::{ScriptedBody, ScriptedError, Step};
     use http::HeaderValue;
-    use http_body_util::BodyExt;
-    use tower::{ServiceExt, service_fn};
+    use http_body_util::{BodyExt, Empty};
+    use tower::{Layer, Service, ServiceExt, service_fn};
 
-    // R14
-    #[test]
-    fn a_body_passes_exactly() {
-        assert_body_passes(|inner| TallyBody { inner: Held::new(inner, None), takes: Takes::None });
-    }
-
-    async fn answered(request: Request<()>) -> Result<Response<ScriptedBody>, ScriptedError> {
+    async fn answered(request: Request<ReceivedBody<Empty<Bytes>>>) -> Result<Response<ScriptedBody>, ScriptedError> {
         match request.uri().path() {
             "/fails" => Err(ScriptedError),
             "/never" => std::future::pending().await,
@@ -231,15 +146,15 @@ mod tests {
         }
     }
 
-    fn request(path: &str, version: Version, te: &'static str) -> Request<()> {
-        Request::get(path).version(version).header(TE, te).body(()).unwrap()
+    fn request(path: &str, version: Version, te: &'static str) -> Request<Empty<Bytes>> {
+        Request::get(path).version(version).header(TE, te).body(Empty::new()).unwrap()
     }
 
     /// One line of what is told after this was done, under a recorder of its own.
-    fn told<F: Future<Output = ()>>(work: impl FnOnce(TallyLayer) -> F) -> impl Fn(&str) -> Option<String> {
+    fn told<F: Future<Output = ()>>(work: impl FnOnce(FrontLayer) -> F) -> impl Fn(&str) -> Option<String> {
         let text = count::told(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-            runtime.block_on(work(TallyLayer::new()));
+            runtime.block_on(work(FrontLayer::new().tally(TallyLayer::new())));
         });
         move |name| {
             let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));

@@ -1,116 +1,62 @@
 //! Counting the requests of a route: how each was answered, and how long it took from its head to the end of its answer.
 //!
-//! Stands outside of everything that a route has, so that also the answers of its layers count. What no route takes is
-//! counted by [`Tally`](super::Tally) alone.
+//! The [router](crate::route::Router) does so, outside of everything that a route has: also the answers of its layers
+//! count. What no route takes is counted by [`TallyLayer`](super::TallyLayer) alone.
 
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use http::{Response, StatusCode};
-use pin_project::pin_project;
-use tower::{Layer, Service};
+use http::StatusCode;
 use tower_deadline::now;
 
-use super::Held;
-use super::rested::Rested;
 use crate::count::Routed;
 
-/// Layer of [`RouteTally`]. See the module.
+/// Counts the requests of a route. See the module. A clone counts the same.
 #[derive(Clone)]
-pub(crate) struct RouteTallyLayer(Arc<Routed>);
+pub(crate) struct RouteTally(Arc<Routed>);
 
-impl RouteTallyLayer {
+impl RouteTally {
     /// Counts the requests of this route into what is installed by now.
     pub(crate) fn new(route: &str) -> Self {
         Self(Arc::new(Routed::new(route)))
     }
+
+    /// A request has taken the route. It is counted when this is dropped.
+    pub(crate) fn open(&self) -> RouteTallied {
+        RouteTallied { routed: Arc::clone(&self.0), came: now(), status: None }
+    }
 }
 
-impl fmt::Debug for RouteTallyLayer {
+impl fmt::Debug for RouteTally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RouteTallyLayer")
+        f.write_str("RouteTally")
     }
 }
-
-impl<S> Layer<S> for RouteTallyLayer {
-    type Service = RouteTally<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        RouteTally { inner, layer: self.clone() }
-    }
-}
-
-/// Counts the requests of a route. See the module.
-#[derive(Clone, Debug)]
-pub(crate) struct RouteTally<S> {
-    inner: S,
-    layer: RouteTallyLayer,
-}
-
-impl<S, R, B> Service<R> for RouteTally<S>
-where
-    S: Service<R, Response = Response<B>>,
-{
-    type Response = Response<RouteTallyBody<B>>;
-    type Error = S::Error;
-    type Future = RouteTallyFuture<S::Future>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: R) -> Self::Future {
-        let open = Open { routed: Arc::clone(&self.layer.0), came: now(), status: None };
-        RouteTallyFuture { inner: Rested::new(self.inner.call(request)), open: Some(open) }
-    }
-}
-
-/// A response body that is passed on exactly (R14), and with which a request of a route ends.
-type RouteTallyBody<B> = Held<B, Open>;
 
 /// A request of a route that is under way. It is counted when this is dropped.
-pub(crate) struct Open {
+pub(crate) struct RouteTallied {
     routed: Arc<Routed>,
     came: Instant,
     status: Option<StatusCode>,
 }
 
-impl Drop for Open {
+impl RouteTallied {
+    /// Its answer has a head.
+    pub(crate) fn answered(&mut self, status: StatusCode) {
+        self.status = Some(status);
+    }
+}
+
+impl Drop for RouteTallied {
     fn drop(&mut self) {
         self.routed.ended(self.status, now().saturating_duration_since(self.came));
     }
 }
 
-impl fmt::Debug for Open {
+impl fmt::Debug for RouteTallied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Open").field("came", &self.came).finish_non_exhaustive()
-    }
-}
-
-/// Future of [`RouteTally`].
-#[pin_project]
-#[derive(Debug)]
-pub(crate) struct RouteTallyFuture<F> {
-    #[pin]
-    inner: Rested<F>,
-    open: Option<Open>,
-}
-
-impl<F, B, E> Future for RouteTallyFuture<F>
-where
-    F: Future<Output = Result<Response<B>, E>>,
-{
-    type Output = Result<Response<RouteTallyBody<B>>, E>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let response = ready!(this.inner.poll(cx))?;
-        let mut open = this.open.take();
-        open.iter_mut().for_each(|open| open.status = Some(response.status()));
-        Poll::Ready(Ok(response.map(|inner| Held::new(inner, open))))
+        f.debug_struct("RouteTallied").field("came", &self.came).finish_non_exhaustive()
     }
 }
 
@@ -118,12 +64,14 @@ where
 mod tests {
     use super::*;
     use crate::count::told;
+    use crate::route::{Router, Table, tests::route};
     use deadline_testkit::{ScriptedBody, ScriptedError, Step};
-    use http::Request;
+    use http::{Request, Response};
     use http_body_util::BodyExt;
     use std::time::Duration;
     use tokio::time::{advance, sleep};
-    use tower::{ServiceExt, service_fn};
+    use tower::{Service, ServiceExt, service_fn};
+    use tower_deadline::Answers;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -145,7 +93,8 @@ mod tests {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
             runtime.block_on(async {
-                let mut service = RouteTallyLayer::new("shop").layer(service_fn(answered));
+                let ways = vec![(RouteTally::new("shop"), service_fn(answered))];
+                let mut service = Router::new(Arc::new(Table::new(&[route("/*")])), ways, Answers::new());
                 // One second to the head, and two more to the end.
                 let mut read = service.clone().oneshot(request("/")).await.unwrap();
                 assert!(read.body_mut().frame().await.unwrap().is_ok());

@@ -35,7 +35,7 @@ use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version};
 
-pub use self::layer::{Framing, FramingLayer};
+pub use self::layer::FramingLayer;
 
 /// What the names of framing fields become for an upstream that knows no `-`, and `-` and `_` as one.
 const LOOK_ALIKE: [&str; 2] = ["content_length", "transfer_encoding"];

@@ -26,7 +26,7 @@ use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use tokio::time::sleep;
-use tower::{Service, ServiceBuilder, service_fn};
+use tower::{Layer, Service, ServiceBuilder, service_fn};
 use tower_deadline::{Answers, BodyError, Dialects, PropagateError, PropagateLayer, WatchedBody};
 
 pub use self::error::Error;
@@ -40,8 +40,9 @@ use self::tunnel::Tunnels;
 use self::way::{Common, Way};
 use crate::access::{AccessLayer, AccessLog, Expired};
 use crate::attempt::{Attempts, Burden, Limit, Step, TryLimit};
-use crate::explain::{self, ExplainLayer};
+use crate::explain;
 use crate::forward::{ForwardLayer, ReceiveLayer, stamp};
+use crate::front::FrontLayer;
 use crate::limits::{BodyRate, HeadCount, Limits, TallyLayer};
 use crate::route::{Router, Table};
 use crate::shutdown::Shutdown;
@@ -201,8 +202,6 @@ impl Proxy {
         };
         let way = |way: &Way| {
             ServiceBuilder::new()
-                // Counts what the route takes, and measures it to its end, however that comes.
-                .layer(way.tally.clone())
                 // A stranger at the edge is granted no more than the default (R7); logs have the route of what is not let in.
                 .map_request(way.arrival())
                 // Tells no stranger of times. Reads deadline fields before they are stripped (R9), and answers for stops.
@@ -212,16 +211,19 @@ impl Proxy {
                 // Calls the upstreams of the chain, one after the other, and again where that is safe (R22, R38).
                 .service(Attempts::new(&way.plan, upstream))
         };
-        ServiceBuilder::new()
+        let front = FrontLayer::new()
             // A line for every answer, however it ends, and for what has none; then a count of each, also of those made here.
-            .layer((self.access.clone(), self.tally.clone()))
+            .access(self.access.clone())
+            .tally(self.tally.clone())
             // What is told of a request has a beginning and an end, also where it is not let in.
-            .layer(ExplainLayer)
+            .explained()
             // Gives a request its id, and every answer too. What a stranger says of queue time does not count (R8).
-            .layer(self.receive.clone())
+            .receive(self.receive.clone())
             // What two parties could read differently is refused before anything is decided by its host or path (R35).
-            .layer(FramingLayer::new(answers.clone()))
-            .service(Router::new(Arc::clone(&self.table), self.routes.iter().map(way).collect(), answers.clone()))
+            .framing(FramingLayer::new(answers.clone()));
+        // Counts what a route takes, and measures it to its end, however that comes.
+        let ways = self.routes.iter().map(|route| (route.tally.clone(), way(route))).collect();
+        front.layer(Router::new(Arc::clone(&self.table), ways, answers.clone()))
     }
 
     /// Asks for every name of its upstreams that nobody has asked for yet, all at once, so that the first requests need

@@ -15,7 +15,7 @@ use crate::access::routed;
 use crate::attempt::{Burden, Plan};
 use crate::explain;
 use crate::forward::{EdgePolicy, LedgerLayer};
-use crate::limits::{InFlight, Limits, RouteTallyLayer};
+use crate::limits::{InFlight, Limits, RouteTally};
 use crate::route::{Matches, Named, Rewriter, Route};
 use crate::traces::note_route;
 
@@ -25,7 +25,7 @@ pub(super) struct Way {
     arrival: Arc<Arrival>,
     named: Named,
     matches: Matches,
-    pub(super) tally: RouteTallyLayer,
+    pub(super) tally: RouteTally,
     pub(super) ledger: LedgerLayer,
     pub(super) deadline: DeadlineLayer<Typed, ByExtension>,
     pub(super) in_flight: InFlight,
@@ -80,7 +80,7 @@ impl Way {
             arrival: Arc::new(arrival),
             named: route.named,
             matches: route.matches.clone(),
-            tally: RouteTallyLayer::new(name),
+            tally: RouteTally::new(name),
             ledger: LedgerLayer::new(policy.ledgered()),
             deadline: deadline.dialects(dialects.clone()).answers(answers.clone()),
             in_flight,

@@ -33,7 +33,7 @@ mod settings;
 mod table;
 mod taken;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tree;
 mod words;
 

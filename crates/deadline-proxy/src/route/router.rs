@@ -1,43 +1,57 @@
 //! The service that sends each request its way.
 
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use http::{Request, Response};
+use pin_project::pin_project;
 use tower::Service;
-use tower::util::{Oneshot, ServiceExt};
 use tower_deadline::dialect::Call;
 use tower_deadline::{AnswerBody, Answers};
 use tracing::Level;
 
 use super::{Miss, Table};
+use crate::called::{self, Called};
 use crate::count;
-use crate::limits::Answered;
+use crate::limits::{Held, RouteTallied, RouteTally};
 
-/// Calls the service of the route that a request takes, with [`Taken`](super::Taken) in its extensions; answers in its
-/// place where there is none.
-#[derive(Debug)]
-pub(crate) struct Router<S> {
+/// Calls the service of the route that a request takes, with [`Taken`](super::Taken) in its extensions, and counts it; answers
+/// in its place where there is none. A clone is the same.
+pub(crate) struct Router<S>(Arc<Shared<S>>);
+
+struct Shared<S> {
     table: Arc<Table>,
-    /// By route.
-    services: Arc<[S]>,
+    /// By route. Each is called by one worker alone, and held for no longer than a call takes: nobody waits.
+    ways: Box<[(RouteTally, Mutex<S>)]>,
     answers: Answers,
 }
 
 impl<S> Clone for Router<S> {
     fn clone(&self) -> Self {
-        Self { table: Arc::clone(&self.table), services: Arc::clone(&self.services), answers: self.answers.clone() }
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S> fmt::Debug for Router<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Router").field("table", &self.0.table).finish_non_exhaustive()
     }
 }
 
 impl<S> Router<S> {
-    /// One service for each route of the table, in its order.
-    pub(crate) fn new(table: Arc<Table>, services: Vec<S>, answers: Answers) -> Self {
-        Self { table, services: services.into(), answers }
+    /// One service for each route of the table, in its order, and what counts its requests.
+    pub(crate) fn new(table: Arc<Table>, ways: Vec<(RouteTally, S)>, answers: Answers) -> Self {
+        let ways = ways.into_iter().map(|(tally, service)| (tally, Mutex::new(service))).collect();
+        Self(Arc::new(Shared { table, ways, answers }))
     }
+}
 
-    /// The service of a request, which is told by which route it came.
-    fn service<B>(&self, request: &mut Request<B>) -> Result<&S, Miss> {
+impl<S> Shared<S> {
+    /// The way of a request, which is told by which route it came.
+    fn way<B>(&self, request: &mut Request<B>) -> Result<&(RouteTally, Mutex<S>), Miss> {
         let found = self.table.find(request);
         if tracing::enabled!(target: "explain", Level::DEBUG) {
             let words = self.table.explain(request, found).unwrap_or_default();
@@ -47,7 +61,7 @@ impl<S> Router<S> {
         if let Some(taken) = self.table.taken(route) {
             request.extensions_mut().insert(taken.clone());
         }
-        self.services.get(route).ok_or(Miss::NoRoute)
+        self.ways.get(route).ok_or(Miss::NoRoute)
     }
 }
 
@@ -55,9 +69,9 @@ impl<S, RB, B> Service<Request<RB>> for Router<S>
 where
     S: Service<Request<RB>, Response = Response<B>> + Clone,
 {
-    type Response = Response<AnswerBody<B>>;
+    type Response = Response<Held<AnswerBody<B>, RouteTallied>>;
     type Error = S::Error;
-    type Future = Answered<Oneshot<S, Request<RB>>>;
+    type Future = RouterFuture<Called<S, Request<RB>>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         // Which service it is, nobody knows before the request: it is made ready in the future.
@@ -65,14 +79,66 @@ where
     }
 
     fn call(&mut self, mut request: Request<RB>) -> Self::Future {
-        match self.service(&mut request) {
-            Ok(service) => Answered::Inner(service.clone().oneshot(request)),
+        match self.0.way(&mut request) {
+            Ok((tally, service)) => {
+                let open = Some(tally.open());
+                // A panic within a call leaves it as it was.
+                let mut service = service.lock().unwrap_or_else(PoisonError::into_inner);
+                RouterFuture { state: State::Called(called::call(&mut *service, request)), open }
+            }
             Err(miss) => {
                 count::refused(miss.refusal());
                 let call = Call::of(request.headers());
-                Answered::with(self.answers.failure(miss.status(), &miss.to_string(), call))
+                let answer = self.0.answers.failure(miss.status(), &miss.to_string(), call);
+                RouterFuture { state: State::Missed(Box::new(answer)), open: None }
             }
         }
+    }
+}
+
+#[pin_project(project = Projection)]
+enum State<F> {
+    Called(#[pin] F),
+    /// Boxed: it is the rare one.
+    Missed(Box<Response<Bytes>>),
+    /// It has answered.
+    Over,
+}
+
+/// Future of [`Router`]. Dropping it cancels that of the route.
+#[pin_project]
+pub(crate) struct RouterFuture<F> {
+    #[pin]
+    state: State<F>,
+    /// `None` where no route takes it, and once it was handed on.
+    open: Option<RouteTallied>,
+}
+
+impl<F, B, E> Future for RouterFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+{
+    type Output = Result<Response<Held<AnswerBody<B>, RouteTallied>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let outcome = match this.state.as_mut().project() {
+            Projection::Called(called) => {
+                let outcome = ready!(called.poll(cx));
+                outcome.map(|response| response.map(AnswerBody::Inner))
+            }
+            Projection::Missed(answer) => Ok(std::mem::take(&mut **answer).map(AnswerBody::from)),
+            Projection::Over => return Poll::Pending,
+        };
+        // Nothing of it is left, though who asked still holds this.
+        this.state.set(State::Over);
+        let mut open = this.open.take();
+        Poll::Ready(outcome.map(|response| {
+            if let Some(open) = &mut open {
+                open.answered(response.status());
+            }
+            response.map(|body| Held::new(body, open))
+        }))
     }
 }
 
@@ -87,7 +153,7 @@ mod tests {
     use http::header::CONTENT_TYPE;
     use http_body_util::{BodyExt, Empty};
     use std::convert::Infallible;
-    use tower::service_fn;
+    use tower::{ServiceExt, service_fn};
     use tower_deadline::dialect::GRPC_STATUS;
 
     /// A router whose services answer with the name of the route that was taken.
@@ -100,8 +166,8 @@ mod tests {
             answer.extensions_mut().extend(request.extensions().clone());
             Ok(answer)
         });
-        let services = routes.iter().map(|_| service).collect();
-        Router::new(Arc::new(Table::new(&routes)), services, Answers::new().hop("edge"))
+        let ways = routes.iter().map(|route| (RouteTally::new(&route.name), service)).collect();
+        Router::new(Arc::new(Table::new(&routes)), ways, Answers::new().hop("edge"))
     }
 
     async fn answer(texts: &[&str], request: Request<()>) -> Response<Bytes> {
@@ -154,7 +220,7 @@ mod tests {
     fn a_clone_is_the_same_table() {
         let one = router(&["/a"]);
         let other = one.clone();
-        assert!(Arc::ptr_eq(&one.table, &other.table) && Arc::ptr_eq(&one.services, &other.services));
+        assert!(Arc::ptr_eq(&one.0, &other.0));
     }
 
     #[test]

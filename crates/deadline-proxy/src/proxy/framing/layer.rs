@@ -1,19 +1,16 @@
-//! The layer and its service.
-
-use std::task::{Context, Poll};
+//! What is answered in the place of a message with two readings.
 
 use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, Version};
-use tower::{Layer, Service};
+use tower_deadline::Answers;
 use tower_deadline::dialect::Call;
-use tower_deadline::{AnswerBody, Answers};
 
 use super::framing;
 use crate::count::{self, Refusal};
-use crate::limits::Answered;
 
-/// Applies [`Framing`]; see the [module](super).
+/// Passes on no message that two parties could read differently; see the [module](super). A part of the
+/// [front](crate::front).
 #[derive(Clone, Debug)]
 pub struct FramingLayer {
     answers: Answers,
@@ -28,7 +25,7 @@ impl FramingLayer {
 
     /// The answer to a request that is not passed on, after which an HTTP/1.1 connection is closed: nobody knows where
     /// the next request begins.
-    fn refusal<B>(&self, request: &Request<B>) -> Option<Response<Bytes>> {
+    pub(crate) fn refusal<B>(&self, request: &Request<B>) -> Option<Response<Bytes>> {
         let shape = framing(request).err()?;
         count::refused(Refusal::Framing);
         let mut answer = self.answers.failure(shape.status(), shape.detail(), Call::of(request.headers()));
@@ -39,53 +36,23 @@ impl FramingLayer {
     }
 }
 
-impl<S> Layer<S> for FramingLayer {
-    type Service = Framing<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Framing { inner, layer: self.clone() }
-    }
-}
-
-/// Passes on no message that two parties could read differently; see the [module](super).
-#[derive(Clone, Debug)]
-pub struct Framing<S> {
-    inner: S,
-    layer: FramingLayer,
-}
-
-impl<S, RB, B> Service<Request<RB>> for Framing<S>
-where
-    S: Service<Request<RB>, Response = Response<B>>,
-{
-    type Response = Response<AnswerBody<B>>;
-    type Error = S::Error;
-    type Future = Answered<S::Future>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<RB>) -> Self::Future {
-        match self.layer.refusal(&request) {
-            Some(answer) => Answered::with(answer),
-            None => Answered::Inner(self.inner.call(request)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use http::StatusCode;
     use http_body_util::{BodyExt, Empty};
     use std::convert::Infallible;
-    use tower::{ServiceExt, service_fn};
+    use tower::{Layer, ServiceExt, service_fn};
+
+    use crate::access::ReceivedBody;
+    use crate::front::FrontLayer;
 
     async fn answer(request: Request<()>) -> Response<Bytes> {
-        let service = FramingLayer::new(Answers::new().hop("edge"))
-            .layer(service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))));
-        let (head, body) = service.oneshot(request).await.unwrap().into_parts();
+        let inner = service_fn(async |_: Request<ReceivedBody<Empty<Bytes>>>| {
+            Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
+        });
+        let service = FrontLayer::new().framing(FramingLayer::new(Answers::new().hop("edge"))).layer(inner);
+        let (head, body) = service.oneshot(request.map(|()| Empty::new())).await.unwrap().into_parts();
         Response::from_parts(head, body.collect().await.unwrap().to_bytes())
     }
 

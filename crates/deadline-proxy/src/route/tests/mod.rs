@@ -13,7 +13,7 @@ pub(super) use crate::explain::listen as explained;
 
 /// A route as it is written here, blank by blank: `@HOST,HOST`, `/PATH` or `/PREFIX/*`, `METHOD,METHOD`, and fields:
 /// `x-is=1`, `x-present`, `!x-absent`. Its name is what is written.
-pub(super) fn route(text: &str) -> Route {
+pub(crate) fn route(text: &str) -> Route {
     let mut route = Route::new(text, attempt::Settings::once(0));
     route.policy = Policy::new().named(&format!("policy of {text}"));
     let matches = &mut route.matches;
