@@ -92,6 +92,8 @@ pub(crate) const NGINX: Tool = Tool { package: "nginx-light", asked: "-v", ..too
 pub(crate) const NODE: Tool = Tool { package: "nodejs", ..tool("node", "fetch and http2") };
 /// What looks at the units in `deploy/`, and runs them.
 pub(crate) const SYSTEMD: Tool = Tool { package: "systemd", ..tool("systemd-analyze", "security and verify") };
+/// What counts system calls.
+pub(crate) const PERF: Tool = Tool { package: "linux-perf", fedora: Some("perf"), ..tool("perf", "tracepoints") };
 pub(crate) const PYTHON: Tool = tool("python3", "its library");
 /// What makes a folder with packages of Python's own.
 pub(crate) const PYTHON_VENV: Tool = Tool {

@@ -33,5 +33,5 @@ pub(super) fn run(args: &[&str]) -> Outcome {
     for case in &setting.options.cases {
         case.run(&setting, &mut report)?;
     }
-    Ok(())
+    if setting.options.write { report.write(&setting) } else { Ok(()) }
 }

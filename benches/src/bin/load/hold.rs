@@ -1,6 +1,8 @@
 //! Calls of gRPC that nobody answers: a deadline each, which lives for as long as this does.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -34,10 +36,18 @@ pub(crate) fn run(address: SocketAddr, calls: usize) -> Outcome {
             some(sender, wanted, &mut held, address).await?;
         }
         sleep(SETTLE).await;
+        let ended = held.iter_mut().filter_map(|call| has_ended(call).then_some(())).count();
+        if ended > 0 {
+            return Err(format!("{ended} of {calls} calls were answered").into());
+        }
         // Connections are driven meanwhile.
         spawn_blocking(|| step("held")).await??;
         Ok(())
     })
+}
+
+fn has_ended(call: &mut ResponseFuture) -> bool {
+    Pin::new(call).poll(&mut Context::from_waker(Waker::noop())).is_ready()
 }
 
 /// So many calls on one connection.

@@ -6,6 +6,11 @@ use super::setting::Setting;
 use crate::Outcome;
 
 mod cpu;
+mod growth;
+mod instructions;
+mod latency;
+mod memory;
+mod syscalls;
 
 /// One thing that is measured.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +24,8 @@ pub(super) struct Case {
 enum Run {
     /// What one request of a kind costs, as fast as they are answered; beside the peers that are asked for, this one.
     Cpu(Ask, Option<&'static str>),
+    /// Something of its own.
+    Own(fn(&Setting, &mut Report) -> Outcome),
 }
 
 /// In the order in which they are run and stand in the paper.
@@ -37,10 +44,19 @@ pub(super) const ALL: &[Case] = &[
         run: Run::Cpu(Ask::Get(128), Some(super::peers::SPLICE)),
         ..cpu("floor", "GET, 128 bytes, beside a splice of TCP", Ask::Get(0))
     },
+    own("latency", "Latency", latency::run),
+    own("memory", "Memory of connections", memory::run),
+    own("syscalls", "System calls a request", syscalls::run),
+    own("instructions", "Instructions a request", instructions::run),
+    own("growth", "Growth", growth::run),
 ];
 
 const fn cpu(name: &'static str, title: &'static str, ask: Ask) -> Case {
     Case { name, title, run: Run::Cpu(ask, None) }
+}
+
+const fn own(name: &'static str, title: &'static str, run: fn(&Setting, &mut Report) -> Outcome) -> Case {
+    Case { name, title, run: Run::Own(run) }
 }
 
 impl Case {
@@ -54,6 +70,7 @@ impl Case {
     pub(super) fn run(&self, setting: &Setting, report: &mut Report) -> Outcome {
         match self.run {
             Run::Cpu(ask, beside) => cpu::run(self, ask, beside, setting, report),
+            Run::Own(run) => run(setting, report),
         }
     }
 }

@@ -20,8 +20,8 @@ pub(super) struct Contestant {
     pub(super) running: Running,
     /// The first of its ports.
     pub(super) port: u16,
-    /// How many cores it may use.
-    pub(super) cores: usize,
+    /// How many cores it is to fill; none where it need not.
+    pub(super) cores: Option<usize>,
 }
 
 /// What was seen of one proxy, round by round.
@@ -33,20 +33,19 @@ pub(super) struct Series {
     pub(super) peak: f64,
 }
 
-/// All of them under this load.
-pub(super) fn hold(contestants: &[Contestant], ask: Ask, setting: &Setting) -> Outcome<Vec<Series>> {
-    let options = &setting.options;
+/// All of them under this load, for so many rounds.
+pub(super) fn rounds(contestants: &[Contestant], ask: Ask, rounds: usize, setting: &Setting) -> Outcome<Vec<Series>> {
     let mut series: Vec<Series> = contestants.iter().map(|of| Series::new(&of.name)).collect();
     for contestant in contestants {
         // Connections to the upstream are made, and pages of memory are had.
         contestant.sample(ask, 1, setting)?;
     }
-    for round in 0..options.rounds + options.rounds / 2 {
-        if round >= options.rounds && series.iter().all(|series| series.good() >= options.rounds) {
+    for round in 0..rounds + rounds / 2 {
+        if round >= rounds && series.iter().all(|series| series.good() >= rounds) {
             break;
         }
         for (contestant, series) in contestants.iter().zip(&mut series) {
-            series.samples.push(contestant.sample(ask, options.seconds, setting)?);
+            series.samples.push(contestant.sample(ask, setting.options.seconds, setting)?);
         }
         // Errors do not go away by trying again.
         if series.iter().any(|series| series.samples.iter().any(Sample::has_errors)) {
@@ -68,7 +67,7 @@ impl Contestant {
         let (before, start) = (Cpu::of(&pids)?, now());
         let answered = load::run(&command, &setting.rest)?;
         let wall = start.elapsed().as_secs_f64();
-        Ok(Sample { cpu: Cpu::of(&pids)? - before, wall, cores: self.cores as f64, answered })
+        Ok(Sample { cpu: Cpu::of(&pids)? - before, wall, cores: self.cores, answered })
     }
 }
 

@@ -16,6 +16,8 @@ const GRPC_FIELDS: [&str; 3] = ["content-type: application/grpc", "te: trailers"
 pub(super) enum Ask {
     /// Over HTTP/1.1; the answer has so many bytes.
     Get(usize),
+    /// The same of 128 bytes, by this path.
+    Path(&'static str),
     /// The same, with so many fields beside that of the deadline.
     Fields(usize),
     /// The same with a body of so many bytes, and an answer of 128.
@@ -30,7 +32,7 @@ impl Ask {
     /// Which of the ports of a proxy takes it, counted from the first.
     pub(super) fn entrance(self) -> u16 {
         match self {
-            Self::Get(_) | Self::Fields(_) | Self::Post(_) => 0,
+            Self::Get(_) | Self::Path(_) | Self::Fields(_) | Self::Post(_) => 0,
             Self::H2c => 1,
             Self::Grpc => 2,
         }
@@ -39,13 +41,14 @@ impl Ask {
     /// The command that asks so, for so many seconds.
     pub(super) fn command(self, port: u16, load: Load<'_>) -> Outcome<Vec<String>> {
         let Load { seconds, connections, folder: _, helper } = load;
-        let (length, fields, body) = match self {
-            Self::Get(length) => (length, 0, 0),
-            Self::Fields(fields) => (128, fields, 0),
-            Self::Post(body) => (128, 0, body),
+        let (path, fields, body) = match self {
+            Self::Get(length) => (format!("/{length}"), 0, 0),
+            Self::Path(path) => (path.to_owned(), 0, 0),
+            Self::Fields(fields) => ("/128".to_owned(), fields, 0),
+            Self::Post(body) => ("/128".to_owned(), 0, body),
             Self::H2c | Self::Grpc => return self.h2load(port, load),
         };
-        let line = format!("closed 127.0.0.1:{port} /{length} {fields} {body} {seconds} {connections}");
+        let line = format!("closed 127.0.0.1:{port} {path} {fields} {body} {seconds} {connections}");
         Ok([helper.display().to_string()].into_iter().chain(line.split(' ').map(str::to_owned)).collect())
     }
 

@@ -21,8 +21,6 @@ pub(super) struct Options {
     pub(super) proxies: Vec<(String, PathBuf)>,
     /// Whether the paper is written anew.
     pub(super) write: bool,
-    /// The command line, as it was.
-    pub(super) line: String,
 }
 
 pub(super) const USAGE: &str = "cargo xtask bench proxy [--peers nginx,haproxy,caddy] [--rounds 8] [--seconds 2]
@@ -30,7 +28,6 @@ pub(super) const USAGE: &str = "cargo xtask bench proxy [--peers nginx,haproxy,c
 
 impl Options {
     pub(super) fn parse(args: &[&str]) -> Outcome<Self> {
-        let line = ["cargo xtask bench proxy"].iter().chain(args).copied().collect::<Vec<_>>().join(" ");
         let mut options = Self {
             peers: ["nginx", "haproxy"].map(str::to_owned).into(),
             cases: cases::ALL.to_vec(),
@@ -40,7 +37,6 @@ impl Options {
             port: 4500,
             proxies: Vec::new(),
             write: false,
-            line,
         };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
@@ -57,6 +53,18 @@ impl Options {
             options.set(flag, value)?;
         }
         Ok(options)
+    }
+
+    /// The command line that asks for the same, without what is of one machine alone.
+    pub(super) fn line(&self) -> String {
+        let Self { peers, cases, rounds, seconds, connections, .. } = self;
+        let numbers = format!("--rounds {rounds} --seconds {seconds} --connections {connections}");
+        let mut line = format!("cargo xtask bench proxy --peers {} {numbers}", peers.join(","));
+        if cases.len() < cases::ALL.len() {
+            let cases: Vec<&str> = cases.iter().map(|case| case.name).collect();
+            line.push_str(&format!(" --cases {}", cases.join(",")));
+        }
+        line + if self.write { " --write" } else { "" }
     }
 
     fn set(&mut self, flag: &str, value: &str) -> Outcome {
@@ -103,7 +111,9 @@ mod tests {
         assert_eq!(options.peers, ["nginx", "haproxy"]);
         let options = Options::parse(&["--peers=", "--rounds", "3", "--cases=get-128,floor", "--write"]).unwrap();
         assert_eq!((options.peers.len(), options.rounds, options.cases.len(), options.write), (0, 3, 2, true));
-        assert_eq!(options.line, "cargo xtask bench proxy --peers= --rounds 3 --cases=get-128,floor --write");
+        let line =
+            "cargo xtask bench proxy --peers  --rounds 3 --seconds 2 --connections 64 --cases get-128,floor --write";
+        assert_eq!(options.line(), line);
     }
 
     #[test]

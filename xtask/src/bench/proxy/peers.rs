@@ -104,7 +104,7 @@ pub(super) fn start(name: &str, place: usize, setting: &Setting) -> Outcome<Cont
 /// The same of a program with so many workers.
 pub(super) fn started(program: &Program, workers: usize, setting: &Setting) -> Outcome<Contestant> {
     let running = program.start(&setting.cores(workers), &setting.folder)?;
-    Ok(Contestant { name: program.name.clone(), running, port: program.port, cores: workers })
+    Ok(Contestant { name: program.name.clone(), running, port: program.port, cores: Some(workers) })
 }
 
 /// Ours: one door after the other, as the others have them, and the page for operators behind them.

@@ -3,8 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::setting::Setting;
 use super::spread::Spread;
 use crate::Outcome;
+
+mod chart;
+mod goals;
+mod paper;
+mod versions;
+mod write;
 
 /// Of one run.
 #[derive(Debug, Default)]
@@ -31,6 +38,11 @@ impl Report {
     /// One figure, or why there is none. `to` is empty where it stands for itself.
     pub(super) fn figure(&mut self, what: &str, of: &str, to: &str, figure: Outcome<Spread>) {
         self.figures.insert((what.to_owned(), of.to_owned(), to.to_owned()), figure);
+    }
+
+    /// Into the paper.
+    pub(super) fn write(&self, setting: &Setting) -> Outcome {
+        write::write(self, setting)
     }
 
     /// Such a figure; none where it was not looked for.

@@ -12,8 +12,8 @@ pub(super) struct Sample {
     pub(super) cpu: Cpu,
     /// Seconds that the load took.
     pub(super) wall: f64,
-    /// Cores that the proxy was given.
-    pub(super) cores: f64,
+    /// Cores that the proxy was to fill, where it was to.
+    pub(super) cores: Option<usize>,
     pub(super) answered: Answered,
 }
 
@@ -24,8 +24,8 @@ impl Sample {
     }
 
     /// Of its cores, what it had.
-    pub(super) fn share(&self) -> f64 {
-        self.cpu.total() / (self.wall * self.cores)
+    pub(super) fn share(&self) -> Option<f64> {
+        self.cores.map(|cores| self.cpu.total() / (self.wall * cores as f64))
     }
 
     /// Why no ratio is made of it, in words.
@@ -37,8 +37,8 @@ impl Sample {
         if answered == 0 {
             return Some("nothing was answered".to_owned());
         }
-        let share = self.share();
-        (share < SATURATED).then(|| format!("it had {share:.2} of its core, {SATURATED} is wanted"))
+        let share = self.share().filter(|share| *share < SATURATED);
+        share.map(|share| format!("it had {share:.2} of its core, {SATURATED} is wanted"))
     }
 
     pub(super) fn has_errors(&self) -> bool {
@@ -48,7 +48,7 @@ impl Sample {
     #[cfg(test)]
     pub(super) fn made(total: f64, answered: u64, errors: u64) -> Self {
         let answered = Answered { answered, errors, each_second: answered as f64, p50: Some(1.0), p99: None };
-        Self { cpu: Cpu::ticked(total / 4.0, total * 0.75), wall: 1.0, cores: 1.0, answered }
+        Self { cpu: Cpu::ticked(total / 4.0, total * 0.75), wall: 1.0, cores: Some(1), answered }
     }
 }
 
@@ -59,9 +59,9 @@ mod tests {
     #[test]
     fn a_request_costs_its_share_of_the_time_on_the_core() {
         let sample = Sample::made(0.95, 95_000, 0);
-        assert!((sample.each() - 10.0).abs() < 1e-9 && (sample.share() - 0.95).abs() < 1e-9);
+        assert!((sample.each() - 10.0).abs() < 1e-9 && sample.share() == Some(0.95));
         assert_eq!(sample.fault(), None);
-        let two = Sample { cores: 2.0, ..sample };
+        let two = Sample { cores: Some(2), ..sample };
         assert!(two.fault().is_some_and(|fault| fault.contains("0.47 of its core")), "{:?}", two.fault());
     }
 

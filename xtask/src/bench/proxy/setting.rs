@@ -70,6 +70,11 @@ impl Setting {
         Ok(Self { options, folder, ours, helpers: target.join("release"), cores, rest })
     }
 
+    /// Of the proxies: ours first, then the peers.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.ours.iter().map(|(name, _)| name).chain(&self.options.peers).cloned().collect()
+    }
+
     /// The cores of a proxy with so many workers.
     pub(super) fn cores(&self, workers: usize) -> String {
         listed(&self.cores[..workers.min(self.cores.len())])

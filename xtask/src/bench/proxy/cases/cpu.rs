@@ -16,10 +16,9 @@ pub(super) fn run(
     setting: &Setting,
     report: &mut Report,
 ) -> Outcome {
-    let ours = setting.ours.iter().map(|(name, _)| name.as_str());
-    let names = ours.chain(setting.options.peers.iter().map(String::as_str)).chain(beside);
-    let contestants: Outcome<Vec<_>> = names.enumerate().map(|(at, name)| peers::start(name, at, setting)).collect();
-    let series = contest::hold(&contestants?, ask, setting)?;
+    let names = setting.names().into_iter().chain(beside.map(str::to_owned));
+    let contestants: Outcome<Vec<_>> = names.enumerate().map(|(at, name)| peers::start(&name, at, setting)).collect();
+    let series = contest::rounds(&contestants?, ask, setting.options.rounds, setting)?;
     for of in &series {
         for to in series.iter().filter(|to| to.name != of.name) {
             report.figure(case.name, &of.name, &to.name, of.ratio(to));
@@ -63,7 +62,7 @@ pub(super) fn table(series: &[Series], bases: Vec<&Series>) -> String {
         row.push(shown(of.spread(|sample| sample.answered.p50), 0));
         row.push(shown(of.spread(|sample| sample.answered.p99), 0));
         row.push(format!("{:.1}", of.peak / 1024.0));
-        row.push(shown(of.spread(|sample| Some(sample.share())), 2));
+        row.push(shown(of.spread(|sample| sample.share()), 2));
         row.push(of.samples.iter().map(|sample| sample.answered.errors).sum::<u64>().to_string());
         table.row(row);
     }
