@@ -82,8 +82,8 @@ impl Came {
 }
 
 /// RFC 9113 §8.7: the stream was refused, or the connection was being closed before the upstream looked at it.
-fn is_refused(error: &hyper::Error) -> bool {
-    let mut causes = successors(Some(error as &(dyn Error + 'static)), |error| (*error).source());
+fn is_refused(error: &(dyn Error + 'static)) -> bool {
+    let mut causes = successors(Some(error), |error| (*error).source());
     causes.find_map(|error| error.downcast_ref::<h2::Error>()).is_some_and(|error| {
         error.is_remote() && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM))
     })

@@ -45,7 +45,7 @@ pub(super) struct Course<RB> {
     passed: Vec<(Arc<str>, Outcome)>,
     /// The limit of the attempt, where it is less than what is left.
     limit: Option<Deadline>,
-    /// Set while an attempt has the extensions of the head.
+    /// Set while an attempt has the head.
     lent: Option<Lent>,
 }
 
@@ -84,6 +84,22 @@ where
         }
     }
 
+    /// That of a request without a body whose first attempt came to an error, which gave its head back.
+    pub(super) fn resumed(plan: &Arc<Plan>, head: Parts, since: Period) -> Self {
+        Self {
+            plan: Arc::clone(plan),
+            head,
+            body: Source::Empty,
+            is_safe: true,
+            progress: Progress::default(),
+            attempts: 1,
+            since,
+            passed: Vec::new(),
+            limit: None,
+            lent: None,
+        }
+    }
+
     /// Which upstream of the chain is asked.
     pub(super) fn link(&self) -> usize {
         self.progress.link
@@ -112,18 +128,16 @@ where
         if !self.plan.is_plain() || self.attempts > 1 {
             return self.head.clone();
         }
-        let (lent, extensions) = Lent::out(&mut self.head.extensions);
-        self.lent = Some(lent);
-        let mut head = self.head.clone();
-        head.extensions = extensions;
-        head
+        self.lent = Some(Lent::of(&self.head.extensions));
+        let (nothing, ()) = Request::new(()).into_parts();
+        std::mem::replace(&mut self.head, nothing)
     }
 
     /// What the attempt had comes back with its error. Returns whether all is there that another one takes.
     fn take_back<B>(&mut self, answer: &mut Answer<B>) -> bool {
         let Some(lent) = self.lent.take() else { return true };
         let back = answer.as_mut().err().and_then(|error| lent.back(error));
-        back.map(|back| self.head.extensions = back).is_some()
+        back.map(|back| self.head = back).is_some()
     }
 
     /// Looks at what an attempt came to. Has to be called within a runtime.

@@ -1,45 +1,40 @@
-//! What a request carries beside its head, while one attempt has it.
+//! The head of a request, while one attempt has it.
 //!
 //! A copy for each request, in case that it is sent again, costs more than all else that the attempts cost, and nearly
-//! no request is. So where nothing but a connection that broke can be followed by another attempt, the extensions go
-//! with the first one and come back with its error. Does not cover attempts that another one may follow in any case:
-//! whoever is late or answers gives nothing back.
+//! no request is. So where nothing but a connection that broke can be followed by another attempt, the head goes with the
+//! first one and comes back with its error. Does not cover attempts that another one may follow in any case: whoever is
+//! late or answers gives nothing back.
 
 use http::Extensions;
+use http::request::Parts;
 use tower_deadline::{Deadline, PropagateError};
 
 use crate::upstream::SendError;
 
-/// Extensions that an attempt has.
-#[derive(Debug)]
+/// A head that an attempt has.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Lent {
     /// As it was: an attempt has it shortened to its limit.
     deadline: Option<Deadline>,
-    is_empty: bool,
 }
 
 impl Lent {
-    /// What an attempt gets.
-    pub(super) fn out(extensions: &mut Extensions) -> (Self, Extensions) {
-        let lent = std::mem::take(extensions);
-        (Self { deadline: lent.get().copied(), is_empty: lent.is_empty() }, lent)
+    /// With these extensions.
+    pub(super) fn of(extensions: &Extensions) -> Self {
+        Self { deadline: extensions.get().copied() }
     }
 
-    /// What came back of them with the error of the attempt.
-    pub(super) fn back(self, error: &mut PropagateError) -> Option<Extensions> {
+    /// What came back with the error of the attempt.
+    pub(super) fn back(self, error: &mut PropagateError) -> Option<Parts> {
         let PropagateError::Inner(error) = error else { return None };
-        let Some(SendError::Exchange { extensions, .. }) = error.downcast_mut::<SendError<PropagateError>>() else {
+        let Some(SendError::Exchange { head, .. }) = error.downcast_mut::<SendError<PropagateError>>() else {
             return None;
         };
-        let mut extensions = std::mem::take(extensions);
-        // Without them an attempt would have no deadline.
-        if extensions.is_empty() && !self.is_empty {
-            return None;
-        }
+        let mut head = *head.take()?;
         match self.deadline {
-            Some(deadline) => drop(extensions.insert(deadline)),
-            None => drop(extensions.remove::<Deadline>()),
+            Some(deadline) => drop(head.extensions.insert(deadline)),
+            None => drop(head.extensions.remove::<Deadline>()),
         }
-        Some(extensions)
+        Some(head)
     }
 }

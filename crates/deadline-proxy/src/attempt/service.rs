@@ -9,10 +9,11 @@ use http::{Request, Response};
 use http_body::Body;
 use pin_project::pin_project;
 use tower::Service;
-use tower::util::{Oneshot, ServiceExt};
+use tower::util::ServiceExt;
 use tower_deadline::{BoxError, PropagateError};
 
 use super::course::{Again, Answer, Course, Then};
+use super::lent::Lent;
 use super::minute::Period;
 use super::plan::{Plan, Step};
 use super::replay::Replay;
@@ -36,7 +37,7 @@ impl<S> Clone for Attempts<S> {
 }
 
 impl<S> Attempts<S> {
-    /// Calls a service of its own for each upstream of the chain.
+    /// Calls a service of its own for each upstream of the chain, which has to be ready at once.
     pub(crate) fn new(plan: &Arc<Plan>, mut service: impl FnMut(&Step) -> S) -> Self {
         let (first, further) = (service(&plan.first), plan.further.iter().map(service).collect());
         Self(Arc::new(Shared { plan: Arc::clone(plan), first, further }))
@@ -65,24 +66,56 @@ where
     }
 
     fn call(&mut self, request: Request<RB>) -> Self::Future {
-        let (request, course) = begin(&self.0.plan, request);
-        let future = Box::pin(self.0.first.clone().oneshot(request));
-        AttemptsFuture { shared: Arc::clone(&self.0), course, state: State::First(future) }
+        let (request, ahead) = begin(&self.0.plan, request);
+        // It is ready at once.
+        let future = Box::pin(self.0.first.clone().call(request));
+        AttemptsFuture { shared: Arc::clone(&self.0), ahead, state: State::First(future) }
     }
 }
 
-/// The first attempt of a request; what it takes to make another, where there may be one.
-fn begin<RB>(plan: &Arc<Plan>, request: Request<RB>) -> (Request<Replay<RB>>, Option<Box<Course<RB>>>)
+/// What may follow the first attempt of a request.
+enum Ahead<RB> {
+    Nothing,
+    /// The same again, if it comes back: it has no body, and began then.
+    Resend(Lent, Period),
+    Course(Box<Course<RB>>),
+}
+
+impl<RB> Ahead<RB>
+where
+    RB: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
+{
+    /// What follows an answer, if that may not be all.
+    fn course<B>(self, plan: &Arc<Plan>, answer: &mut Answer<B>) -> Option<Box<Course<RB>>> {
+        match self {
+            Self::Nothing => None,
+            Self::Resend(lent, since) => {
+                let head = answer.as_mut().err().and_then(|error| lent.back(error))?;
+                Some(Box::new(Course::resumed(plan, head, since)))
+            }
+            Self::Course(course) => Some(course),
+        }
+    }
+}
+
+/// The first attempt of a request, and what may follow it.
+fn begin<RB>(plan: &Arc<Plan>, request: Request<RB>) -> (Request<Replay<RB>>, Ahead<RB>)
 where
     RB: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
 {
     if !plan.goes_on(&request) {
         plan.first.burden.ask(Attempt::First, Period::default());
         tracing::debug!(target: "explain", "attempt: 1: {}, and no other", plan.first.burden.name());
-        return (request.map(Replay::Once), None);
+        return (request.map(Replay::Once), Ahead::Nothing);
+    }
+    let is_heard = tracing::enabled!(target: "explain", tracing::Level::DEBUG);
+    if plan.is_plain() && plan.first.limit.is_none() && !is_heard && request.body().is_end_stream() {
+        let since = plan.first.burden.ask(Attempt::First, Period::default());
+        let lent = Lent::of(request.extensions());
+        return (request.map(|_| Replay::Empty), Ahead::Resend(lent, since));
     }
     let mut course = Box::new(Course::new(plan, request));
-    (course.request(Attempt::First), Some(course))
+    (course.request(Attempt::First), Ahead::Course(course))
 }
 
 /// The answer of one of the upstreams. Dropping it cancels the attempt that is under way, and makes no other.
@@ -92,8 +125,7 @@ where
     S: Service<Request<Replay<RB>>>,
 {
     shared: Arc<Shared<S>>,
-    /// `None` where there is no other attempt.
-    course: Option<Box<Course<RB>>>,
+    ahead: Ahead<RB>,
     #[pin]
     state: State<S, RB, B>,
 }
@@ -104,7 +136,7 @@ where
     S: Service<Request<Replay<RB>>>,
 {
     /// Boxed: some kilobytes, which every layer around would move again and again.
-    First(Pin<Box<Oneshot<S, Request<Replay<RB>>>>>),
+    First(Pin<Box<S::Future>>),
     Further(Pin<Box<dyn Future<Output = Answer<B>> + Send>>),
     /// It has ended.
     Done,
@@ -122,7 +154,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
-            let answer = match this.state.as_mut().project() {
+            let mut answer = match this.state.as_mut().project() {
                 StateProjection::First(first) => ready!(first.as_mut().poll(cx)),
                 StateProjection::Further(further) => {
                     let answer = ready!(further.as_mut().poll(cx));
@@ -133,7 +165,8 @@ where
             };
             // Nothing of it is left before another one begins.
             this.state.set(State::Done);
-            let Some(mut course) = this.course.take() else { return Poll::Ready(answer) };
+            let ahead = std::mem::replace(this.ahead, Ahead::Nothing);
+            let Some(mut course) = ahead.course(&this.shared.plan, &mut answer) else { return Poll::Ready(answer) };
             match course.after(answer) {
                 Then::Done(answer) => return Poll::Ready(answer),
                 Then::Again(again) => {

@@ -10,7 +10,7 @@ use http::StatusCode;
 use tower_deadline::{BodyError, PropagateError};
 
 use crate::limits::TooSlow;
-use crate::upstream::SendError;
+use crate::upstream::{Broke, SendError};
 
 /// An error, with its causes.
 pub(super) type Chain = dyn Error + 'static;
@@ -42,7 +42,7 @@ fn broken_exchange(error: &Chain) -> (StatusCode, &'static str) {
     if chain().any(|error| error.is::<BodyError>()) {
         return (StatusCode::BAD_REQUEST, "the request body broke off or is malformed");
     }
-    if chain().filter_map(|error| error.downcast_ref()).any(hyper::Error::is_parse) {
+    if chain().filter_map(|error| error.downcast_ref()).any(Broke::is_parse) {
         return (StatusCode::BAD_GATEWAY, "upstream answered with what is not HTTP, or too much of it");
     }
     (StatusCode::BAD_GATEWAY, "upstream broke off before its answer")

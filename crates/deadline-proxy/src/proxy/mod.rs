@@ -266,16 +266,17 @@ fn upstream<B: Sent>(
 + Send
 + Sync
 + 'static {
-    let fresh = PropagateLayer::new();
+    let shared = Arc::new((pool, PropagateLayer::new()));
     ServiceBuilder::new()
         // Bounds the attempt by the deadline of the request, and writes what is left. The pool tells how far it comes.
         .layer(PropagateLayer::new().told_within())
         // Bounds it by its own limit, and writes what is left at the last moment: when a connection is there (R2, R22).
         .service(service_fn(move |request: Request<B>| {
-            let (pool, fresh, limit) = (pool.clone(), fresh.clone(), Limit::new(limit, request.extensions()));
+            let (shared, limit) = (Arc::clone(&shared), Limit::new(limit, request.extensions()));
             // Boxed: some kilobytes, which every future around would move again and again.
             Box::pin(async move {
-                let before = |request: &mut Request<B>| limit.tell(request, |request| write(&fresh, request));
+                let (pool, fresh) = &*shared;
+                let before = |request: &mut Request<B>| limit.tell(request, |request| write(fresh, request));
                 // Pinned here: handed on by value, it would have a second place in this future.
                 limit.hold(pin!(pool.send(request, before))).await
             })

@@ -5,9 +5,11 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tower_deadline::CallEvent;
 
+use super::error::Broke;
+use super::exchange::Arrived;
+use super::http1::Conn;
 use super::lease::{Lease, Sent};
 use super::telling::Telling;
 
@@ -15,24 +17,24 @@ use super::telling::Telling;
 /// HTTP/1.1 is closed, and a stream of HTTP/2 is reset.
 #[derive(Debug)]
 pub struct PooledBody<B> {
-    inner: Incoming,
+    source: Arrived,
     /// `None` once the end was read.
     lease: Option<Lease<B>>,
     telling: Telling,
 }
 
 impl<B: Sent> PooledBody<B> {
-    pub(super) fn new(inner: Incoming, lease: Lease<B>, telling: Telling) -> Self {
-        let mut body = Self { inner, lease: Some(lease), telling };
-        if body.inner.is_end_stream() {
+    pub(super) fn new(source: Arrived, lease: Lease<B>, telling: Telling) -> Self {
+        let mut body = Self { source, lease: Some(lease), telling };
+        if body.is_end_stream() {
             body.finish();
         }
         body
     }
 
-    /// A body that has no connection to give back.
-    pub(super) fn detached(inner: Incoming) -> Self {
-        Self { inner, lease: None, telling: Telling::default() }
+    /// A body that has no connection to give back, and no end to come to.
+    pub(super) fn detached() -> Self {
+        Self { source: Arrived::Http1, lease: None, telling: Telling::default() }
     }
 
     fn finish(&mut self) {
@@ -45,23 +47,38 @@ impl<B: Sent> PooledBody<B> {
 
 impl<B: Sent> Body for PooledBody<B> {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Broke;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broke>>> {
+        let this = &mut *self;
+        let frame = match &mut this.source {
+            Arrived::Http1 => match this.lease.as_mut().and_then(Lease::conn) {
+                Some(conn) => ready!(conn.poll_frame(cx)).map(|frame| frame.map_err(Broke::from)),
+                None => None,
+            },
+            Arrived::Http2(inner) => ready!(Pin::new(inner).poll_frame(cx)).map(|frame| frame.map_err(Broke::from)),
+        };
         match &frame {
             Some(Err(_)) => drop(self.lease.take()),
-            Some(Ok(frame)) if frame.is_data() && !self.inner.is_end_stream() => {}
+            Some(Ok(frame)) if frame.is_data() && !self.is_end_stream() => {}
             _ => self.finish(),
         }
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        match &self.source {
+            Arrived::Http1 => self.lease.as_ref().and_then(Lease::peek).is_none_or(Conn::is_ended),
+            Arrived::Http2(inner) => inner.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        match &self.source {
+            Arrived::Http1 => {
+                self.lease.as_ref().and_then(Lease::peek).map_or_else(|| SizeHint::with_exact(0), Conn::hint)
+            }
+            Arrived::Http2(inner) => inner.size_hint(),
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout};
@@ -15,8 +15,10 @@ use super::SendError;
 use super::cluster::Cluster;
 use super::dial::{dial, dial_tcp};
 use super::endpoint::{Address, Endpoint, Name, Spoken};
+use super::error::Broke;
 use super::form::Need;
 use super::host::Multiplexed;
+use super::http1::Conn;
 use super::io::Io;
 use super::lease::{Connection, Http1, Http2, Lease, Sent, Slot};
 use super::outgoing::Outgoing;
@@ -109,7 +111,7 @@ impl From<io::Error> for Why {
 
 impl Failure {
     /// It was there, and closed before anything was written.
-    pub(super) fn closed(endpoint: &Arc<Endpoint>, error: hyper::Error) -> Self {
+    pub(super) fn closed(endpoint: &Arc<Endpoint>, error: Broke) -> Self {
         Self { endpoint: Arc::clone(endpoint), why: Why::Refused(Arc::new(io::Error::other(error))) }
     }
 
@@ -171,10 +173,10 @@ fn outcome<T>(made: &Result<Result<T, Why>, Elapsed>) -> Connect {
     }
 }
 
-/// A connection that speaks HTTP, and what drives it.
+/// A connection that speaks HTTP, and what drives it where somebody has to.
 #[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub(super) enum Established<B: Sent> {
-    Http1(http1::SendRequest<Outgoing<B>>, http1::Connection<TokioIo<Io>, Outgoing<B>>),
+    Http1(Conn),
     Http2(http2::SendRequest<Outgoing<B>>, http2::Connection<TokioIo<Io>, Outgoing<B>, TokioExecutor>),
 }
 
@@ -198,13 +200,11 @@ pub(super) async fn establish<B: Sent>(
         _ => (steps.connecting(&endpoint.address, dial(&endpoint.address)).await?, need == Need::Http2),
     };
     let streams = cluster.settings().streams;
-    handshake(TokioIo::new(io), is_http2.then_some(streams))
-        .await
-        .map_err(|error| Why::from(io::Error::other(error)))
+    handshake(io, is_http2.then_some(streams)).await.map_err(|error| Why::from(io::Error::other(error)))
 }
 
 /// HTTP/2 with room for so many streams, or else HTTP/1.1.
-async fn handshake<B: Sent>(io: TokioIo<Io>, http2: Option<usize>) -> hyper::Result<Established<B>> {
+async fn handshake<B: Sent>(io: Io, http2: Option<usize>) -> hyper::Result<Established<B>> {
     if let Some(streams) = http2 {
         let (stream, connection) = windows(streams);
         let mut builder = http2::Builder::new(TokioExecutor::new());
@@ -213,11 +213,10 @@ async fn handshake<B: Sent>(io: TokioIo<Io>, http2: Option<usize>) -> hyper::Res
             .keep_alive_interval(PING_EVERY)
             .initial_stream_window_size(stream)
             .initial_connection_window_size(connection);
-        let (send, connection) = builder.handshake(io).await?;
+        let (send, connection) = builder.handshake(TokioIo::new(io)).await?;
         return Ok(Established::Http2(send, connection));
     }
-    let (send, connection) = http1::handshake(io).await?;
-    Ok(Established::Http1(send, connection))
+    Ok(Established::Http1(Conn::new(io)))
 }
 
 /// The windows of a stream and of its connection: that of the connection has room for all streams, so that those whose
@@ -229,22 +228,16 @@ fn windows(streams: usize) -> (u32, u32) {
 }
 
 impl<B: Sent> Established<B> {
-    /// Drives it in a task of its own, which keeps the place until the connection has ended.
+    /// Keeps the place until the connection has ended. One of HTTP/2 is driven in a task of its own.
     fn enter(self, pool: &Pool<B>, mut slot: Slot<B>) -> Connection<B> {
         let (endpoint, number) = (Arc::clone(&slot.endpoint), slot.number);
         match self {
-            Self::Http1(send, connection) => {
+            Self::Http1(conn) => {
                 if slot.settle() {
                     // HTTP/2 was expected, and TLS chose otherwise: who waits for it makes a connection of its own.
                     pool.unjoin(endpoint.key);
                 }
-                let task = tokio::spawn(async move {
-                    // R32: what becomes a tunnel is handed over by hyper, and its place is free.
-                    // How it ended, whoever was on it has been told.
-                    let _ = connection.with_upgrades().await;
-                    drop(slot);
-                });
-                Connection::Http1(Http1 { send, task: task.abort_handle(), endpoint, number, idle_since: None })
+                Connection::Http1(Box::new(Http1 { conn, slot, idle_since: None }))
             }
             Self::Http2(send, connection) => {
                 let was_joining = slot.settle();

@@ -4,9 +4,10 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use http::Extensions;
+use http::request::Parts;
 
 use super::endpoint::Name;
+use super::http1;
 use super::outgoing::BodyFault;
 use super::settings::Settings;
 
@@ -101,10 +102,10 @@ pub enum SendError<E> {
         endpoint: Name,
         /// Whether the connection was there before: it may have been closed for having been idle.
         is_kept: bool,
-        /// Those of the request, where its method is idempotent, so that it may be sent again; otherwise none.
-        extensions: Extensions,
+        /// The head of the request, if its method is idempotent, so that it may be sent again.
+        head: Option<Box<Parts>>,
         /// Why.
-        source: hyper::Error,
+        source: Broke,
     },
 }
 
@@ -150,6 +151,72 @@ impl<E: std::error::Error + 'static> std::error::Error for SendError<E> {
             Self::Before(error) => Some(error),
             Self::Body(fault) => Some(fault),
             Self::Exchange { source, .. } => Some(source),
+        }
+    }
+}
+
+/// Why an exchange broke off.
+#[derive(Debug)]
+pub struct Broke(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    /// Nothing was written.
+    Unwritten(io::Error),
+    Http1(http1::Error),
+    Http2(hyper::Error),
+}
+
+impl Broke {
+    /// Whether what came is not HTTP, or too much of it.
+    pub(crate) fn is_parse(&self) -> bool {
+        match &self.0 {
+            Kind::Unwritten(_) => false,
+            Kind::Http1(error) => error.is_parse(),
+            Kind::Http2(error) => error.is_parse(),
+        }
+    }
+
+    /// Whether it is the fault of who sent the request.
+    pub(crate) fn is_user(&self) -> bool {
+        matches!(&self.0, Kind::Http2(error) if error.is_user())
+    }
+}
+
+impl From<io::Error> for Broke {
+    fn from(error: io::Error) -> Self {
+        Self(Kind::Unwritten(error))
+    }
+}
+
+impl From<http1::Error> for Broke {
+    fn from(error: http1::Error) -> Self {
+        Self(Kind::Http1(error))
+    }
+}
+
+impl From<hyper::Error> for Broke {
+    fn from(error: hyper::Error) -> Self {
+        Self(Kind::Http2(error))
+    }
+}
+
+impl fmt::Display for Broke {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Unwritten(error) => error.fmt(f),
+            Kind::Http1(error) => error.fmt(f),
+            Kind::Http2(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Broke {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0 {
+            Kind::Unwritten(error) => error.source(),
+            Kind::Http1(error) => error.source(),
+            Kind::Http2(error) => error.source(),
         }
     }
 }

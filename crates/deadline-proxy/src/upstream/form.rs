@@ -1,12 +1,11 @@
 //! The form of a request on a connection: what it needs, and how it is addressed.
 //!
-//! Covers the target, the `Host`, the version and how the body is told from the next request. Can be applied again, for another connection: nothing that the
-//! client said is lost.
+//! Covers the target, the `Host` and the version. Can be applied again, for another connection: nothing that the client
+//! said is lost.
 
 use http::header::{HOST, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderValue, Method, Request, Uri, Version};
-use http_body::Body;
+use http::{HeaderValue, Request, Uri, Version};
 use tower_deadline::dialect::Call;
 
 use super::Protocol;
@@ -44,7 +43,7 @@ impl Need {
 
 /// Origin form, and `Host`: the authority of an absolute target wins over the field (RFC 9112 §3.2.2), and who names
 /// no host is given the endpoint's.
-pub(super) fn http1<B: Body>(request: &mut Request<B>, endpoint: &Endpoint) {
+pub(super) fn http1<B>(request: &mut Request<B>, endpoint: &Endpoint) {
     *request.version_mut() = Version::HTTP_11;
     let uri = request.uri();
     // A target without a path is empty, and would be written so.
@@ -60,17 +59,6 @@ pub(super) fn http1<B: Body>(request: &mut Request<B>, endpoint: &Endpoint) {
     if !request.headers().contains_key(HOST) {
         request.headers_mut().insert(HOST, endpoint.origin.host.clone());
     }
-    if is_taken_for_empty(request) {
-        request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    }
-}
-
-/// hyper sends a body of unknown length with every method but these, with which it takes it for none (R14).
-fn is_taken_for_empty<B: Body>(request: &Request<B>) -> bool {
-    let body = request.body();
-    matches!(*request.method(), Method::GET | Method::HEAD)
-        && !body.is_end_stream()
-        && body.size_hint().exact().is_none()
 }
 
 /// Scheme and `:authority`, and neither `Host` nor what tells where an HTTP/1.1 body ends: the authority of the target wins, then the field, then the endpoint's.

@@ -4,6 +4,7 @@
 //! asked yet is well.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -94,18 +95,19 @@ async fn status(cluster: &Cluster, endpoint: &Endpoint, path: &str) -> Option<St
     let agent = HeaderValue::from_static(concat!("deadline-proxy/", env!("CARGO_PKG_VERSION")));
     let mut request = Request::get(path).header(USER_AGENT, agent).body(Empty::<Bytes>::new()).ok()?;
     let untold = Telling::default();
-    let response = match establish(cluster, endpoint, need, &mut Steps::of(&untold)).await.ok()? {
-        // Each connection ends with its sender, when this is done or dropped.
-        Established::Http1(mut send, connection) => {
-            tokio::spawn(connection);
+    match establish(cluster, endpoint, need, &mut Steps::of(&untold)).await.ok()? {
+        Established::Http1(mut conn) => {
             form::http1(&mut request, endpoint);
-            send.send_request(request.map(|body| Outgoing::new(body, &untold).0)).await
+            conn.begin(&request);
+            let head = poll_fn(|cx| conn.poll_head::<Empty<Bytes>>(cx, &mut None, drop)).await;
+            head.ok().map(|head| head.status())
         }
+        // The connection ends with its sender, when this is done or dropped.
         Established::Http2(mut send, connection) => {
             tokio::spawn(connection);
             form::http2(&mut request, endpoint);
-            send.send_request(request.map(|body| Outgoing::new(body, &untold).0)).await
+            let head = send.send_request(request.map(|body| Outgoing::new(body, &untold).0)).await;
+            head.ok().map(|head| head.status())
         }
-    };
-    response.ok().map(|response| response.status())
+    }
 }

@@ -1,6 +1,7 @@
 //! What one worker has open to one endpoint, and who may have it.
 //!
-//! Data alone: whoever holds it locks it, and no drop in here asks for that lock.
+//! Data alone: whoever holds it locks it. A connection of HTTP/1.1 that is dropped asks for that lock: what is let go of
+//! here is handed out.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -33,7 +34,9 @@ pub(super) struct Host<B> {
     /// Requests that wait for one of these.
     pub(super) riders: usize,
     /// The latest at the back.
-    idle: VecDeque<(Http1<B>, Instant)>,
+    idle: VecDeque<(Box<Http1<B>>, Instant)>,
+    /// What is let go of, until the lock is free.
+    gone: Vec<Box<Http1<B>>>,
     multiplexed: Vec<Multiplexed<B>>,
 }
 
@@ -51,7 +54,7 @@ pub(super) struct Multiplexed<B> {
 /// What a request was given.
 #[derive(Debug)]
 pub(super) enum Taken<B> {
-    Http1(Http1<B>),
+    Http1(Box<Http1<B>>),
     Http2(Http2<B>),
     /// A place for one more connection, and whether others will ride on it.
     Place {
@@ -63,7 +66,8 @@ pub(super) enum Taken<B> {
 
 impl<B> Host<B> {
     pub(super) fn new(endpoint: Arc<Endpoint>) -> Self {
-        Self { endpoint, open: 0, joining: 0, riders: 0, idle: VecDeque::new(), multiplexed: Vec::new() }
+        let (idle, gone, multiplexed) = (VecDeque::new(), Vec::new(), Vec::new());
+        Self { endpoint, open: 0, joining: 0, riders: 0, idle, gone, multiplexed }
     }
 
     /// What there is for a request, if anything. One that is to go `anew` is given what has been kept only where there is
@@ -90,12 +94,13 @@ impl<B> Host<B> {
     }
 
     /// The one that was used last: the others grow old, and there are no more than are needed.
-    fn take_idle(&mut self, bounds: &Bounds) -> Option<Http1<B>> {
+    fn take_idle(&mut self, bounds: &Bounds) -> Option<Box<Http1<B>>> {
         while let Some((mut connection, since)) = self.idle.pop_back() {
-            if !connection.is_closed() && since.elapsed() < bounds.idle_limit {
+            if !connection.conn.is_stale() && since.elapsed() < bounds.idle_limit {
                 connection.idle_since = Some(since);
                 return Some(connection);
             }
+            self.gone.push(connection);
         }
         None
     }
@@ -124,19 +129,30 @@ impl<B> Host<B> {
     /// An idle connection of the other version makes room; whoever waits is given its place once it is closed.
     fn evict(&mut self, need: Need) {
         if need == Need::Http2 {
-            if let Some((connection, _)) = self.idle.pop_front() {
-                connection.abort();
-            }
+            self.gone.extend(self.idle.pop_front().map(|(connection, _)| connection));
         } else if let Some(at) = self.multiplexed.iter().position(|one| one.streams == 0) {
             self.multiplexed.swap_remove(at).task.abort();
         }
     }
 
     /// Takes a connection back.
-    pub(super) fn keep(&mut self, connection: Http1<B>) {
-        if !self.endpoint.is_gone() {
+    pub(super) fn keep(&mut self, connection: Box<Http1<B>>) {
+        if self.endpoint.is_gone() {
+            self.gone.push(connection);
+        } else {
             self.idle.push_back((connection, Instant::now()));
         }
+    }
+
+    /// What was let go of; each still has its place.
+    #[inline]
+    pub(super) fn take_gone(&mut self) -> Vec<Box<Http1<B>>> {
+        std::mem::take(&mut self.gone)
+    }
+
+    /// Nobody calls here any more.
+    pub(super) fn leave(self) -> impl Iterator<Item = Box<Http1<B>>> {
+        self.gone.into_iter().chain(self.idle.into_iter().map(|(connection, _)| connection))
     }
 
     /// From here on this connection has streams to give.
@@ -163,15 +179,18 @@ impl<B> Host<B> {
     /// A connection has ended, or came to nothing.
     pub(super) fn close(&mut self, number: u64) {
         self.open = self.open.saturating_sub(1);
-        self.idle.retain(|(connection, _)| connection.number != number);
         self.multiplexed.retain(|one| one.connection.number != number);
     }
 
     /// Lets go of what has been idle for too long. Returns when the next one will have been.
     pub(super) fn sweep(&mut self, limit: Duration) -> Option<Instant> {
         let is_gone = self.endpoint.is_gone();
-        while self.idle.front().is_some_and(|(_, since)| is_gone || since.elapsed() >= limit) {
-            self.idle.pop_front();
+        for (mut connection, since) in std::mem::take(&mut self.idle) {
+            if is_gone || since.elapsed() >= limit || connection.conn.is_stale() {
+                self.gone.push(connection);
+            } else {
+                self.idle.push_back((connection, since));
+            }
         }
         self.multiplexed.retain(|one| one.streams > 0 || !is_gone && one.since.elapsed() < limit);
         let streams = self.multiplexed.iter().filter(|one| one.streams == 0).map(|one| one.since);

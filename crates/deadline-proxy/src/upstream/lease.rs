@@ -2,49 +2,45 @@
 //!
 //! Each gives back what it holds when it is dropped, whatever the reason.
 
+use std::future::poll_fn;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use http::{Extensions, Request, Response, StatusCode};
+use bytes::Bytes;
+use http::{Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
-use hyper::client::conn::{TrySendError, http1, http2};
-use hyper::ext::on_informational;
-use tokio::task::AbortHandle;
+use hyper::client::conn::http2;
 use tokio::time::{Instant, timeout};
 use tower_deadline::{BoxError, CallEvent};
 
 use super::endpoint::{Endpoint, Spoken};
+use super::exchange::{Arrived, Broken, Terms};
 use super::form;
-use super::outgoing::{BodyFault, Fault, Outgoing};
+use super::http1::{Conn, Switched};
+use super::outgoing::Outgoing;
 use super::pool::{Pool, Shared};
-use super::silence::{Allotted, Silence};
+use super::silence::Allotted;
 use super::telling::Telling;
-use crate::count;
 
 /// How long a connection may go on sending a request whose answer is whole.
 const SETTLE_LIMIT: Duration = Duration::from_secs(30);
 
-/// A connection of HTTP/1.1, which is somebody's alone.
+/// A connection of HTTP/1.1, which is somebody's alone. It keeps its place until it is dropped: not under the lock of the
+/// pool, which that asks for.
 #[derive(Debug)]
 pub(super) struct Http1<B> {
-    pub(super) send: http1::SendRequest<Outgoing<B>>,
-    pub(super) task: AbortHandle,
-    pub(super) endpoint: Arc<Endpoint>,
-    pub(super) number: u64,
+    pub(super) conn: Conn,
+    pub(super) slot: Slot<B>,
     /// Since when nobody had used it.
     pub(super) idle_since: Option<Instant>,
 }
 
 impl<B> Http1<B> {
-    pub(super) fn is_closed(&self) -> bool {
-        self.send.is_closed()
-    }
-
-    /// Closes it now, whatever it does.
-    pub(super) fn abort(self) {
-        self.task.abort();
+    /// Closes it as its peer expects.
+    pub(super) fn close(self) {
+        self.conn.close();
     }
 }
 
@@ -73,14 +69,15 @@ impl<B> Clone for Http2<B> {
 
 #[derive(Debug)]
 pub(super) enum Connection<B> {
-    Http1(Http1<B>),
+    /// Boxed: it is handed on more often than it is made.
+    Http1(Box<Http1<B>>),
     Http2(Http2<B>),
 }
 
 impl<B> Connection<B> {
     pub(super) fn endpoint(&self) -> &Arc<Endpoint> {
         match self {
-            Self::Http1(one) => &one.endpoint,
+            Self::Http1(one) => &one.slot.endpoint,
             Self::Http2(one) => &one.endpoint,
         }
     }
@@ -105,7 +102,7 @@ impl<B> Connection<B> {
         B: Body,
     {
         match self {
-            Self::Http1(one) => form::http1(request, &one.endpoint),
+            Self::Http1(one) => form::http1(request, &one.slot.endpoint),
             Self::Http2(one) => form::http2(request, &one.endpoint),
         }
     }
@@ -172,9 +169,26 @@ impl<B> Lease<B> {
         Some(since.map_or(Duration::ZERO, |since| since.elapsed()))
     }
 
-    /// A tunnel has taken the connection over: it never comes back.
-    pub(super) fn forget(mut self) {
-        drop(self.take());
+    /// A tunnel takes the connection over: it never comes back.
+    pub(super) fn switch(mut self) -> Option<Switched> {
+        match self.take()? {
+            Connection::Http1(one) => one.conn.switch(),
+            Connection::Http2(_) => None,
+        }
+    }
+
+    pub(super) fn conn(&mut self) -> Option<&mut Conn> {
+        match &mut self.connection {
+            Some(Connection::Http1(one)) => Some(&mut one.conn),
+            _ => None,
+        }
+    }
+
+    pub(super) fn peek(&self) -> Option<&Conn> {
+        match &self.connection {
+            Some(Connection::Http1(one)) => Some(&one.conn),
+            _ => None,
+        }
     }
 
     /// The connection, which the endpoint counts no more.
@@ -188,58 +202,42 @@ impl<B> Lease<B> {
 }
 
 impl<B: Sent> Lease<B> {
-    /// Sends the request, after `before` has seen it. Dropping the future cancels it, and closes a connection of
-    /// HTTP/1.1.
+    /// Sends the request, after `before` has seen it, and leaves it where it is if nothing of it was written. Dropping the
+    /// future cancels it, and closes a connection of HTTP/1.1.
     pub(super) async fn exchange<E>(
         &mut self,
-        mut request: Request<B>,
+        held: &mut Option<Request<B>>,
         before: &mut impl FnMut(&mut Request<B>) -> Result<Allotted, E>,
         telling: &Telling,
-    ) -> Result<Response<Incoming>, Broken<B, E>> {
-        let cluster = self.pool.cluster();
-        let Some(connection) = &mut self.connection else { return Err(Broken::Unsent(request, None)) };
-        connection.address(&mut request);
-        let allotted = before(&mut request).map_err(Broken::Before)?;
-        self.is_dirty = true;
-        let (mut head, body) = request.into_parts();
-        let (body, fault) = Outgoing::new(body, telling);
-        // hyper wants none of ours, and whoever sends it again wants them all.
-        let kept = head.method.is_idempotent().then(|| std::mem::take(&mut head.extensions));
-        let mut request = Request::from_parts(head, body);
-        let silence = |endpoint| Silence::of(cluster, endpoint, allotted, &fault);
-        let (answer, silence) = match connection {
-            Connection::Http1(Http1 { send, endpoint, .. }) => {
-                let silence = silence((endpoint, Spoken::Http1));
-                // R34: over HTTP/2 hyper shows none.
-                on_informational(&mut request, |interim| interim_dropped(interim.status()));
-                (send.try_send_request(request).await, silence)
-            }
-            Connection::Http2(Http2 { send, endpoint, .. }) => {
-                let silence = silence((endpoint, Spoken::Http2));
-                (send.try_send_request(request).await, silence)
-            }
+    ) -> Result<Response<Arrived>, Broken<E>> {
+        let (Some(connection), Some(request)) = (&mut self.connection, held.as_mut()) else {
+            return Err(Broken::Unsent(None));
         };
-        silence.end();
-        if answer.is_ok() {
-            telling.tell(&CallEvent::FirstByte);
+        connection.address(request);
+        let allotted = before(request).map_err(Broken::Before)?;
+        self.is_dirty = true;
+        let terms = Terms { cluster: self.pool.cluster(), allotted, telling };
+        match connection {
+            Connection::Http1(one) => one.exchange(held, &terms).await,
+            // Large, and rarer.
+            Connection::Http2(one) => Box::pin(one.exchange(held, &terms)).await,
         }
-        answer.map_err(|error| Broken::of(error, &fault, kept))
     }
 
     /// The answer is whole: the connection can be had again.
     pub(super) fn finish(mut self) {
-        match &self.connection {
-            Some(Connection::Http1(one)) if one.send.is_ready() => self.is_dirty = false,
+        let Some(conn) = self.conn() else { return };
+        match conn.poll_whole(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(is_whole) => self.is_dirty = !is_whole,
             // The request is not: it goes on for a while.
-            Some(Connection::Http1(one)) if !one.is_closed() => drop(tokio::spawn(self.settle())),
-            _ => {}
+            Poll::Pending => drop(tokio::spawn(self.settle())),
         }
     }
 
     async fn settle(mut self) {
-        if let Some(Connection::Http1(one)) = &mut self.connection {
-            let ready = timeout(SETTLE_LIMIT, one.send.ready()).await;
-            self.is_dirty = !matches!(ready, Ok(Ok(())));
+        if let Some(conn) = self.conn() {
+            let is_whole = timeout(SETTLE_LIMIT, poll_fn(|cx| conn.poll_whole(cx))).await;
+            self.is_dirty = is_whole != Ok(true);
         }
     }
 }
@@ -248,45 +246,13 @@ impl<B> Drop for Lease<B> {
     fn drop(&mut self) {
         let Some(connection) = self.take() else { return };
         match connection {
-            Connection::Http1(one) if self.is_dirty => one.abort(),
-            Connection::Http1(one) if one.is_closed() => {}
-            Connection::Http1(one) => self.pool.check_in(one),
-            Connection::Http2(one) => self.pool.end_stream(&one),
-        }
-    }
-}
-
-/// R34: it is read, counted and dropped. Who waits for a 100 is told so by us.
-fn interim_dropped(status: StatusCode) {
-    if status != StatusCode::CONTINUE {
-        count::interim_dropped();
-    }
-}
-
-/// Why there is no answer.
-#[expect(clippy::large_enum_variant, reason = "a request comes back in order to be sent again")]
-pub(super) enum Broken<B, E> {
-    /// It was withheld.
-    Before(E),
-    /// Nothing of it was written, and it comes back; why, where the connection had a say.
-    Unsent(Request<B>, Option<hyper::Error>),
-    /// With its extensions, where it may be sent again.
-    Sent(hyper::Error, Extensions),
-    /// What the client sent of it broke off: no endpoint is to blame.
-    Body(BodyFault),
-}
-
-impl<B: Body, E> Broken<B, E> {
-    fn of(mut error: TrySendError<Request<Outgoing<B>>>, fault: &Fault, kept: Option<Extensions>) -> Self {
-        match (error.take_message(), fault.found()) {
-            (Some(mut request), _) => {
-                if let Some(kept) = kept {
-                    *request.extensions_mut() = kept;
-                }
-                Self::Unsent(request.map(Outgoing::into_inner), Some(error.into_error()))
+            // Closes it.
+            Connection::Http1(one) if self.is_dirty => drop(one),
+            Connection::Http1(mut one) => {
+                one.conn.rest();
+                self.pool.check_in(one);
             }
-            (None, Some(fault)) => Self::Body(fault),
-            (None, None) => Self::Sent(error.into_error(), kept.unwrap_or_default()),
+            Connection::Http2(one) => self.pool.end_stream(&one),
         }
     }
 }
@@ -333,6 +299,6 @@ impl<B> Drop for Slot<B> {
 }
 
 /// What a body that is sent to an upstream has to be.
-pub trait Sent: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static {}
+pub trait Sent: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static {}
 
-impl<B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static> Sent for B {}
+impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static> Sent for B {}

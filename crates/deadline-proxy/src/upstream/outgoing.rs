@@ -46,6 +46,12 @@ impl Fault {
 #[derive(Clone, Debug)]
 pub struct BodyFault(Arc<dyn Error + Send + Sync>);
 
+impl BodyFault {
+    pub(super) fn new(why: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(why.into().into())
+    }
+}
+
 impl fmt::Display for BodyFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the request body failed")

@@ -124,11 +124,19 @@ impl<B> Pool<B> {
                     break;
                 }
                 Some(taken) => {
-                    let number = state.number();
+                    let (number, gone) = (state.number(), state.take_gone());
                     drop(state);
+                    gone.close();
                     return Checkout::Granted(self.grant(endpoint, taken, number));
                 }
             }
+        }
+        let gone = state.take_gone();
+        if !gone.is_empty() {
+            // What was kept has turned out to be closed, and makes room.
+            drop(state);
+            gone.close();
+            return self.checkout(need, tried, anew);
         }
         match state.wait(need, tried, ride) {
             Some((number, told)) => Checkout::Wait(Waiting { pool: self, number, told, is_riding: ride.is_some() }),
@@ -159,19 +167,16 @@ impl<B> Pool<B> {
     fn change(&self, key: Key, change: impl FnOnce(&mut State<B>)) {
         let mut state = self.state();
         change(&mut state);
-        let offers = state.offer(key);
+        let (offers, gone) = (state.offer(key), state.take_gone());
         drop(state);
+        gone.close();
         self.hand_out(offers);
     }
 
     /// Takes back a connection on which nothing is under way.
-    pub(super) fn check_in(&self, connection: Http1<B>) {
-        let key = connection.endpoint.key;
-        self.change(key, |state| {
-            if let Some(host) = state.host(key) {
-                host.keep(connection);
-            }
-        });
+    pub(super) fn check_in(&self, connection: Box<Http1<B>>) {
+        let key = connection.slot.endpoint.key;
+        self.change(key, |state| state.keep(key, connection));
     }
 
     pub(super) fn end_stream(&self, stream: &Http2<B>) {
@@ -245,8 +250,10 @@ impl<B: Send + 'static> Pool<B> {
 async fn sweep<B>(pool: Weak<Shared<B>>) {
     while let Some(next) = pool.upgrade().and_then(|shared| {
         let mut state = shared.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = state.sweep();
+        let (next, gone) = (state.sweep(), state.take_gone());
         state.is_swept = next.is_some();
+        drop(state);
+        gone.close();
         next
     }) {
         sleep_until(next).await;

@@ -1,15 +1,16 @@
 //! From a request to the head of its answer.
 
+use http::request::Parts;
 use http::{Extensions, Request, Response, StatusCode};
-use hyper::body::Incoming;
 use tower_deadline::dialect::trail::DEADLINE_EXCEEDED;
 use tower_deadline::{Journey, Stage};
 
 use super::body::PooledBody;
 use super::connect::{Failure, connect};
-use super::error::SendError;
+use super::error::{Broke, SendError};
+use super::exchange::{Arrived, Broken};
 use super::form::Need;
-use super::lease::{Broken, Lease, Sent};
+use super::lease::{Lease, Sent};
 use super::pool::{Checkout, Grant, Pool};
 use super::settings::Settings;
 use super::silence::Allotted;
@@ -46,11 +47,7 @@ impl<B: Sent> Pool<B> {
     /// # Errors
     ///
     /// Why there is no answer. A failure before the request was written does not mean that it cannot be sent again.
-    pub async fn send<F, E>(
-        &self,
-        mut request: Request<B>,
-        mut before: F,
-    ) -> Result<Response<PooledBody<B>>, SendError<E>>
+    pub async fn send<F, E>(&self, request: Request<B>, mut before: F) -> Result<Response<PooledBody<B>>, SendError<E>>
     where
         F: FnMut(&mut Request<B>) -> Result<Allotted, E>,
     {
@@ -67,21 +64,23 @@ impl<B: Sent> Pool<B> {
             }
             before(request)
         };
+        let mut held = Some(request);
         loop {
             let mut lease = match self.checkout(attempts.need, &attempts.tried, attempts.anew) {
                 Checkout::Granted(Grant::Lease(lease)) => lease,
                 // Takes longer than an allocation does, and a request that finds a connection need not be as large.
-                other => Box::pin(self.wait(other, request.extensions(), &mut attempts, &telling)).await?,
+                other => {
+                    Box::pin(self.wait(other, held.as_ref().map(Request::extensions), &mut attempts, &telling)).await?
+                }
             };
             lease.tell(&telling);
             let sent = record.as_ref().map(|record| record.enter(Stage::Upstream));
-            let outcome = lease.exchange(request, &mut dressed, &telling).await;
+            let outcome = lease.exchange(&mut held, &mut dressed, &telling).await;
             drop(sent);
             match outcome {
                 Ok(response) => return Ok(self.answered(response, lease, telling)),
                 Err(Broken::Before(error)) => return Err(SendError::Before(error)),
-                Err(Broken::Unsent(unsent, why)) => {
-                    request = unsent;
+                Err(Broken::Unsent(why)) => {
                     if let Some((endpoint, error)) = lease.endpoint().zip(why).filter(|_| attempts.blames(&lease)) {
                         self.blame(&lease);
                         attempts.failed(Failure::closed(endpoint, error));
@@ -93,14 +92,14 @@ impl<B: Sent> Pool<B> {
         }
     }
 
-    fn broken<E>(&self, lease: &Lease<B>, source: hyper::Error, extensions: Extensions) -> SendError<E> {
+    fn broken<E>(&self, lease: &Lease<B>, source: Broke, head: Option<Box<Parts>>) -> SendError<E> {
         let Some(endpoint) = lease.endpoint() else {
             return SendError::NoEndpoint { upstream: self.upstream() };
         };
         if !source.is_user() {
             self.blame(lease);
         }
-        SendError::Exchange { endpoint: endpoint.name.clone(), is_kept: !lease.is_fresh(), extensions, source }
+        SendError::Exchange { endpoint: endpoint.name.clone(), is_kept: !lease.is_fresh(), head, source }
     }
 
     /// The connection broke off, and the endpoint is to blame, unless it does not speak what the client has chosen.
@@ -110,13 +109,16 @@ impl<B: Sent> Pool<B> {
         }
     }
 
-    fn answered(&self, response: Response<Incoming>, lease: Lease<B>, telling: Telling) -> Response<PooledBody<B>> {
+    fn answered(&self, response: Response<Arrived>, lease: Lease<B>, telling: Telling) -> Response<PooledBody<B>> {
         if let Some((endpoint, version)) = lease.peer() {
             if is_failure(&response) { self.cluster().failed(endpoint) } else { endpoint.answered(version) }
         }
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            lease.forget();
-            return response.map(PooledBody::detached);
+            let mut response = response.map(|_| PooledBody::detached());
+            if let Some(switched) = lease.switch() {
+                response.extensions_mut().insert(switched);
+            }
+            return response;
         }
         response.map(|body| PooledBody::new(body, lease, telling))
     }
@@ -129,11 +131,11 @@ impl<B: Sent> Pool<B> {
     async fn wait<E>(
         &self,
         mut checkout: Checkout<'_, B>,
-        extensions: &Extensions,
+        extensions: Option<&Extensions>,
         attempts: &mut Attempts,
         telling: &Telling,
     ) -> Result<Lease<B>, SendError<E>> {
-        let (journey, record) = (extensions.get::<Journey>(), Record::of(extensions));
+        let (journey, record) = (extensions.and_then(|found| found.get::<Journey>()), extensions.and_then(Record::of));
         let enter = |stage| {
             let noted = record.as_ref().map(|record| record.enter(stage));
             (journey.map(|journey| journey.enter(stage)), noted)
@@ -204,7 +206,7 @@ impl Attempts {
 }
 
 /// R23: a hop that has run out of the time which we gave it has not failed.
-fn is_failure(response: &Response<Incoming>) -> bool {
+fn is_failure<B>(response: &Response<B>) -> bool {
     match response.status() {
         StatusCode::BAD_GATEWAY => true,
         // 503: it had no connection of its own in that time.

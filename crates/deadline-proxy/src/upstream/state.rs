@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -13,7 +14,11 @@ use super::connect::Failure;
 use super::endpoint::{Endpoint, Key};
 use super::form::Need;
 use super::host::{Bounds, Host, Taken};
+use super::lease::Http1;
 use super::pool::Grant;
+
+/// How long a connection that its peer has closed may be kept, where no request finds it out before.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Endpoints that a request has tried already.
 pub(super) type Tried = Vec<u64>;
@@ -37,6 +42,26 @@ pub(super) struct State<B> {
     pub(super) turn: usize,
     /// Whether somebody looks after idle connections.
     pub(super) is_swept: bool,
+    /// What is to be closed.
+    gone: Vec<Box<Http1<B>>>,
+}
+
+/// Connections that are let go of. To be dropped without the lock.
+#[must_use = "they are to be dropped without the lock"]
+pub(super) struct Gone<B>(Vec<Box<Http1<B>>>);
+
+impl<B> Gone<B> {
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Closes them.
+    pub(super) fn close(self) {
+        for one in self.0 {
+            one.close();
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -57,7 +82,7 @@ impl<B> State<B> {
         let (hosts, waiters) = (Vec::new(), VecDeque::new());
         // Workers that began at the same place would all call the same endpoint first.
         let turn = fastrand::usize(..);
-        Self { bounds, hosts, waiters, waiting: 0, next: 0, view: 0, turn, is_swept: false }
+        Self { bounds, hosts, waiters, waiting: 0, next: 0, view: 0, turn, is_swept: false, gone: Vec::new() }
     }
 
     /// A number that was not given before.
@@ -77,15 +102,34 @@ impl<B> State<B> {
             self.hosts.resize_with(place + 1, || None);
         }
         let host = &mut self.hosts[place];
-        if host.as_ref().is_some_and(|host| host.endpoint.key != endpoint.key) {
-            *host = None;
+        if let Some(before) = host.take_if(|host| host.endpoint.key != endpoint.key) {
+            self.gone.extend(before.leave());
         }
         host.get_or_insert_with(|| Host::new(Arc::clone(endpoint)))
     }
 
     pub(super) fn take(&mut self, endpoint: &Arc<Endpoint>, need: Need, anew: bool) -> Option<Taken<B>> {
         let bounds = self.bounds;
-        self.host_of(endpoint).take(need, &bounds, anew)
+        let host = self.host_of(endpoint);
+        let (taken, gone) = (host.take(need, &bounds, anew), host.take_gone());
+        self.gone.extend(gone);
+        taken
+    }
+
+    /// Connections that are to be closed once the lock is free: to drop one asks for it.
+    #[inline]
+    pub(super) fn take_gone(&mut self) -> Gone<B> {
+        Gone(std::mem::take(&mut self.gone))
+    }
+
+    /// Takes a connection back.
+    pub(super) fn keep(&mut self, key: Key, connection: Box<Http1<B>>) {
+        match self.host(key) {
+            Some(host) => host.keep(connection),
+            None => self.gone.push(connection),
+        }
+        let gone = self.host(key).map(Host::take_gone).unwrap_or_default();
+        self.gone.extend(gone);
     }
 
     /// Whether these are endpoints that those who wait do not know of. They need not be told one by one what becomes
@@ -157,10 +201,12 @@ impl<B> State<B> {
                 continue;
             }
             let Some(host) = self.host(key) else { break };
-            match host.take(need, &bounds, false) {
+            let (taken, endpoint, gone) =
+                (host.take(need, &bounds, false), Arc::clone(&host.endpoint), host.take_gone());
+            self.gone.extend(gone);
+            match taken {
                 None | Some(Taken::Ride) => in_vain.push(need),
                 Some(taken) => {
-                    let endpoint = Arc::clone(&host.endpoint);
                     at -= 1;
                     offers.extend(self.remove(at).map(|waiter| (waiter.tell, endpoint, taken)));
                 }
@@ -181,10 +227,12 @@ impl<B> State<B> {
     /// Lets go of what has been idle for too long. Returns when to come again, while anything is open.
     pub(super) fn sweep(&mut self) -> Option<Instant> {
         let limit = self.bounds.idle_limit;
-        let later = Instant::now() + limit;
+        let later = Instant::now() + limit.min(LOOK_EVERY);
         let next = self.hosts.iter_mut().flatten().filter_map(|host| host.sweep(limit)).min();
+        self.gone.extend(self.hosts.iter_mut().flatten().flat_map(Host::take_gone));
         for host in &mut self.hosts {
-            host.take_if(|host| host.endpoint.is_gone() && !host.is_open());
+            let left = host.take_if(|host| host.endpoint.is_gone() && !host.is_open());
+            self.gone.extend(left.into_iter().flat_map(Host::leave));
         }
         let is_open = self.hosts.iter().flatten().any(Host::is_open);
         is_open.then(|| next.map_or(later, |next| next.min(later)))

@@ -170,7 +170,7 @@ fn attempt(
             String::new()
         };
         let marked = head.extensions.get() == Some(&Mark);
-        seen.lock().unwrap().push(Seen { upstream, after, body, headers: head.headers, marked });
+        seen.lock().unwrap().push(Seen { upstream, after, body, headers: head.headers.clone(), marked });
         let mut response = Response::new(ScriptedBody::full("body"));
         match play {
             Play::Status(status) => *response.status_mut() = StatusCode::from_u16(status).unwrap(),
@@ -189,8 +189,8 @@ fn attempt(
                     _ => false,
                 };
                 let endpoint = crate::upstream::Name::scripted("peer");
-                let extensions = head.extensions;
-                return Err(SendError::Exchange { endpoint, is_kept, extensions, source: broken().await });
+                let head = Some(Box::new(head));
+                return Err(SendError::Exchange { endpoint, is_kept, head, source: broken().await.into() });
             }
             Play::Hang | Play::Stuck => pending::<()>().await,
             Play::Waits(_) => {}

@@ -16,8 +16,7 @@ async fn came(act: fn(h2::server::Connection<tokio::io::DuplexStream, Bytes>) ->
     let request = Request::post("http://peer.example/").body(Full::<Bytes>::default()).unwrap();
     let source = send.send_request(request).await.unwrap_err();
     let endpoint = crate::upstream::Name::scripted("peer");
-    let error =
-        SendError::<PropagateError>::Exchange { endpoint, is_kept: false, extensions: http::Extensions::new(), source };
+    let error = SendError::<PropagateError>::Exchange { endpoint, is_kept: false, head: None, source: source.into() };
     Came::of::<()>(&Err(PropagateError::Inner(error.into())), false)
 }
 
@@ -82,7 +81,6 @@ async fn goodbye(last: u8, reason: Reason) -> Came {
     let request = Request::post("http://peer.example/").body(Full::<Bytes>::default()).unwrap();
     let source = send.send_request(request).await.unwrap_err();
     let endpoint = crate::upstream::Name::scripted("peer");
-    let error =
-        SendError::<PropagateError>::Exchange { endpoint, is_kept: false, extensions: http::Extensions::new(), source };
+    let error = SendError::<PropagateError>::Exchange { endpoint, is_kept: false, head: None, source: source.into() };
     Came::of::<()>(&Err(PropagateError::Inner(error.into())), false)
 }

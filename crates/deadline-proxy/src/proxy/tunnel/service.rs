@@ -1,5 +1,6 @@
 //! What opens tunnels.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use hyper::upgrade::{self, OnUpgrade};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tower_deadline::dialect::Call;
 use tower_deadline::hop_by_hop::Protocol;
 use tower_deadline::{Answers, UpgradePolicy};
@@ -18,6 +20,7 @@ use super::websocket::Offer;
 use super::{Error, Settings, Tunnels, connect};
 use crate::count::{self, Refusal};
 use crate::limits::{Place, Room};
+use crate::upstream;
 
 const WEBSOCKET: &str = "websocket";
 
@@ -124,9 +127,16 @@ impl Shared {
     }
 
     /// From here on, what the client and the upstream say goes to the other, and no deadline counts (R17).
-    fn open(&self, client: OnUpgrade, upstream: OnUpgrade, place: Place) {
+    fn open<U>(
+        &self,
+        client: OnUpgrade,
+        upstream: impl Future<Output = hyper::Result<U>> + Send + 'static,
+        place: Place,
+    ) where
+        U: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let Settings { idle_limit: idle, lifetime_limit: lifetime, .. } = self.settings;
-        let (client, upstream) = (client.map_ok(TokioIo::new), upstream.map_ok(TokioIo::new));
+        let client = client.map_ok(TokioIo::new);
         let closing = self.tunnels.closing();
         count::tunnel_opened();
         self.tunnels.spawn(async move {
@@ -170,7 +180,11 @@ impl Handshake {
             None => Ok(()),
         };
         checked.map_err(|detail| Box::new(bad(&self.shared.answers, detail)))?;
-        self.shared.open(self.client, upgrade::on(&mut *response), self.place);
+        match upstream::Switched::take(response) {
+            Some(upstream) => self.shared.open(self.client, ready(Ok(upstream)), self.place),
+            // A service that is no upstream of ours.
+            None => self.shared.open(self.client, upgrade::on(&mut *response).map_ok(TokioIo::new), self.place),
+        }
         if self.is_extended {
             connect::agree(response);
         }

@@ -1,0 +1,167 @@
+//! One request and the head of its answer, on a connection that is there.
+
+use std::future::poll_fn;
+
+use http::request::Parts;
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use tower_deadline::CallEvent;
+
+use super::cluster::Cluster;
+use super::endpoint::Spoken;
+use super::error::Broke;
+use super::http1::{self, Begun, Upload};
+use super::lease::{Http1, Http2, Sent};
+use super::outgoing::{BodyFault, Fault, Outgoing};
+use super::silence::{Allotted, Silence};
+use super::telling::Telling;
+use crate::count;
+
+/// What an exchange is held to, and who is told of it.
+#[derive(Debug)]
+pub(super) struct Terms<'a> {
+    pub(super) cluster: &'a Cluster,
+    pub(super) allotted: Allotted,
+    pub(super) telling: &'a Telling,
+}
+
+/// Where the body of an answer is.
+#[derive(Debug)]
+pub(super) enum Arrived {
+    /// On the connection.
+    Http1,
+    Http2(Incoming),
+}
+
+/// Why there is no answer.
+pub(super) enum Broken<E> {
+    /// It was withheld.
+    Before(E),
+    /// Nothing of it was written, and all of it is there; why, where the connection had a say.
+    Unsent(Option<Broke>),
+    /// With its head, where it may be sent again.
+    Sent(Broke, Option<Box<Parts>>),
+    /// What the client sent of it broke off: no endpoint is to blame.
+    Body(BodyFault),
+}
+
+type Head<E> = Result<Response<Arrived>, Broken<E>>;
+
+impl<B: Sent> Http1<B> {
+    /// Sends what is held. A request without a body stays where it is, and is read from there.
+    pub(super) async fn exchange<E>(&mut self, held: &mut Option<Request<B>>, terms: &Terms<'_>) -> Head<E> {
+        let Some(request) = held else { return Err(Broken::Unsent(None)) };
+        if let Some(begun) = self.conn.begin(request) {
+            // Boxed: a request without a body need not be as large.
+            return Box::pin(self.exchange_with_body(begun, held, terms)).await;
+        }
+        let (conn, fault) = (&mut self.conn, Fault::default());
+        let mut is_untold = terms.telling.is_heard();
+        let silence = Silence::of(terms.cluster, (&self.slot.endpoint, Spoken::Http1), terms.allotted, &fault);
+        let head = poll_fn(|cx| {
+            let head = conn.poll_head::<B>(cx, &mut None, interim_dropped);
+            if is_untold && conn.is_written() {
+                is_untold = false;
+                terms.telling.tell(&CallEvent::RequestWritten);
+            }
+            head
+        });
+        let head = head.await;
+        silence.end();
+        head.map(|head| arrived(head, terms)).map_err(|broke| match broke {
+            http1::Broke::Unsent(error) => Broken::Unsent(Some(error.into())),
+            http1::Broke::Body(fault) => Broken::Body(fault),
+            http1::Broke::Sent(error) => {
+                let head = held.take().map(|request| request.into_parts().0);
+                Broken::Sent(error.into(), head.and_then(kept))
+            }
+        })
+    }
+
+    async fn exchange_with_body<E>(
+        &mut self,
+        begun: Begun,
+        held: &mut Option<Request<B>>,
+        terms: &Terms<'_>,
+    ) -> Head<E> {
+        let Some((head, body)) = held.take().map(Request::into_parts) else { return Err(Broken::Unsent(None)) };
+        let (body, fault) = Outgoing::new(body, terms.telling);
+        let (conn, mut upload) = (&mut self.conn, Some(begun.upload(body)));
+        let silence = Silence::of(terms.cluster, (&self.slot.endpoint, Spoken::Http1), terms.allotted, &fault);
+        let answer = poll_fn(|cx| conn.poll_head(cx, &mut upload, interim_dropped)).await;
+        silence.end();
+        match answer {
+            Ok(answer) => {
+                if let Some(upload) = upload {
+                    conn.go_on(upload);
+                }
+                Ok(arrived(answer, terms))
+            }
+            Err(http1::Broke::Unsent(error)) => match upload.and_then(Upload::untouched) {
+                Some(body) => {
+                    *held = Some(Request::from_parts(head, body));
+                    Err(Broken::Unsent(Some(error.into())))
+                }
+                None => Err(sent(http1::Error::Write(error), head)),
+            },
+            Err(http1::Broke::Body(fault)) => Err(Broken::Body(fault)),
+            Err(http1::Broke::Sent(error)) => Err(sent(error, head)),
+        }
+    }
+}
+
+impl<B: Sent> Http2<B> {
+    pub(super) async fn exchange<E>(&mut self, held: &mut Option<Request<B>>, terms: &Terms<'_>) -> Head<E> {
+        let Some((mut head, body)) = held.take().map(Request::into_parts) else { return Err(Broken::Unsent(None)) };
+        let (body, fault) = Outgoing::new(body, terms.telling);
+        // hyper gives nothing back, and wants none of our extensions.
+        let kept = head.method.is_idempotent().then(|| {
+            let extensions = std::mem::take(&mut head.extensions);
+            let mut copy = Box::new(head.clone());
+            copy.extensions = extensions;
+            copy
+        });
+        let silence = Silence::of(terms.cluster, (&self.endpoint, Spoken::Http2), terms.allotted, &fault);
+        // R34: hyper shows no interim answers here.
+        let answer = self.send.try_send_request(Request::from_parts(head, body)).await;
+        silence.end();
+        match answer {
+            Ok(answer) => {
+                terms.telling.tell(&CallEvent::FirstByte);
+                Ok(answer.map(Arrived::Http2))
+            }
+            Err(mut error) => Err(match (error.take_message(), fault.found()) {
+                (Some(mut request), _) => {
+                    if let Some(kept) = kept {
+                        *request.extensions_mut() = kept.extensions;
+                    }
+                    *held = Some(request.map(Outgoing::into_inner));
+                    Broken::Unsent(Some(error.into_error().into()))
+                }
+                (None, Some(fault)) => Broken::Body(fault),
+                (None, None) => Broken::Sent(error.into_error().into(), kept),
+            }),
+        }
+    }
+}
+
+fn arrived(head: Response<()>, terms: &Terms<'_>) -> Response<Arrived> {
+    terms.telling.tell(&CallEvent::FirstByte);
+    head.map(|()| Arrived::Http1)
+}
+
+fn sent<E>(error: http1::Error, head: Parts) -> Broken<E> {
+    Broken::Sent(error.into(), kept(head))
+}
+
+/// Of a request that may be sent again.
+fn kept(head: Parts) -> Option<Box<Parts>> {
+    head.method.is_idempotent().then(|| Box::new(head))
+}
+
+/// R34: it is read, counted and dropped. Who waits for a 100 is told so by us.
+fn interim_dropped(status: StatusCode) {
+    if status != StatusCode::CONTINUE {
+        count::interim_dropped();
+    }
+}
