@@ -28,6 +28,7 @@
 
 use std::io;
 
+mod crowd;
 mod decisions;
 mod exchange;
 mod frames;

@@ -2,21 +2,23 @@
 
 use std::sync::LazyLock;
 
-use http::StatusCode;
+use http::{Request, StatusCode};
 use http_deadline::{Dialect, Dialects, Mode, Policy};
 use tower::service_fn;
 use tower::timeout::TimeoutLayer;
 use tower_deadline::{
-    AdmitLayer, DeadlineLayer, EnforceLayer, HopByHopLayer, PropagateLayer, RescueLayer, UpgradePolicy,
+    AdmitLayer, DeadlineGuardLayer, DeadlineLayer, EnforceLayer, HopByHopLayer, PropagateLayer, RescueLayer,
+    UpgradePolicy,
 };
 use tower_http::timeout::TimeoutLayer as HttpTimeoutLayer;
+use tower_layer::Layer;
 
 use crate::decisions::{admit, decode, encode, read, strip, value, write};
 use crate::exchange::{exchange, through};
 use crate::frames::{frame, frame_through};
-use crate::messages::{LONG, asked, asking, carrying, many, of_type, ordinary, plain, typical};
+use crate::messages::{Body, LONG, asked, asking, carrying, many, of_type, ordinary, plain, typical};
 use crate::services::{at_once, echo, late_frame, one_frame, pending_once};
-use crate::{Case, Work, decisions, parts};
+use crate::{Case, Work, crowd, decisions, parts};
 
 /// Names and what prepares them, as [`CASES`] and as `for_each_case`. The first token is a `$`.
 macro_rules! cases {
@@ -70,7 +72,7 @@ cases! { $
     deadline_refused: through(&deadline(), service_fn(at_once), asking(Dialect::XRequestTimeout, "soon", plain())),
     deadline_expired: through(&deadline(), service_fn(at_once), asking(Dialect::XRequestTimeout, "0", plain())),
     deadline_observed: through(&DeadlineLayer::new(Policy::new().mode(Mode::Observe)), service_fn(at_once), asked()),
-    deadline_stacked: through(&deadline(), tower_layer::Layer::layer(&deadline(), service_fn(at_once)), asked()),
+    deadline_stacked: through(&deadline(), deadline().layer(service_fn(at_once)), asked()),
 
     // Its three parts.
     admit_ready: through(&admitting(), service_fn(at_once), asked()),
@@ -79,6 +81,7 @@ cases! { $
     enforce_ready: through(&EnforceLayer::new(), service_fn(at_once), carrying(plain())),
     enforce_pending: through(&EnforceLayer::new(), service_fn(pending_once), carrying(plain())),
     enforce_none: through(&EnforceLayer::new(), service_fn(at_once), plain()),
+    guard_ready: through(&guarding(), service_fn(at_once), carrying(plain())),
 
     // Leaving.
     carrying_ready: exchange(service_fn(at_once), carrying(plain())),
@@ -91,6 +94,11 @@ cases! { $
     propagate_envoy_expected: through(&writing(Dialect::EnvoyExpected), service_fn(at_once), carrying(plain())),
     propagate_envoy_upstream: through(&writing(Dialect::EnvoyUpstream), service_fn(at_once), carrying(plain())),
     propagate_absolute: through(&writing(Dialect::XRequestDeadline), service_fn(at_once), carrying(plain())),
+
+    // A proxied request that waits for its upstream once, with the deadline and without: the difference is all that the
+    // deadline costs it.
+    relay_bare: exchange(service_fn(pending_once), relayed()),
+    relay: exchange(deadline().layer(propagate().layer(service_fn(pending_once))), relayed()),
 
     // Hop by hop.
     hop_by_hop_12: through(&HopByHopLayer::new(UpgradePolicy::Strip), service_fn(at_once), ordinary()),
@@ -108,6 +116,19 @@ cases! { $
     frame_watched_late: frame_through(&propagate(), service_fn(late_frame), carrying(plain())),
     frame_deadline: frame_through(&deadline(), service_fn(one_frame), asked()),
     frame_echoed: frame_through(&EnforceLayer::new(), service_fn(echo), carrying(plain())),
+
+    // What grows.
+    policy_of_10: crowd::chosen(10),
+    policy_of_100: crowd::chosen(100),
+    policy_of_1000: crowd::chosen(1_000),
+    policy_of_10000: crowd::chosen(10_000),
+    deadline_of_10: crowd::called(10),
+    deadline_of_10000: crowd::called(10_000),
+    pending_amid_10: crowd::amid(10, waiting()),
+    pending_amid_100: crowd::amid(100, waiting()),
+    pending_amid_1000: crowd::amid(1_000, waiting()),
+    pending_amid_10000: crowd::amid(10_000, waiting()),
+    pending_amid_100000: crowd::amid(100_000, waiting()),
 
     // Without a request.
     ambient: parts::ambient(),
@@ -176,6 +197,23 @@ fn propagate() -> PropagateLayer {
     LAYER.clone()
 }
 
+/// Around a client.
+fn guarding() -> DeadlineGuardLayer {
+    DeadlineGuardLayer::outgoing()
+}
+
+/// What a browser asks of a proxy, which has put something of its own into the extensions by then.
+fn relayed() -> Request<Body> {
+    let mut request = asking(Dialect::XRequestTimeout, "30s", ordinary());
+    request.extensions_mut().insert("of the proxy");
+    request
+}
+
+/// A request that waits once.
+fn waiting() -> Work {
+    through(&deadline(), service_fn(pending_once), asked())
+}
+
 /// Writes this dialect and no other.
 fn writing(dialect: Dialect) -> PropagateLayer {
     let silent = Dialect::ALL.into_iter().fold(Dialects::default(), Dialects::without_write);
@@ -186,9 +224,6 @@ fn writing(dialect: Dialect) -> PropagateLayer {
 mod tests {
     use super::*;
     use crate::exchange::answered;
-    use crate::messages::Body;
-    use http::Request;
-    use tower_layer::Layer;
 
     /// The status that the paved path answers with.
     fn status(layer: &DeadlineLayer, request: Request<Body>) -> StatusCode {

@@ -41,7 +41,7 @@ const VERBS: [Verb; 3] = [
     },
     Verb {
         name: "bench",
-        does: "install what the counts need, print what each layer costs; `bench proxy`: the proxy beside others",
+        does: "print what each layer costs; `--check`: hold it to the baseline; `bench proxy`: the proxy beside others",
         run: Run::Words(bench::run),
     },
     Verb {

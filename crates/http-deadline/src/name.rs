@@ -34,7 +34,7 @@ impl PolicyName {
     /// The text.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
-        *self.0
+        self.0
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) fn print(counted: &str, allocated: &str, references: &str) -> Outcome
 }
 
 /// Names and counts: a line with the case and the path to it, and one of those after it with its count.
-fn instructions(printed: &str) -> Vec<(&str, &str)> {
+pub(super) fn instructions(printed: &str) -> Vec<(&str, &str)> {
     let (mut found, mut case) = (Vec::new(), None);
     for line in printed.lines() {
         if let Some(rest) = line.strip_prefix("instructions::") {

@@ -34,7 +34,6 @@ pub struct PropagateFuture<F> {
 
 #[pin_project(project = StateProjection)]
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a call that is sent is the common one, and is not worth an allocation")]
 enum State<F> {
     Sent {
         #[pin]
