@@ -27,6 +27,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use tokio::time::sleep;
 use tower::{Layer, Service, ServiceBuilder, service_fn};
+use tower_deadline::dialect::Call;
 use tower_deadline::{Answers, BodyError, Dialects, PropagateError, PropagateLayer, WatchedBody};
 
 pub use self::error::Error;
@@ -268,8 +269,8 @@ fn upstream<B: Sent>(
 + 'static {
     let shared = Arc::new((pool, PropagateLayer::new()));
     ServiceBuilder::new()
-        // Bounds the attempt by the deadline of the request, and writes what is left. The pool tells how far it comes.
-        .layer(PropagateLayer::new().told_within())
+        // Bounds the attempt by the deadline of the request. The pool tells how far it comes.
+        .layer(PropagateLayer::new().told_within().written_within())
         // Bounds it by its own limit, and writes what is left at the last moment: when a connection is there (R2, R22).
         .service(service_fn(move |request: Request<B>| {
             let (shared, limit) = (Arc::clone(&shared), Limit::new(limit, request.extensions()));
@@ -285,8 +286,10 @@ fn upstream<B: Sent>(
 
 fn write<B>(fresh: &PropagateLayer, request: &mut Request<B>) -> Result<(), PropagateError> {
     let mut headers: HeaderMap = std::mem::take(request.headers_mut());
-    // What was written before the wait is not what a caller asked for, less the reserve another time.
-    Dialects::default().strip(&mut headers);
+    if Call::of(&headers) == Call::Grpc {
+        // What was written for an attempt before is not what a caller asked for, less the reserve another time.
+        Dialects::default().strip(&mut headers);
+    }
     let written = fresh.write(&mut headers, request.extensions());
     *request.headers_mut() = headers;
     stamp(request);

@@ -213,7 +213,10 @@ impl Conn {
             Some(known) => usize::try_from(known).unwrap_or(READ_AT_MOST).min(READ_AT_MOST),
             None => self.room,
         };
-        self.read.reserve(room);
+        // What comes in small pieces goes into the room that was made once.
+        if self.read.capacity() - self.read.len() < room.min(READ) {
+            self.read.reserve(room);
+        }
         let count = ready!(self.link.poll_read(cx, &mut self.read))?;
         if known.is_none() && count >= self.room {
             self.room = READ_AT_MOST.min(2 * self.room);

@@ -42,7 +42,7 @@ struct Line {
     status: StatusCode,
     version: Version,
     reason: Option<ReasonPhrase>,
-    fields: usize,
+    fields: Vec<Span>,
 }
 
 /// Takes a head off the bytes that were read, once it is there. `seen` is how many of them were looked at before.
@@ -51,14 +51,13 @@ pub(super) fn take(read: &mut BytesMut, seen: &mut usize, method: &Method) -> Re
         *seen = read.len();
         return if read.len() >= SIZE { Err(Error::Malformed("message head is too large")) } else { Ok(None) };
     }
-    let mut spans = [[0; 4]; FIELDS];
-    let Some(line) = parse(read, &mut spans)? else {
+    let Some(line) = parse(read)? else {
         *seen = read.len();
         return if read.len() >= SIZE { Err(Error::Malformed("message head is too large")) } else { Ok(None) };
     };
     *seen = 0;
     let bytes = read.split_to(line.size).freeze();
-    let (mut fields, says) = fields(&bytes, &spans[..line.fields])?;
+    let (mut fields, says) = fields(&bytes, &line.fields)?;
     let (status, version) = (line.status, line.version);
     let body = body(method, status, version, &fields, &says)?;
     let has_both = says.has_coding && says.has_length;
@@ -77,7 +76,7 @@ fn may_end(read: &[u8], seen: usize) -> bool {
     seen == 0 || read[from..].windows(2).any(|two| two == b"\n\n" || two == b"\n\r")
 }
 
-fn parse(read: &[u8], spans: &mut [Span; FIELDS]) -> Result<Option<Line>, Error> {
+fn parse(read: &[u8]) -> Result<Option<Line>, Error> {
     let mut fields = [const { MaybeUninit::uninit() }; FIELDS];
     let mut response = httparse::Response::new(&mut []);
     // Nothing is lenient: no folded lines, no blanks before a colon (R35).
@@ -93,11 +92,12 @@ fn parse(read: &[u8], spans: &mut [Span; FIELDS]) -> Result<Option<Line>, Error>
     let reason = reason.and_then(|reason| ReasonPhrase::try_from(reason.as_bytes()).ok());
     let version = if response.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
     let base = read.as_ptr() as usize;
-    for (span, field) in spans.iter_mut().zip(&*response.headers) {
+    let span = |field: &httparse::Header<'_>| {
         let (name, value) = (field.name.as_ptr() as usize - base, field.value.as_ptr() as usize - base);
-        *span = [name, name + field.name.len(), value, value + field.value.len()];
-    }
-    Ok(Some(Line { size, status, version, reason, fields: response.headers.len() }))
+        [name, name + field.name.len(), value, value + field.value.len()]
+    };
+    let fields = response.headers.iter().map(span).collect();
+    Ok(Some(Line { size, status, version, reason, fields }))
 }
 
 fn malformed(error: httparse::Error) -> Error {
