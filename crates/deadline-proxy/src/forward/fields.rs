@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::str;
+use std::sync::OnceLock;
 
 use http::header::{FORWARDED, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
@@ -30,6 +31,19 @@ pub(super) struct Arrival {
     believed: bool,
 }
 
+/// Ports as values. Mostly there is one, which is made once.
+#[derive(Debug, Default)]
+pub(super) struct Ports(OnceLock<(u16, HeaderValue)>);
+
+impl Ports {
+    fn value(&self, port: u16) -> HeaderValue {
+        match self.0.get_or_init(|| (port, port.into())) {
+            (known, value) if *known == port => value.clone(),
+            _ => port.into(),
+        }
+    }
+}
+
 impl Arrival {
     /// Of a request whose target is the client's.
     pub(super) fn of<B>(request: &Request<B>, believed: bool) -> Self {
@@ -39,39 +53,39 @@ impl Arrival {
     }
 
     /// Says so in a request.
-    pub(super) fn tell(&self, headers: &mut HeaderMap, fields: Fields) {
+    pub(super) fn tell(&self, headers: &mut HeaderMap, fields: Fields, ports: &Ports) {
         if fields.has_forwarded() {
             let host = self.host.as_ref().map(HeaderValue::as_bytes);
             append(headers, &FORWARDED, &Element { client: self.address, proto: self.proto, host }.value());
         }
         if fields.has_x_forwarded() {
-            self.tell_x_forwarded(headers);
+            self.tell_x_forwarded(headers, ports);
         }
     }
 
-    fn tell_x_forwarded(&self, headers: &mut HeaderMap) {
+    fn tell_x_forwarded(&self, headers: &mut HeaderMap, ports: &Ports) {
         if !self.believed {
-            return self.make_x_forwarded(headers);
+            return self.make_x_forwarded(headers, ports);
         }
         append(headers, &X_FORWARDED_FOR, &node::bare(self.address));
         if let Some(host) = self.host.as_ref().filter(|_| !headers.contains_key(&X_FORWARDED_HOST)) {
             headers.insert(&X_FORWARDED_HOST, host.clone());
         }
         if !headers.contains_key(&X_FORWARDED_PORT) {
-            headers.insert(&X_FORWARDED_PORT, HeaderValue::from(self.port(headers)));
+            headers.insert(&X_FORWARDED_PORT, ports.value(self.port(headers)));
         }
         headers.entry(&X_FORWARDED_PROTO).or_insert(HeaderValue::from_static(self.proto));
     }
 
     /// Where nobody has said anything, nothing is looked up.
-    fn make_x_forwarded(&self, headers: &mut HeaderMap) {
+    fn make_x_forwarded(&self, headers: &mut HeaderMap, ports: &Ports) {
         headers.insert(&X_FORWARDED_FOR, node::bare(self.address));
         if let Some(host) = &self.host {
             headers.insert(&X_FORWARDED_HOST, host.clone());
         }
         let named = || port_of(self.host.as_ref()?.as_bytes());
         let port = self.local.map(|local| local.port()).or_else(named).unwrap_or(port_by(self.proto.as_bytes()));
-        headers.insert(&X_FORWARDED_PORT, HeaderValue::from(port));
+        headers.insert(&X_FORWARDED_PORT, ports.value(port));
         headers.insert(&X_FORWARDED_PROTO, HeaderValue::from_static(self.proto));
     }
 
@@ -158,7 +172,7 @@ mod tests {
         if !arrival.believed {
             clear(&mut headers);
         }
-        arrival.tell(&mut headers, fields);
+        arrival.tell(&mut headers, fields, &Ports::default());
         let mut lines: Vec<String> =
             headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
         lines.sort();
@@ -185,6 +199,12 @@ mod tests {
         ("x-forwarded-proto", "https"),
         ("x-real-ip", "203.0.113.9"),
     ];
+
+    #[test]
+    fn a_port_is_told_whichever_was_first() {
+        let ports = Ports::default();
+        assert_eq!([443, 8443, 443].map(|port| ports.value(port)), ["443", "8443", "443"]);
+    }
 
     #[test]
     fn what_nobody_said_is_made() {

@@ -9,7 +9,7 @@ use tower::{Layer, Service};
 use tower_deadline::dialect::Call;
 use tower_deadline::{AnswerBody, Answers};
 
-use super::fields::Arrival;
+use super::fields::{Arrival, Ports};
 use super::receive::Received;
 use super::stamp::Wanted;
 use super::via::{NoToken, Via};
@@ -26,6 +26,7 @@ struct Shared {
     fields: Fields,
     has_stamps: bool,
     via: Via,
+    ports: Ports,
     answers: Answers,
 }
 
@@ -37,7 +38,13 @@ impl ForwardLayer {
     /// [`NoToken`] where the name cannot stand in `Via`.
     pub fn new(settings: &Settings, hop: &str, answers: Answers) -> Result<Self, NoToken> {
         let via = Via::new(settings.via.as_deref().unwrap_or(hop))?;
-        Ok(Self(Arc::new(Shared { fields: settings.fields, has_stamps: settings.request_start, via, answers })))
+        Ok(Self(Arc::new(Shared {
+            fields: settings.fields,
+            has_stamps: settings.request_start,
+            via,
+            ports: Ports::default(),
+            answers,
+        })))
     }
 }
 
@@ -45,6 +52,15 @@ impl ForwardLayer {
 const FIELDS: usize = 8;
 
 impl ForwardLayer {
+    /// The same, with values of its own: who takes one counts it, and workers should not wait for each other.
+    #[must_use]
+    pub(crate) fn of_worker(&self) -> Self {
+        let Shared { fields, has_stamps, via, answers, .. } = &*self.0;
+        let (via, ports) = (via.anew(), Ports::default());
+        let shared = Shared { fields: *fields, has_stamps: *has_stamps, via, ports, answers: answers.clone() };
+        Self(Arc::new(shared))
+    }
+
     /// Writes what the next hop is told, for whoever has no use for a service around a service. Or returns the answer to
     /// a request that goes no further.
     pub(crate) fn write<B>(&self, request: &mut Request<B>) -> Result<(), Box<Response<Bytes>>> {
@@ -62,7 +78,7 @@ impl Shared {
         request.headers_mut().reserve(FIELDS);
         self.via.enter(request.headers_mut(), version).map_err(|_| Box::new(self.refusal(request)))?;
         let arrival = Arrival::of(request, believed);
-        arrival.tell(request.headers_mut(), self.fields);
+        arrival.tell(request.headers_mut(), self.fields, &self.ports);
         hops::count(request);
         if self.has_stamps {
             let wanted = Wanted::of(request, believed);

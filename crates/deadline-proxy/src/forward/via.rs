@@ -50,6 +50,11 @@ impl Via {
         Ok(Self { pseudonym: pseudonym.into(), http10: value("1.0")?, http11: value("1.1")?, http2: value("2")? })
     }
 
+    /// The same, with values of its own.
+    pub(super) fn anew(&self) -> Self {
+        Self::new(&self.pseudonym).unwrap_or_else(|_| self.clone())
+    }
+
     /// Adds this hop to those that a message came by.
     pub(super) fn append(&self, headers: &mut HeaderMap, version: Version) {
         headers.append(VIA, self.value(version).clone());

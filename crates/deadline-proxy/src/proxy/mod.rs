@@ -179,7 +179,7 @@ impl Proxy {
         let (answers, limits, pools) = (&self.answers, self.limits.settings(), pools.of(&self.clusters));
         // There is a pool for each upstream that a plan names.
         let upstream = |step: &Step| upstream(pools[step.upstream].clone(), step.limit);
-        let lookout = Lookout::new(self.shutdown.clone());
+        let (lookout, forward) = (Lookout::new(self.shutdown.clone()), self.forward.of_worker());
         let passage = |way: &Way| Steps {
             // What is under way when the process ends is told so, whatever it waits for.
             lookout: lookout.clone(),
@@ -196,7 +196,7 @@ impl Proxy {
             // nothing of a connection, or that belongs before a body.
             hop_by_hop: way.hop_by_hop.clone(),
             // Tells the upstream who asked, and by which hops; then gives the path the beginning that it knows.
-            forward: self.forward.clone(),
+            forward: forward.clone(),
             rewrite: way.rewrite.clone(),
             // An upstream that cannot be reached is a 502; what is no request for it is refused.
             gateway: way.gateway.clone(),

@@ -66,8 +66,8 @@ impl Status {
     /// Of this response, whose kind decides and not that of the request, to a request of this version.
     #[must_use]
     pub fn of<B: Body>(response: &Response<B>, version: Version) -> Self {
-        let told = content_length(response.headers()).is_some();
-        let is_open = !told && response.body().size_hint().upper().is_none();
+        // A body mostly knows its length, and then nothing is looked up.
+        let is_open = response.body().size_hint().upper().is_none() && content_length(response.headers()).is_none();
         Self::in_version(response.headers(), version >= Version::HTTP_2, is_open)
     }
 

@@ -88,7 +88,7 @@ impl<B: Send + 'static> PassageBody<B> {
     }
 
     /// The answer is there.
-    pub(super) fn answered(self, answer: Answer<B>) -> Self
+    pub(super) fn answered(&self, answer: Answer<B>)
     where
         B: Body<Data = Bytes>,
     {
@@ -98,8 +98,6 @@ impl<B: Send + 'static> PassageBody<B> {
         if is_open {
             self.0.enter(&mut state);
         }
-        drop(state);
-        self
     }
 }
 
@@ -216,10 +214,11 @@ where
 impl<B: Send + 'static> Drop for PassageBody<B> {
     fn drop(&mut self) {
         let mut state = self.0.state();
-        let (kept, place) = (std::mem::replace(&mut state.kept, Kept::Ended), state.place.take());
+        // Where it stands, and not moved first: nothing of it looks here.
+        state.kept = Kept::Ended;
+        let place = state.place.take();
         drop(state);
         place.into_iter().for_each(|place| self.0.lookout.leave(place));
-        drop(kept);
     }
 }
 

@@ -22,7 +22,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, Version};
+use http::{HeaderName, Request, Response, StatusCode, Version};
 use http_body::Body;
 use pin_project::pin_project;
 use tower::{Layer, Service};
@@ -40,7 +40,7 @@ use super::stall::Stalled;
 use super::stop::Stoppable;
 use super::tunnel::{Handshake, Switched, TunnelLayer};
 use crate::forward::ForwardLayer;
-use crate::limits::{self, BodyRate, HeadCount, InFlight, Verdict};
+use crate::limits::{self, BodyRate, HeadCount, InFlight, Rate, Verdict};
 use crate::route::Rewriter;
 
 /// What happens to a request on its passage, from the first to the last; to its answer, the other way round.
@@ -63,6 +63,9 @@ pub(super) struct Steps {
 /// The answer in the place of the upstream.
 type Refused = Box<Response<Bytes>>;
 
+/// What a body is held to, and what has to go from its trailers.
+type Held = (Option<(Rate, Arc<Verdict>)>, Vec<HeaderName>);
+
 /// What a request has begun, and what its answer is held to.
 #[derive(Debug)]
 struct Begun {
@@ -75,22 +78,22 @@ struct Begun {
 }
 
 impl Steps {
-    /// Does to a request what is to be done before its attempts.
-    fn begin<RB: Body>(&self, mut request: Request<RB>, begun: &mut Begun) -> Result<Request<PassedBody<RB>>, Refused> {
+    /// Does to a request what is to be done before its attempts. Returns what is to be done to its body.
+    fn begin<RB: Body>(&self, request: &mut Request<RB>, begun: &mut Begun) -> Result<Held, Refused> {
         let call = begun.call;
-        self.head_count.check(&request)?;
+        self.head_count.check(request)?;
         begun.room = self.in_flight.enter(|| call)?;
         let watched = self.body_rate.watch(call, request.body());
         begun.verdict = watched.as_ref().map(|(_, verdict)| Arc::clone(verdict));
-        begun.handshake = self.tunnel.begin(&mut request)?;
-        let stripped = self.hop_by_hop.strip_request(&mut request, call)?;
+        begun.handshake = self.tunnel.begin(request)?;
+        let stripped = self.hop_by_hop.strip_request(request, call)?;
         begun.asked = stripped.asked;
-        self.forward.write(&mut request)?;
-        self.rewrite.rewrite(&mut request)?;
-        self.gateway.check(&mut request, call)?;
+        self.forward.write(request)?;
+        self.rewrite.rewrite(request)?;
+        self.gateway.check(request, call)?;
         // Most requests have no body, and so no trailers.
         let named = if request.body().is_end_stream() { Vec::new() } else { stripped.named };
-        Ok(request.map(|body| PassedBody::new(body, watched, named)))
+        Ok((watched, named))
     }
 
     /// The answer to a request that is stopped in this stage, or in the one that is open.
@@ -140,7 +143,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<RB>) -> Self::Future {
+    fn call(&mut self, mut request: Request<RB>) -> Self::Future {
         let (steps, extensions) = (&self.steps, request.extensions());
         let stoppable = Stoppable::new(extensions);
         stoppable.admitted(extensions);
@@ -151,8 +154,11 @@ where
         let state = if steps.lookout.has_begun() {
             State::Refused(Some(steps.stopped(&body, Stage::Arrival, call).into()))
         } else {
-            match steps.begin(request, &mut begun) {
-                Ok(request) => State::Sent(self.inner.call(request)),
+            match steps.begin(&mut request, &mut begun) {
+                Ok((watched, named)) => {
+                    let request = request.map(|body| PassedBody::new(body, watched, named));
+                    State::Sent(self.inner.call(request))
+                }
                 Err(answer) => State::Refused(Some(answer)),
             }
         };
@@ -199,7 +205,7 @@ where
         // The exchange with the upstream ends before the client is told.
         this.state.set(State::Refused(None));
         let Some(UnderWay { body, .. }) = this.under_way.take() else { return Poll::Pending };
-        Poll::Ready(outcome.map(|response| response.map(|answer| body.answered(answer))))
+        Poll::Ready(outcome.map(|head| head.map(|()| body)))
     }
 }
 
@@ -210,13 +216,13 @@ struct UnderWay<B: Send + 'static> {
     steps: Arc<Steps>,
 }
 
-impl<B: Body + Send + 'static> UnderWay<B> {
+impl<B: Body<Data = Bytes> + Send + 'static> UnderWay<B> {
     /// What the client is told of what came of the attempts, as far as anything has.
     fn judge(
         &mut self,
         polled: Poll<Result<Response<B>, PropagateError>>,
         cx: &Context<'_>,
-    ) -> Poll<Result<Response<Answer<B>>, PropagateError>> {
+    ) -> Poll<Result<Response<()>, PropagateError>> {
         let Begun { call, version, verdict, .. } = &self.begun;
         // What is said of a body that we have broken off is not the client's answer.
         if verdict.as_ref().is_some_and(|verdict| verdict.is_too_slow(cx)) {
@@ -238,8 +244,8 @@ impl<B: Body + Send + 'static> UnderWay<B> {
         Poll::Ready(Ok(self.instead(answer)))
     }
 
-    /// Does to the answer of the upstream what is to be done before it goes back.
-    fn end(&mut self, mut response: Response<B>) -> Response<Answer<B>> {
+    /// Does to the answer of the upstream what is to be done before it goes back. Its body stays here.
+    fn end(&mut self, mut response: Response<B>) -> Response<()> {
         let Self { begun, steps, .. } = self;
         let named = match steps.hop_by_hop.strip_response(&mut response, begun.asked.as_ref(), begun.call) {
             Ok(named) => named,
@@ -250,21 +256,21 @@ impl<B: Body + Send + 'static> UnderWay<B> {
             Ok(switched) => switched,
             Err(answer) => return self.instead(*answer),
         };
-        let (status, room) = (Status::of(&response, begun.version), begun.room.take());
-        response.map(|body| {
-            let body = if switched == Switched::Yes { AnswerBody::default() } else { AnswerBody::Inner(body) };
-            Answer { body, status, named, _room: room }
-        })
+        let (status, _room) = (Status::of(&response, begun.version), begun.room.take());
+        let (head, body) = response.into_parts();
+        let body = if switched == Switched::Yes { AnswerBody::default() } else { AnswerBody::Inner(body) };
+        self.body.answered(Answer { body, status, named, _room });
+        Response::from_parts(head, ())
     }
 
     /// An answer of ours, in the place of the upstream's.
-    fn instead(&mut self, mut answer: Response<Bytes>) -> Response<Answer<B>> {
+    fn instead(&mut self, mut answer: Response<Bytes>) -> Response<()> {
         let handshake = self.begun.handshake.take();
         // To who asked for a tunnel, each 2xx may say that there is one.
         if let Some(Err(other)) = handshake.map(|handshake| handshake.finish(&mut answer)) {
             answer = *other;
         }
         let (status, named, _room) = (Status::default(), Vec::new(), self.begun.room.take());
-        answer.map(|body| Answer { body: AnswerBody::from(body), status, named, _room })
+        answer.map(|body| self.body.answered(Answer { body: AnswerBody::from(body), status, named, _room }))
     }
 }

@@ -187,7 +187,8 @@ async fn a_body_passes_exactly() {
         let status = Status::of(&answer, Version::HTTP_2);
         let body = AnswerBody::Inner(answer.into_body());
         let asked = PassageBody::asked(&lookout, Stoppable::new(&Default::default()), None);
-        asked.answered(Answer { body, status, named: Vec::new(), _room: None })
+        asked.answered(Answer { body, status, named: Vec::new(), _room: None });
+        asked
     };
     assert_body_passes(pass);
     assert_body_passes(|inner| PassedBody::new(inner, None, Vec::new()));
