@@ -32,7 +32,7 @@ use crate::proxy::framing::FramingLayer;
 #[derive(Clone, Debug, Default)]
 pub struct FrontLayer {
     access: Arc<AccessLayer>,
-    tally: Option<TallyLayer>,
+    tally: Option<Arc<TallyLayer>>,
     is_explained: bool,
     receive: Option<ReceiveLayer>,
     framing: Option<FramingLayer>,
@@ -54,7 +54,7 @@ impl FrontLayer {
     /// A count of every request and of its answer, also of those that are made here.
     #[must_use]
     pub fn tally(self, tally: TallyLayer) -> Self {
-        Self { tally: Some(tally), ..self }
+        Self { tally: Some(Arc::new(tally)), ..self }
     }
 
     /// What is told of a request has a beginning and an end, also where it is not let in.
@@ -108,7 +108,7 @@ where
     fn call(&mut self, mut request: Request<RB>) -> Self::Future {
         let Self { inner, layer } = self;
         let access = AccessLayer::open(&layer.access, &mut request);
-        let tally = layer.tally.as_ref().map(|tally| tally.open(&request));
+        let tally = layer.tally.as_ref().map(|tally| TallyLayer::open(tally, &request));
         let told = layer.is_explained.then(|| Told::open(&mut request)).flatten();
         let span = told.as_ref().map(|told| told.span());
         let _entered = span.as_ref().map(Span::enter);

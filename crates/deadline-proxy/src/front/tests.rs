@@ -32,7 +32,7 @@ fn bodies_pass_exactly() {
     for layer in layers {
         assert_body_passes(|inner| {
             let access = AccessLayer::open(&layer.access, &mut Request::new(()));
-            let tally = layer.tally.as_ref().map(|tally| tally.open(&Request::new(())));
+            let tally = layer.tally.as_ref().map(|tally| TallyLayer::open(tally, &Request::new(())));
             FrontBody::new(AnswerBody::Inner(inner), access, tally)
         });
     }

@@ -36,12 +36,13 @@ impl fmt::Debug for TallyLayer {
 }
 
 impl TallyLayer {
-    /// A request has come, and is under way until this is dropped.
-    pub(crate) fn open<B>(&self, request: &Request<B>) -> Tallied {
+    /// A request has come, and is under way until this is dropped. The handle is one of this worker: what holds a request
+    /// to the count is not counted by all workers in one place.
+    pub(crate) fn open<B>(layer: &Arc<Self>, request: &Request<B>) -> Tallied {
         let version = request.version();
-        self.0.came();
+        layer.0.came();
         let takes = Takes::of(version, request.headers());
-        Tallied { requests: Arc::clone(&self.0), version, is_answered: false, takes }
+        Tallied { layer: Arc::clone(layer), version, is_answered: false, takes }
     }
 }
 
@@ -84,13 +85,17 @@ impl Takes {
 }
 
 fn takes_trailers(headers: &HeaderMap) -> bool {
+    // Hardly anybody does: cheaper than to look it up.
+    if !headers.keys().any(|name| *name == TE) {
+        return false;
+    }
     let mut codings = headers.get_all(TE).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
 }
 
 /// A request that is under way.
 pub(crate) struct Tallied {
-    requests: Arc<Requests>,
+    layer: Arc<TallyLayer>,
     version: Version,
     is_answered: bool,
     takes: Takes,
@@ -100,7 +105,7 @@ impl Tallied {
     /// Its answer has a head.
     pub(crate) fn answered<B>(&mut self, response: &Response<B>) {
         self.is_answered = true;
-        self.requests.answered(self.version, Some(response.status()));
+        self.layer.0.answered(self.version, Some(response.status()));
         self.takes.answered(response.headers());
     }
 
@@ -121,9 +126,9 @@ impl fmt::Debug for Tallied {
 impl Drop for Tallied {
     fn drop(&mut self) {
         if !self.is_answered {
-            self.requests.answered(self.version, None);
+            self.layer.0.answered(self.version, None);
         }
-        self.requests.went();
+        self.layer.0.went();
     }
 }
 

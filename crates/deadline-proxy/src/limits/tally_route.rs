@@ -22,9 +22,9 @@ impl RouteTally {
         Self(Arc::new(Routed::new(route)))
     }
 
-    /// A request has taken the route. It is counted when this is dropped.
-    pub(crate) fn open(&self) -> RouteTallied {
-        RouteTallied { routed: Arc::clone(&self.0), came: now(), status: None }
+    /// A request has taken the route. It is counted when this is dropped. The handle is one of this worker.
+    pub(crate) fn open(tally: &Arc<Self>) -> RouteTallied {
+        RouteTallied { tally: Arc::clone(tally), came: now(), status: None }
     }
 }
 
@@ -36,7 +36,7 @@ impl fmt::Debug for RouteTally {
 
 /// A request of a route that is under way. It is counted when this is dropped.
 pub(crate) struct RouteTallied {
-    routed: Arc<Routed>,
+    tally: Arc<RouteTally>,
     came: Instant,
     status: Option<StatusCode>,
 }
@@ -50,7 +50,7 @@ impl RouteTallied {
 
 impl Drop for RouteTallied {
     fn drop(&mut self) {
-        self.routed.ended(self.status, now().saturating_duration_since(self.came));
+        self.tally.0.ended(self.status, now().saturating_duration_since(self.came));
     }
 }
 

@@ -18,14 +18,14 @@ use crate::called::{self, Called};
 use crate::count;
 use crate::limits::{Held, RouteTallied, RouteTally};
 
-/// Calls the service of the route that a request takes, with [`Taken`](super::Taken) in its extensions, and counts it; answers
-/// in its place where there is none. A clone is the same.
+/// Calls the service of the route that a request takes, and counts it; answers in its place where there is none. A clone is
+/// the same.
 pub(crate) struct Router<S>(Arc<Shared<S>>);
 
 struct Shared<S> {
     table: Arc<Table>,
     /// By route. Each is called by one worker alone, and held for no longer than a call takes: nobody waits.
-    ways: Box<[(RouteTally, Mutex<S>)]>,
+    ways: Box<[(Arc<RouteTally>, Mutex<S>)]>,
     answers: Answers,
 }
 
@@ -44,24 +44,20 @@ impl<S> fmt::Debug for Router<S> {
 impl<S> Router<S> {
     /// One service for each route of the table, in its order, and what counts its requests.
     pub(crate) fn new(table: Arc<Table>, ways: Vec<(RouteTally, S)>, answers: Answers) -> Self {
-        let ways = ways.into_iter().map(|(tally, service)| (tally, Mutex::new(service))).collect();
+        let ways = ways.into_iter().map(|(tally, service)| (Arc::new(tally), Mutex::new(service))).collect();
         Self(Arc::new(Shared { table, ways, answers }))
     }
 }
 
 impl<S> Shared<S> {
-    /// The way of a request, which is told by which route it came.
-    fn way<B>(&self, request: &mut Request<B>) -> Result<&(RouteTally, Mutex<S>), Miss> {
+    /// The way of a request.
+    fn way<B>(&self, request: &Request<B>) -> Result<&(Arc<RouteTally>, Mutex<S>), Miss> {
         let found = self.table.find(request);
         if tracing::enabled!(target: "explain", Level::DEBUG) {
             let words = self.table.explain(request, found).unwrap_or_default();
             tracing::debug!(target: "explain", "route: {words}");
         }
-        let route = found?;
-        if let Some(taken) = self.table.taken(route) {
-            request.extensions_mut().insert(taken.clone());
-        }
-        self.ways.get(route).ok_or(Miss::NoRoute)
+        self.ways.get(found?).ok_or(Miss::NoRoute)
     }
 }
 
@@ -78,10 +74,10 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: Request<RB>) -> Self::Future {
-        match self.0.way(&mut request) {
+    fn call(&mut self, request: Request<RB>) -> Self::Future {
+        match self.0.way(&request) {
             Ok((tally, service)) => {
-                let open = Some(tally.open());
+                let open = Some(RouteTally::open(tally));
                 // A panic within a call leaves it as it was.
                 let mut service = service.lock().unwrap_or_else(PoisonError::into_inner);
                 RouterFuture { state: State::Called(called::call(&mut *service, request)), open }
@@ -146,13 +142,13 @@ where
 mod tests {
     use super::*;
     use crate::count::told;
-    use crate::route::Taken;
     use crate::route::tests::{explained, request, routes};
     use bytes::Bytes;
     use http::StatusCode;
     use http::header::CONTENT_TYPE;
     use http_body_util::{BodyExt, Empty};
     use std::convert::Infallible;
+    use std::future::ready;
     use tower::{ServiceExt, service_fn};
     use tower_deadline::dialect::GRPC_STATUS;
 
@@ -161,12 +157,15 @@ mod tests {
         texts: &[&str],
     ) -> Router<impl Service<Request<()>, Response = Response<Empty<Bytes>>, Error = Infallible> + Clone> {
         let routes = routes(texts);
-        let service = service_fn(async |request: Request<()>| {
-            let mut answer = Response::new(Empty::new());
-            answer.extensions_mut().extend(request.extensions().clone());
-            Ok(answer)
-        });
-        let ways = routes.iter().map(|route| (RouteTally::new(&route.name), service)).collect();
+        let service = |name: &str| {
+            let name = name.to_owned();
+            service_fn(move |_: Request<()>| {
+                let mut answer = Response::new(Empty::new());
+                answer.extensions_mut().insert(name.clone());
+                ready(Ok(answer))
+            })
+        };
+        let ways = routes.iter().map(|route| (RouteTally::new(&route.name), service(&route.name))).collect();
         Router::new(Arc::new(Table::new(&routes)), ways, Answers::new().hop("edge"))
     }
 
@@ -176,10 +175,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_stands_inside_is_told_the_route_and_its_policy() {
-        let answer = answer(&["/orders/*", "/a"], request("GET http://shop.example/a")).await;
-        let taken: &Taken = answer.extensions().get().unwrap();
-        assert_eq!((&*taken.route, taken.policy.as_str()), ("/a", "policy of /a"));
+    async fn each_request_goes_the_way_of_its_route() {
+        for (target, way) in [("/a", "/a"), ("/orders/7", "/orders/*")] {
+            let answer = answer(&["/orders/*", "/a"], request(&format!("GET http://shop.example{target}"))).await;
+            assert_eq!(answer.extensions().get(), Some(&way.to_owned()));
+        }
     }
 
     #[tokio::test]

@@ -107,12 +107,16 @@ impl Table {
     /// In order of precedence.
     fn first<B>(&self, request: &Request<B>, takes: &dyn Fn(usize) -> bool) -> Option<usize> {
         let path = Rest::of(request.uri().path());
+        if self.exact.is_empty() && self.under.is_empty() {
+            return self.any.find(path, takes);
+        }
         self.trees(&host(request.uri(), request.headers())).find_map(|tree| tree.find(path, takes))
     }
 
     /// Of an exact host, of each that it is under, and of those without one.
     fn trees<'a>(&'a self, host: &'a str) -> impl Iterator<Item = &'a Tree> {
-        let under = above(host, self.longest).filter_map(|above| self.under.get(above));
+        let above = (!self.under.is_empty()).then(|| above(host, self.longest));
+        let under = above.into_iter().flatten().filter_map(|above| self.under.get(above));
         self.exact.get(host).into_iter().chain(under).chain(once(&self.any))
     }
 }

@@ -1,4 +1,4 @@
-//! Which route a request has taken, for whoever stands inside.
+//! Which route a request has taken.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use tower_deadline::PolicyName;
 
 use super::Route;
 
-/// Stands in the extensions of a request that has taken a route. A clone is cheap.
+/// A route, as those who are told of it know it. A clone is cheap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Taken {

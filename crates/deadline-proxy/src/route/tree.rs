@@ -38,6 +38,9 @@ impl Tree {
     /// before a prefix, a longer prefix before a shorter one.
     pub(super) fn find(&self, path: Rest<'_>, takes: &dyn Fn(usize) -> bool) -> Option<usize> {
         let first = |routes: &[usize]| routes.iter().copied().find(|route| takes(*route));
+        if self.fixed.is_empty() && self.any.is_none() && self.whole.is_empty() {
+            return first(&self.begun);
+        }
         let within = match path.next() {
             Some((segment, rest)) => self.behind(&segment).find_map(|tree| tree.find(rest, takes)),
             None => first(&self.whole),
