@@ -2,7 +2,11 @@
 
 use std::net::SocketAddr;
 
-/// What is known of a client by its connection alone. Stands in the extensions of each request.
+use http::Extensions;
+
+use crate::limits::Hangup;
+
+/// What is known of a client by its connection alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Client {
@@ -18,6 +22,16 @@ pub struct Client {
     pub tls: bool,
     /// On which side of this proxy it stands.
     pub side: Side,
+}
+
+impl Client {
+    /// The client of the request with these extensions, as its connection knows it. Whoever serves a request in another way
+    /// may put it there by itself.
+    #[must_use]
+    pub fn of(extensions: &Extensions) -> Option<&Self> {
+        let by_connection = extensions.get::<Hangup>().and_then(Hangup::client);
+        by_connection.or_else(|| extensions.get())
+    }
 }
 
 /// On which side of a proxy a client stands: what a deadline field of it is worth.

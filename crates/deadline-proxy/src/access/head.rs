@@ -1,5 +1,7 @@
 //! What a line tells of the head of a request.
 
+use std::net::SocketAddr;
+
 use http::header::HOST;
 use http::{HeaderName, HeaderValue, Method, Request, Uri, Version};
 
@@ -10,7 +12,7 @@ use crate::traces::TraceId;
 /// What is kept of a head: none of it is copied before there is a line to write.
 #[derive(Debug)]
 pub(super) struct Head {
-    client: Option<Client>,
+    client: Option<SocketAddr>,
     method: Method,
     uri: Uri,
     host: Option<HeaderValue>,
@@ -35,7 +37,7 @@ impl Head {
             }
         }
         Self {
-            client: request.extensions().get().copied(),
+            client: Client::of(request.extensions()).and_then(|client| client.address),
             method: request.method().clone(),
             uri: request.uri().clone(),
             host,
@@ -55,8 +57,7 @@ impl Head {
     }
 
     pub(super) fn tell(&self, line: &mut Line) {
-        let client = self.client.and_then(|client| client.address);
-        line.extend(client.map(|client| ("client", Value::text(client))));
+        line.extend(self.client.map(|client| ("client", Value::text(client))));
         line.push(("method", Value::text(&self.method)));
         line.extend(self.host().map(|host| ("host", Value::Text(host))));
         line.push(("path", Value::text(self.uri.path())));

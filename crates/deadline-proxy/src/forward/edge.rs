@@ -20,7 +20,7 @@ pub(super) struct Stranger;
 
 /// Decides what the deadline fields of a request are worth, before anybody reads them.
 pub(super) fn receive<B>(request: &mut Request<B>, believed: bool) {
-    let side = request.extensions().get().map_or(Side::Internal, |client: &Client| client.side);
+    let side = Client::of(request.extensions()).map_or(Side::Internal, |client| client.side);
     if side != Side::Internal && !believed {
         request.extensions_mut().insert(Stranger);
     }

@@ -47,7 +47,7 @@ impl Ports {
 impl Arrival {
     /// Of a request whose target is the client's.
     pub(super) fn of<B>(request: &Request<B>, believed: bool) -> Self {
-        let client = request.extensions().get::<Client>().copied().unwrap_or_default();
+        let client = Client::of(request.extensions()).copied().unwrap_or_default();
         let proto = if client.tls { "https" } else { "http" };
         Self { address: client.address, local: client.local, proto, host: host(request), believed }
     }

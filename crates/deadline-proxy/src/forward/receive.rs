@@ -75,7 +75,7 @@ impl ReceiveLayer {
     /// Decides, and takes from a stranger what would count as queue time (R8), and what says who asked: by neither may
     /// it choose its route.
     fn decide<B>(&self, request: &mut Request<B>) -> Received {
-        let believed = believes(&self.0.trust, request.extensions().get());
+        let believed = believes(&self.0.trust, Client::of(request.extensions()));
         let version = request.version();
         remove_unbelieved(request.headers_mut(), believed);
         // RFC 9110 §9.3.6: it has no content. Refused as a call of gRPC it would get a 200, which says that there is a
@@ -85,7 +85,7 @@ impl ReceiveLayer {
         }
         let id = self.0.has_ids.then(|| request_id::of(request.headers(), believed));
         if tracing::enabled!(target: "explain", tracing::Level::DEBUG) {
-            explain(request.extensions().get(), believed, id.as_ref());
+            explain(Client::of(request.extensions()), believed, id.as_ref());
         }
         edge::receive(request, believed);
         Received { believed, version, id }
@@ -116,8 +116,9 @@ impl ReceiveLayer {
 /// Removes what nobody believes, and of a stranger what it says of others. In one pass: hardly ever is there any.
 fn remove_unbelieved(headers: &mut HeaderMap, believed: bool) {
     let is_to_go = |name: &&HeaderName| {
+        let name = name.as_str();
         // Who asks has nothing to say of where it was stopped.
-        **name == DEADLINE_EXCEEDED || !believed && (is_forwarding(name.as_str()) || **name == X_REQUEST_START)
+        name == DEADLINE_EXCEEDED.as_str() || !believed && (is_forwarding(name) || name == X_REQUEST_START.as_str())
     };
     let to_go: Vec<HeaderName> = headers.keys().filter(is_to_go).cloned().collect();
     for name in to_go {

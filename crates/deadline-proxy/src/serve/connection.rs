@@ -58,6 +58,7 @@ pub(super) async fn converse<I, P, E, B>(
     let (mut stream, timed) = Timed::on(stream, &terms.limits);
     // A tunnel takes the stream with it, and is as much a connection as before.
     stream.hold(slot);
+    timed.meets(client);
     let drain = Drain::of(timed.clone(), era.retired(), terms.drain_limit);
     let version = tokio::select! {
         // What has come by now is served.
@@ -65,7 +66,7 @@ pub(super) async fn converse<I, P, E, B>(
         version = stream.version() => version,
         () = drain.between_requests() => return,
     };
-    let attendant = Attendant { era: Arc::clone(&era), timed, client };
+    let attendant = Attendant { era: Arc::clone(&era), timed };
     match version {
         Ok(Version::Http1) => {
             let connection = terms.http1.serve_connection(TokioIo::new(stream), attendant).with_upgrades();
@@ -145,7 +146,6 @@ fn no_room_for(mut request: Request<Incoming>, client: Client, terms: &Terms) ->
 struct Attendant<P, E> {
     era: Arc<Era<P, E>>,
     timed: Timed,
-    client: Client,
 }
 
 /// What the service of a connection is called by.
@@ -168,7 +168,6 @@ where
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(self.timed.hangup());
-        request.extensions_mut().insert(self.client);
         let answer = self.timed.call(request, |request| called::call(&mut self.era.service.pick(), request));
         answer.map_ok(|response| response.map(FlushedBody::new))
     }

@@ -1,13 +1,15 @@
 //! What the requests of a connection tell its stream, and whoever serves it.
 
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
 use tokio::time::Instant;
+
+use crate::client::Client;
 
 /// Requests of one connection, and what they have brought about. All that a connection shares with them.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ pub(super) struct Activity {
     is_blocked: AtomicBool,
     is_tunnel: AtomicBool,
     is_hung_up: AtomicBool,
+    /// Who is at the other end, where that is known.
+    client: OnceLock<Client>,
     /// Whether somebody wants to be woken at every change.
     is_followed: AtomicBool,
     /// Who waits for any of these.
@@ -61,6 +65,7 @@ impl Default for Activity {
             is_blocked: AtomicBool::default(),
             is_tunnel: AtomicBool::default(),
             is_hung_up: AtomicBool::default(),
+            client: OnceLock::new(),
             is_followed: AtomicBool::default(),
             server: AtomicWaker::new(),
         }
@@ -91,6 +96,11 @@ impl Activity {
 
     pub(super) fn taken(&self) -> usize {
         self.taken.load(Ordering::Acquire)
+    }
+
+    /// This is at the other end. What counts is who was first.
+    pub(super) fn meets(&self, client: Client) {
+        let _ = self.client.set(client);
     }
 
     pub(super) fn opened(&self) -> Instant {
@@ -187,7 +197,7 @@ impl Drop for Under {
     }
 }
 
-/// In the extensions of each request: closes its connection. A clone closes the same.
+/// In the extensions of each request: closes its connection, and knows who is at the other end. A clone closes the same.
 #[derive(Clone, Debug, Default)]
 pub struct Hangup(pub(super) Arc<Activity>);
 
@@ -196,6 +206,11 @@ impl Hangup {
     pub fn now(&self) {
         self.0.is_hung_up.store(true, Ordering::Release);
         self.0.server.wake();
+    }
+
+    /// Who is at the other end of it, where that is known.
+    pub(crate) fn client(&self) -> Option<&Client> {
+        self.0.client.get()
     }
 
     /// Waits until somebody wants that. For one task, which may wait for the first request too. Cancel-safe.

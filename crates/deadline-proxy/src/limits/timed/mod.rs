@@ -38,6 +38,7 @@ pub use self::service::TimedService;
 pub use self::stream::TimedStream;
 pub use self::version::Version;
 use super::Limits;
+use crate::client::Client;
 
 /// The requests of one connection. Layer of [`TimedService`], which has to stand around whatever serves it.
 #[derive(Clone, Debug)]
@@ -48,6 +49,11 @@ impl Timed {
     pub fn on<S>(stream: S, limits: &Limits) -> (TimedStream<S>, Self) {
         let activity = Arc::default();
         (TimedStream::new(stream, limits.settings(), Arc::clone(&activity)), Self(activity))
+    }
+
+    /// This is at the other end: for whoever looks at a request of it.
+    pub(crate) fn meets(&self, client: Client) {
+        self.0.meets(client);
     }
 
     /// When it began.
