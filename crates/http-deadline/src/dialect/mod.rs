@@ -51,7 +51,7 @@ pub use self::encoded::Encoded;
 pub use self::malformed::Malformed;
 pub use self::read::Asked;
 pub use self::set::{BareDigits, Dialects};
-pub use self::write::Inexpressible;
+pub use self::write::{Found, Inexpressible};
 
 /// The longest timeout there is: the nanoseconds of an `i64`, 292 years.
 pub const MAX_TIMEOUT: Duration = Duration::from_nanos(i64::MAX as u64);

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use http::HeaderName;
 
 use super::call::{Kind, MEDIA, VERSION};
-use super::{Bad, Dialect, Malformed, absolute, connect, envoy, go_duration, grpc, request_start};
+use super::{Bad, Call, Dialect, Malformed, absolute, connect, envoy, go_duration, grpc, request_start};
 
 /// The dialects that a hop reads and writes.
 ///
@@ -147,8 +147,15 @@ impl Dialects {
         self.read & dialect.bit() != 0
     }
 
-    pub(super) fn writes(&self, dialect: Dialect) -> bool {
-        self.write & dialect.bit() != 0
+    /// The bits of the dialects that a call of this kind carries.
+    pub(super) fn written_by(&self, call: Call) -> u8 {
+        let mut written = self.write;
+        for dialect in [Dialect::GrpcTimeout, Dialect::ConnectTimeout] {
+            if !call.carries(dialect) {
+                written &= !dialect.bit();
+            }
+        }
+        written
     }
 
     pub(super) fn believes_request_start(&self) -> bool {
@@ -168,6 +175,8 @@ impl Dialects {
         if self.lengths & length(name) == 0 { None } else { self.recognise_among(name) }
     }
 
+    /// Not inlined: it would make the look at the length no small one.
+    #[inline(never)]
     fn recognise_among(&self, name: &str) -> Option<Field> {
         if name == self.timeout_name.as_str() {
             return Some(Field::Timeout(Dialect::XRequestTimeout));

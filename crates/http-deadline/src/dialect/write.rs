@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::call::Seen;
 use super::set::Field;
-use super::{Dialect, Dialects, request_start};
+use super::{Call, Dialect, Dialects, request_start};
 
 /// What is left cannot be written in a dialect that this call has to carry (R4, R16).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +33,27 @@ impl fmt::Display for Inexpressible {
 impl Error for Inexpressible {}
 
 /// What concerns deadlines among the fields of a message.
-#[derive(Clone, Copy, Default)]
-struct Present {
+///
+/// It is worth keeping where more is done with the same headers than one thing, and holds while nobody adds a field to
+/// them.
+///
+/// ```
+/// use http::HeaderMap;
+/// use http_deadline::Dialects;
+/// use http_deadline::dialect::Call;
+///
+/// let dialects = Dialects::default();
+/// let mut headers = HeaderMap::new();
+/// headers.insert("content-type", "application/grpc".parse()?);
+/// headers.insert("grpc-timeout", "1S".parse()?);
+/// let found = dialects.find(&headers);
+/// assert_eq!(found.call(), Call::Grpc);
+/// dialects.strip_found(&mut headers, found);
+/// assert_eq!(headers.len(), 1);
+/// # Ok::<_, http::header::InvalidHeaderValue>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Found {
     /// A bit for each dialect.
     timeouts: u8,
     start: bool,
@@ -43,19 +62,34 @@ struct Present {
     seen: Seen,
 }
 
+impl Found {
+    /// What kind of call the message is: the same as [`Call::of`], without looking at the fields again.
+    #[must_use]
+    #[inline]
+    pub fn call(self) -> Call {
+        self.seen.call()
+    }
+}
+
 impl Dialects {
     /// Removes every deadline field from the headers of a request or a response (R9), also of dialects that
     /// are not read: a field that this hop passed on unread would be stale at the next one.
     pub fn strip(&self, headers: &mut HeaderMap) {
-        let found = self.find(headers);
+        self.strip_found(headers, self.find(headers));
+    }
+
+    /// The same as [`strip`](Self::strip), of headers in which this was found.
+    #[inline]
+    pub fn strip_found(&self, headers: &mut HeaderMap, found: Found) {
         if found.any {
-            self.remove(headers, found, |_| true);
+            self.remove(headers, found, 0);
         }
     }
 
     /// Which deadline fields there are, and the kind of the call, by one pass.
-    fn find(&self, headers: &HeaderMap) -> Present {
-        let mut found = Present::default();
+    #[must_use]
+    pub fn find(&self, headers: &HeaderMap) -> Found {
+        let mut found = Found::default();
         for (name, value) in headers {
             let Some(field) = self.recognise(name) else { continue };
             match field {
@@ -72,9 +106,10 @@ impl Dialects {
         found
     }
 
-    fn remove(&self, headers: &mut HeaderMap, found: Present, goes: impl Fn(Dialect) -> bool) {
-        let present = Dialect::ALL.into_iter().filter(|dialect| found.timeouts & dialect.bit() != 0);
-        for dialect in present.filter(|dialect| goes(*dialect)) {
+    /// Removes them, but for those of the dialects with these bits.
+    fn remove(&self, headers: &mut HeaderMap, found: Found, kept: u8) {
+        let goes = found.timeouts & !kept;
+        for dialect in Dialect::ALL.into_iter().filter(|dialect| goes & dialect.bit() != 0) {
             headers.remove(self.name_of(dialect));
         }
         if found.start {
@@ -94,20 +129,31 @@ impl Dialects {
     /// headers are then without any deadline field, and the call must not be sent: its receiver would work
     /// without a limit (R16).
     pub fn write(&self, headers: &mut HeaderMap, left: Duration, wall: SystemTime) -> Result<(), Inexpressible> {
-        let found = self.find(headers);
-        let call = found.seen.call();
-        let is_written = |dialect| self.writes(dialect) && call.carries(dialect);
+        self.write_found(headers, self.find(headers), left, wall)
+    }
+
+    /// The same as [`write`](Self::write), to headers in which this was found.
+    ///
+    /// # Errors
+    ///
+    /// As of [`write`](Self::write).
+    pub fn write_found(
+        &self,
+        headers: &mut HeaderMap,
+        found: Found,
+        left: Duration,
+        wall: SystemTime,
+    ) -> Result<(), Inexpressible> {
+        let written = self.written_by(found.call());
         if found.any {
             // What is written anew replaces every line of what stood there.
-            self.remove(headers, found, |dialect| !is_written(dialect));
+            self.remove(headers, found, written);
         }
-        for dialect in Dialect::ALL {
-            if is_written(dialect) {
-                self.write_field(headers, dialect, left, wall).ok_or_else(|| {
-                    self.strip(headers);
-                    Inexpressible { dialect }
-                })?;
-            }
+        for dialect in Dialect::ALL.into_iter().filter(|dialect| written & dialect.bit() != 0) {
+            self.write_field(headers, dialect, left, wall).ok_or_else(|| {
+                self.strip(headers);
+                Inexpressible { dialect }
+            })?;
         }
         Ok(())
     }

@@ -170,8 +170,9 @@ pub(crate) fn deliver<B>(
     dialects: &Dialects,
 ) -> Response<WatchedBody<B>> {
     // R9: a request's field has no business in a response.
-    dialects.strip(head.headers_mut());
-    let is_grpc = bounds.is_some() && Call::of(head.headers()) == Call::Grpc;
+    let found = dialects.find(head.headers());
+    dialects.strip_found(head.headers_mut(), found);
+    let is_grpc = bounds.is_some() && found.call() == Call::Grpc;
     if let Some(bounds) = &bounds {
         blame(&mut head, bounds, is_grpc);
     }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Extensions, HeaderMap, Request, Response};
-use http_deadline::dialect::Call;
+use http_deadline::dialect::{Call, Found};
 use http_deadline::{Ambient, Deadline, Dialects, Journey, OnMissing, Origin, Policy, PolicyName};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -173,8 +173,9 @@ where
 
     #[inline]
     fn call(&mut self, mut request: Request<RB>) -> Self::Future {
-        let (call, dialects) = (Call::of(request.headers()), Arc::clone(&self.layer.dialects));
-        let prepared = self.layer.prepare(&mut request, call);
+        let dialects = Arc::clone(&self.layer.dialects);
+        let found = dialects.find(request.headers());
+        let (call, prepared) = (found.call(), self.layer.prepare(&mut request, found));
         let bounds = prepared.as_ref().ok().and_then(Option::as_ref);
         let span = CallSpan::open(&mut request, bounds.and_then(Bounds::journey), bounds.map(Bounds::deadline));
         let telling = self.layer.begin(&prepared, request.extensions());
@@ -213,8 +214,9 @@ impl PropagateLayer {
     /// [`PropagateError::Missing`] where a deadline is wanted.
     #[track_caller]
     pub fn write(&self, headers: &mut HeaderMap, extensions: &Extensions) -> Result<Option<Deadline>, PropagateError> {
-        let bounds = self.seek(headers, extensions, Call::of(headers), Location::caller())?;
-        self.write_in(headers, bounds.as_ref())?;
+        let found = self.dialects.find(headers);
+        let bounds = self.seek(headers, extensions, found.call(), Location::caller())?;
+        self.write_in(headers, found, bounds.as_ref())?;
         write_current(headers);
         Ok(bounds.map(|bounds| bounds.deadline()))
     }
@@ -234,15 +236,15 @@ impl PropagateLayer {
     }
 
     /// Writes the fields, and leaves in the extensions what a layer further in goes by.
-    fn prepare<B>(&self, request: &mut Request<B>, call: Call) -> Result<Option<Bounds>, PropagateError> {
-        let bounds = self.seek(request.headers(), request.extensions(), call, self.made)?;
+    fn prepare<B>(&self, request: &mut Request<B>, found: Found) -> Result<Option<Bounds>, PropagateError> {
+        let bounds = self.seek(request.headers(), request.extensions(), found.call(), self.made)?;
         match &bounds {
             Some(bounds) if self.is_written_within => {
                 if bounds.sent().is_expired(now()) {
                     self.withhold(bounds)?;
                 }
             }
-            bounds => self.write_in(request.headers_mut(), bounds.as_ref())?,
+            bounds => self.write_in(request.headers_mut(), found, bounds.as_ref())?,
         }
         self.calls.sent(|| policy_of(bounds.as_ref(), request.extensions()));
         if let Some(bounds) = &bounds {
@@ -267,12 +269,12 @@ impl PropagateLayer {
         self.wanted(Bounds::of(extensions, asked, self.own()), extensions, site)
     }
 
-    fn write_in(&self, headers: &mut HeaderMap, bounds: Option<&Bounds>) -> Result<(), PropagateError> {
+    fn write_in(&self, headers: &mut HeaderMap, found: Found, bounds: Option<&Bounds>) -> Result<(), PropagateError> {
         match bounds {
-            Some(bounds) if self.write_left(headers, bounds) => Ok(()),
+            Some(bounds) if self.write_found(headers, found, bounds) => Ok(()),
             Some(bounds) => self.withhold(bounds),
             None => {
-                self.dialects.strip(headers);
+                self.dialects.strip_found(headers, found);
                 Ok(())
             }
         }
@@ -308,10 +310,15 @@ impl PropagateLayer {
     }
 
     /// Writes what is left now, in place of whatever stood there. Returns whether there was anything.
+    #[cfg(feature = "reqwest")]
     pub(crate) fn write_left(&self, headers: &mut HeaderMap, bounds: &Bounds) -> bool {
+        self.write_found(headers, self.dialects.find(headers), bounds)
+    }
+
+    fn write_found(&self, headers: &mut HeaderMap, found: Found, bounds: &Bounds) -> bool {
         let left = bounds.sent().remaining(now());
         // Nothing left is not sent, also where no dialect is written.
-        self.dialects.write(headers, left, wall(&self.dialects)).is_ok() && !left.is_zero()
+        self.dialects.write_found(headers, found, left, wall(&self.dialects)).is_ok() && !left.is_zero()
     }
 
     /// What the caller of a gRPC method set as the timeout of this call, by its library's own means.
