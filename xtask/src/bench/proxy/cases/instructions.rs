@@ -1,6 +1,7 @@
 //! Instructions of a proxied GET in user space, counted by valgrind: the same on every machine, to a per mille.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -14,11 +15,16 @@ use super::super::{contest::Contestant, peers};
 use crate::Outcome;
 use crate::machine;
 
-/// Two runs, and what the longer one has more is divided: so starting and ending are nobody's request.
-const FEW: usize = 300;
-const MANY: usize = 1300;
+/// Requests before anything is counted: what a proxy does once is nobody's request. One of ours tries its clock at the
+/// start, for as many instructions as it takes.
+const BEFORE: usize = 300;
+const COUNTED: usize = 1000;
 
 const FIELD: &str = "x-request-timeout: 5s\r\n";
+
+/// What valgrind writes at the end, and when it is told to.
+const FILE: &str = "callgrind.out";
+const DUMP: &str = "callgrind.out.1";
 
 /// Functions that are told.
 const FUNCTIONS: usize = 25;
@@ -34,7 +40,7 @@ pub(super) fn run(setting: &Setting, report: &mut Report) -> Outcome {
         let with = each(&name, FIELD, setting)?;
         let is_ours = at < setting.ours.len();
         if is_ours && functions.is_empty() {
-            functions = by_function(&name, setting)?;
+            functions = by_function(&name, with, &setting.folder.join(DUMP))?;
         }
         report.figure("instructions", &name, "", Spread::of([with]).ok_or_else(String::new));
         let mut row = vec![name.clone(), format!("{with:.0}")];
@@ -47,30 +53,36 @@ pub(super) fn run(setting: &Setting, report: &mut Report) -> Outcome {
         });
         table.row(row);
     }
-    let text = format!("GET, 128 bytes, one connection, counted by callgrind.\n\n{table}");
+    let text = format!("GET, 128 bytes, one connection, counted by callgrind over {COUNTED} requests.\n\n{table}");
     report.section("instructions", "Instructions a request", &text);
     report.section("functions", "Where the instructions go", &functions);
     Ok(())
 }
 
-/// Of one request more.
+/// Of one request.
 fn each(name: &str, field: &str, setting: &Setting) -> Outcome<f64> {
-    let [few, many] = [FEW, MANY].map(|requests| total(name, field, requests, setting));
-    Ok((many? - few?) / (MANY - FEW) as f64)
+    let (file, dump) = (setting.folder.join(FILE), setting.folder.join(DUMP));
+    let contestant = peers::started(&observed(peers::program(name, 0, setting)?, &file), 1, setting)?;
+    let mut stream = TcpStream::connect(("127.0.0.1", contestant.port)).map_err(|error| format!("{name}: {error}"))?;
+    let mut ask = |requests| ask(&mut stream, field, requests).map_err(|error| format!("{name}: {error}"));
+    ask(BEFORE)?;
+    control("--zero", &contestant)?;
+    ask(COUNTED)?;
+    control("--dump", &contestant)?;
+    let said = fs::read_to_string(&dump).map_err(|error| format!("{}: {error}", dump.display()))?;
+    // So that the next one is not taken for this.
+    fs::rename(&dump, setting.folder.join(format!("{DUMP}.{name}"))).map_err(|error| error.to_string())?;
+    let total = summary(&said).ok_or_else(|| format!("{}: no count in it", dump.display()))?;
+    Ok(total / COUNTED as f64)
 }
 
-/// Of a process that answers so many requests.
-fn total(name: &str, field: &str, requests: usize, setting: &Setting) -> Outcome<f64> {
-    let file = setting.folder.join(counted(requests));
-    let mut contestant = peers::started(&observed(peers::program(name, 0, setting)?, &file), 1, setting)?;
-    ask(&contestant, field, requests).map_err(|error| format!("{name}: {error}"))?;
-    contestant.running.end();
-    let said = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-    summary(&said).ok_or_else(|| format!("{}: no count in it", file.display()))
-}
-
-fn counted(requests: usize) -> String {
-    format!("callgrind.{requests}")
+/// Has valgrind begin anew, or write down what it has counted.
+fn control(what: &str, contestant: &Contestant) -> Outcome {
+    let pids = contestant.running.pids();
+    let output = Command::new("callgrind_control").arg(what).args(pids.iter().map(u32::to_string)).output();
+    let output = output.map_err(|error| format!("callgrind_control cannot be run: {error}"))?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    if output.status.success() && said.contains("OK") { Ok(()) } else { Err(format!("callgrind_control: {said}")) }
 }
 
 /// The same program under valgrind, in one process.
@@ -84,8 +96,7 @@ fn observed(program: Program, file: &Path) -> Program {
     Program { path: "valgrind".into(), args, ..program }
 }
 
-fn ask(contestant: &Contestant, field: &str, requests: usize) -> std::io::Result<()> {
-    let mut stream = TcpStream::connect(("127.0.0.1", contestant.port))?;
+fn ask(stream: &mut TcpStream, field: &str, requests: usize) -> std::io::Result<()> {
     let request = format!("GET /128 HTTP/1.1\r\nhost: a\r\n{field}\r\n");
     let mut bytes = [0; 4096];
     for _ in 0..requests {
@@ -106,24 +117,18 @@ fn summary(said: &str) -> Option<f64> {
     line?.split_whitespace().next()?.parse().ok()
 }
 
-/// Those functions of the proxy, of which both runs are there, that have the most.
-fn by_function(name: &str, setting: &Setting) -> Outcome<String> {
-    let [few, many] = [FEW, MANY].map(|requests| {
-        let file = setting.folder.join(counted(requests));
-        let output = Command::new("callgrind_annotate").args(["--threshold=100", "--auto=no"]).arg(file).output();
-        output.map_err(|error| format!("callgrind_annotate cannot be run: {error}"))
-    });
-    let [few, many] = [few?, many?].map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-    let (few, many) = (functions(&few), functions(&many));
-    let each = |(name, count): (&String, &f64)| {
-        let more = count - few.get(name).unwrap_or(&0.0);
-        (more / (MANY - FEW) as f64, name.clone())
-    };
-    let mut each: Vec<_> = many.iter().map(each).collect();
-    each.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+/// Those functions of a proxy that have the most, of so many a request.
+fn by_function(name: &str, total: f64, dump: &Path) -> Outcome<String> {
+    let dump = format!("{}.{name}", dump.display());
+    let output = Command::new("callgrind_annotate").args(["--threshold=100", "--auto=no", &dump]).output();
+    let output = output.map_err(|error| format!("callgrind_annotate cannot be run: {error}"))?;
+    let mut functions: Vec<_> = functions(&String::from_utf8_lossy(&output.stdout)).into_iter().collect();
+    functions.sort_by(|(_, a), (_, b)| b.total_cmp(a));
     let mut table = Table::new(["function", "instructions a request"]);
-    for (count, function) in each.iter().take(FUNCTIONS) {
-        table.row([format!("`{function}`"), format!("{count:.0}")]);
+    let each = functions.iter().map(|(function, count)| (function, count / COUNTED as f64));
+    // Those that had been called before the count began, and return after it, are told with all that they call.
+    for (function, each) in each.filter(|(_, each)| *each < 0.9 * total).take(FUNCTIONS) {
+        table.row([format!("`{function}`"), format!("{each:.0}")]);
     }
     Ok(format!("Of {name}, what a function does itself.\n\n{table}"))
 }

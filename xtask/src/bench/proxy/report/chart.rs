@@ -30,33 +30,23 @@ const LEFT: f64 = 130.0;
 const LONG: f64 = 560.0;
 const HIGH: f64 = 46.0;
 
-/// CPU of a request in that of nginx, ours and HAProxy's, with the goals; none where not all of ours is known.
+/// CPU of a request in that of nginx, ours and HAProxy's, with the goals; none where a row was not looked at.
 pub(super) fn costs(report: &Report, ours: &str) -> Option<String> {
-    let found = |case: &str, of: &str| report.found(case, of, "nginx")?.as_ref().ok().map(|spread| spread.median);
-    let bars: Option<Vec<_>> = ROWS
+    let found = |case: &str, of: &str| report.found(case, of, "nginx");
+    if ROWS.iter().any(|(case, _)| found(case, ours).is_none()) {
+        return None;
+    }
+    let told = |case: &str, of: &str| found(case, of)?.as_ref().ok().map(|spread| spread.median);
+    let bars: Vec<Row> = ROWS
         .iter()
-        .map(|(case, title)| Some((case, title, found(case, ours)?, found(case, "haproxy"))))
+        .map(|(case, title)| Row { case, title, bars: [ours, "haproxy"].map(|of| told(case, of)) })
         .collect();
-    let bars = bars?;
-    let longest = bars.iter().flat_map(|(_, _, ours, other)| [Some(*ours), *other]).flatten().fold(1.25, f64::max);
+    let longest = bars.iter().flat_map(|row| row.bars).flatten().fold(1.25, f64::max);
     let at = |ratio: f64| LEFT + ratio / longest * LONG;
     let bottom = HIGH * bars.len() as f64 + 40.0;
     let mut svg = head(LEFT + LONG + 70.0, bottom + 30.0, "CPU of a request, in that of nginx");
-    for (row, (case, title, ratio, other)) in bars.into_iter().enumerate() {
-        let top = 40.0 + HIGH * row as f64;
-        let _ = writeln!(svg, "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{title}</text>", LEFT - 10.0, top + 20.0);
-        bar(&mut svg, "a", top, at(ratio), ratio);
-        if let Some(other) = other {
-            bar(&mut svg, "b", top + 16.0, at(other), other);
-        }
-        let goal = GOALS.iter().find(|goal| goal.figure == *case && goal.to == "nginx").map_or(1.0, |goal| goal.most);
-        let goal = at(goal);
-        let end = top + 34.0;
-        let _ = writeln!(
-            svg,
-            "<line class=\"goal\" stroke-width=\"2\" x1=\"{goal:.1}\" x2=\"{goal:.1}\" y1=\"{:.1}\" y2=\"{end:.1}\"/>",
-            top - 4.0
-        );
+    for (number, row) in bars.iter().enumerate() {
+        row.draw(&mut svg, 40.0 + HIGH * number as f64, at);
     }
     let one = at(1.0);
     let _ = writeln!(
@@ -65,6 +55,32 @@ pub(super) fn costs(report: &Report, ours: &str) -> Option<String> {
     );
     let legend = [("ta", "deadline-proxy"), ("tb", "HAProxy"), ("t", "goal"), ("dim", "dashed: nginx")];
     Some(svg + &words(&legend, bottom + 18.0) + "</svg>\n")
+}
+
+/// A case, with the ratios that are told.
+struct Row {
+    case: &'static str,
+    title: &'static str,
+    bars: [Option<f64>; 2],
+}
+
+impl Row {
+    fn draw(&self, svg: &mut String, top: f64, at: impl Fn(f64) -> f64) {
+        let Self { case, title, bars } = self;
+        let _ = writeln!(svg, "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{title}</text>", LEFT - 10.0, top + 20.0);
+        for (class, ratio, top) in [("a", bars[0], top), ("b", bars[1], top + 16.0)] {
+            match ratio {
+                Some(ratio) => bar(svg, class, top, at(ratio), ratio),
+                None => {
+                    let _ = writeln!(svg, "<text class=\"dim\" x=\"{LEFT}\" y=\"{:.1}\">not told</text>", top + 11.0);
+                }
+            }
+        }
+        let goal = GOALS.iter().find(|goal| goal.figure == *case && goal.to == "nginx").map_or(1.0, |goal| goal.most);
+        let (goal, start, end) = (at(goal), top - 4.0, top + 34.0);
+        let ends = format!("x1=\"{goal:.1}\" x2=\"{goal:.1}\" y1=\"{start:.1}\" y2=\"{end:.1}\"");
+        let _ = writeln!(svg, "<line class=\"goal\" stroke-width=\"2\" {ends}/>");
+    }
 }
 
 fn bar(svg: &mut String, class: &str, top: f64, end: f64, ratio: f64) {
@@ -143,14 +159,16 @@ mod tests {
     use crate::bench::proxy::spread::Spread;
 
     #[test]
-    fn costs_are_drawn_where_all_of_ours_are_known() {
+    fn costs_are_drawn_where_all_were_looked_at() {
         let mut report = Report::default();
         for (case, _) in ROWS {
             assert_eq!(costs(&report, "ours"), None);
             report.figure(case, "ours", "nginx", Ok(Spread::of([0.5]).unwrap()));
         }
+        report.figure("grpc", "ours", "nginx", Err("why".to_owned()));
         let svg = costs(&report, "ours").unwrap();
-        assert_eq!((svg.matches("<rect").count(), svg.matches(">0.50<").count()), (ROWS.len(), ROWS.len()));
+        assert_eq!((svg.matches("<rect").count(), svg.matches(">0.50<").count()), (ROWS.len() - 1, ROWS.len() - 1));
+        assert_eq!(svg.matches(">not told<").count(), 1 + ROWS.len());
         assert!(svg.contains("prefers-color-scheme:dark") && svg.ends_with("</svg>\n"));
     }
 
