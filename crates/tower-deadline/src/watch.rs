@@ -122,6 +122,15 @@ impl Watch {
         self.deadline
     }
 
+    /// The journey that it was inherited from.
+    pub(crate) fn journey(&self) -> Option<&Journey> {
+        self.journey.as_ref()
+    }
+
+    pub(crate) fn into_journey(self) -> Option<Journey> {
+        self.journey
+    }
+
     /// Whether a deadline has passed that still counts.
     pub(crate) fn is_expired(&self) -> bool {
         self.is_expired_at(now())

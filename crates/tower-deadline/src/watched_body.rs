@@ -30,6 +30,7 @@ pub struct WatchedBody<B> {
     #[pin]
     inner: Option<B>,
     watch: Option<Watch>,
+    /// Where it is not that of the watch.
     journey: Option<Journey>,
     stage: Stage,
     open: Option<StageGuard>,
@@ -40,11 +41,13 @@ pub struct WatchedBody<B> {
 }
 
 impl<B> WatchedBody<B> {
+    #[inline]
     pub(crate) fn new(inner: B, watch: Option<Watch>, journey: Option<Journey>, stage: Stage) -> Self {
         Self { span: None, inner: Some(inner), watch, journey, stage, open: None, told: None, telling: None }
     }
 
     /// Ends in gRPC's words. `told`: what the hop was told that sends this body.
+    #[inline]
     pub(crate) fn with_status(self, told: Option<Told>) -> Self {
         Self { told: told.map(Box::new), ..self }
     }
@@ -94,6 +97,7 @@ where
         let frame = if expired { Poll::Pending } else { inner.poll_frame(cx) };
         let Poll::Ready(frame) = frame else {
             let (journey, stage) = (this.journey.as_ref(), *this.stage);
+            let journey = journey.or_else(|| this.watch.as_ref().and_then(Watch::journey));
             *this.open = this.open.take().or_else(|| journey.map(|journey| journey.enter(stage)));
             let exceeded = poll_exceeded(this.watch, stage, cx);
             // Released meanwhile, by another thread: the inner body has yet to be polled, and wakes nobody.
@@ -125,7 +129,8 @@ where
             _ => frame,
         };
         if ends || matches!(&frame, Some(Ok(frame)) if frame.is_trailers()) {
-            *this.watch = None;
+            let journey = this.watch.take().and_then(Watch::into_journey);
+            *this.journey = this.journey.take().or(journey);
         }
         if ends {
             this.inner.set(None);

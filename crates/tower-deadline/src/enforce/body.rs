@@ -24,7 +24,8 @@ pub struct EnforcedBody<B: Body> {
     inner: Option<B>,
     custody: Option<Custody>,
     ends: Ends,
-    settled: VecDeque<Frame<B::Data>>,
+    /// Boxed: hardly ever there, and moved with each response.
+    settled: Option<Box<VecDeque<Frame<B::Data>>>>,
 }
 
 /// How the body ends.
@@ -51,7 +52,8 @@ where
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let this = self.as_mut().project();
         let (Some(mut inner), Some(custody)) = (this.inner.as_pin_mut(), this.custody.as_mut()) else {
-            return Poll::Ready(this.settled.pop_front().map(Ok));
+            let settled = this.settled.as_mut().and_then(|frames| frames.pop_front());
+            return Poll::Ready(settled.map(Ok));
         };
         custody.observe(Stage::ResponseBody);
         // R11: deadline first.
@@ -91,23 +93,26 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().map_or(self.settled.is_empty(), Body::is_end_stream)
+        let is_read = || self.settled.as_ref().is_none_or(|frames| frames.is_empty());
+        self.inner.as_ref().map_or_else(is_read, Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.as_ref().map_or_else(|| hint(&self.settled), Body::size_hint)
+        let hint = || self.settled.as_ref().map_or_else(|| SizeHint::with_exact(0), |frames| hint(frames));
+        self.inner.as_ref().map_or_else(hint, Body::size_hint)
     }
 }
 
 impl<B: Body> EnforcedBody<B> {
     /// A body in custody.
     pub(super) fn kept(inner: B, custody: Custody, ends: Ends) -> Self {
-        Self { inner: Some(inner), custody: Some(custody), ends, settled: VecDeque::new() }
+        Self { inner: Some(inner), custody: Some(custody), ends, settled: None }
     }
 
     /// A body that was ready as a whole, at the very instant.
     pub(super) fn settled(frames: VecDeque<Frame<B::Data>>) -> Self {
-        Self { inner: None, custody: None, ends: Ends::default(), settled: frames }
+        let settled = Some(frames).filter(|frames| !frames.is_empty()).map(Box::new);
+        Self { inner: None, custody: None, ends: Ends::default(), settled }
     }
 
     /// The deadline has passed.
@@ -122,10 +127,12 @@ impl<B: Body> EnforcedBody<B> {
     /// Drops the inner body, under its deadline, and ends the journey.
     fn close(self: Pin<&mut Self>) {
         let mut this = self.project();
-        if let Some(mut custody) = this.custody.take() {
+        // Where it stands: it is not moved to be dropped.
+        if let Some(custody) = this.custody {
             custody.finish(Stage::ResponseBody);
             custody.run(|| this.inner.set(None));
         }
+        *this.custody = None;
     }
 }
 

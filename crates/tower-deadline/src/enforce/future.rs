@@ -72,9 +72,12 @@ where
 /// With its body under the deadline.
 #[inline]
 fn watched<RB>(request: Request<RB>, custody: &Custody) -> Request<WatchedBody<RB>> {
-    let journey = custody.journey();
-    let watch = custody.inherited().map(|deadline| Watch::new(deadline, journey.cloned()));
-    request.map(|body| WatchedBody::new(body, watch, journey.cloned(), Stage::RequestBody))
+    let journey = custody.journey().cloned();
+    let (watch, journey) = match custody.inherited() {
+        Some(deadline) => (Some(Watch::new(deadline, journey)), None),
+        None => (None, journey),
+    };
+    request.map(|body| WatchedBody::new(body, watch, journey, Stage::RequestBody))
 }
 
 impl<S, RB, B> Future for EnforceFuture<S, RB>
@@ -121,13 +124,17 @@ where
         let stopped = late.map(|deadline| (deadline, this.state.stage()));
         let Some((deadline, stage)) = stopped else {
             custody.run(|| this.state.set(State::Done));
-            return match (polled, this.custody.take()) {
-                (Poll::Ready(Ok(head)), Some(custody)) => Poll::Ready(Ok(this.asking.deliver(head, custody, wrap))),
-                (Poll::Ready(Err(error)), Some(mut custody)) => {
+            return match polled {
+                Poll::Ready(Ok(head)) => {
+                    let Some(custody) = this.custody.take() else { return Poll::Pending };
+                    Poll::Ready(Ok(this.asking.deliver(head, custody, wrap)))
+                }
+                Poll::Ready(Err(error)) => {
                     find(&error).into_iter().for_each(|exceeded| custody.told(exceeded));
+                    *this.custody = None;
                     Poll::Ready(Err(error))
                 }
-                _ => Poll::Pending,
+                Poll::Pending => Poll::Pending,
             };
         };
         let settled = match polled {

@@ -106,6 +106,10 @@ impl Bounds {
         self.journey.as_ref()
     }
 
+    pub(crate) fn into_journey(self) -> Option<Journey> {
+        self.journey
+    }
+
     /// The policy of the journey.
     pub(crate) fn policy(&self) -> Option<PolicyName> {
         self.journey.as_ref().map(|journey| journey.policy().name())

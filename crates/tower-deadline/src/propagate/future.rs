@@ -81,29 +81,34 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let _within = this.span.as_ref().and_then(CallSpan::enter);
-        let outcome = match this.state.as_mut().project() {
-            StateProjection::Unsent(error) => error.take().map(Err),
+        let mut outcome = match this.state.as_mut().project() {
+            StateProjection::Unsent(error) => match error.take() {
+                Some(error) => Err(error),
+                None => return Poll::Pending,
+            },
             StateProjection::Sent { inner, bounds, watch, telling, .. } => match polled(inner, telling.as_ref(), cx) {
                 // R11: value before timer.
                 Poll::Ready(Ok(head)) => {
                     let mut head = deliver(head, bounds.take(), watch.take(), this.dialects);
                     head.body_mut().tell_to(telling.take());
-                    Some(Ok(head))
+                    Ok(head)
                 }
-                Poll::Ready(Err(error)) => Some(Err(failed(error.into(), *this.call, bounds.as_ref()))),
-                Poll::Pending => expired(bounds.as_ref(), watch, cx).map(Err),
+                Poll::Ready(Err(error)) => Err(failed(error.into(), *this.call, bounds.as_ref())),
+                Poll::Pending => match expired(bounds.as_ref(), watch, cx) {
+                    Some(error) => Err(error),
+                    None => return Poll::Pending,
+                },
             },
         };
-        let Some(mut outcome) = outcome else { return Poll::Pending };
         if let Some(span) = this.span.take() {
             span.came_to(&mut outcome);
         }
         // Whatever was sent is cancelled now, not when the caller drops this future.
         this.state.set(State::Unsent(None));
-        Poll::Ready(match outcome {
-            Err(PropagateError::Exceeded(exceeded)) if *this.call == Call::Grpc => Ok(told(&exceeded)),
-            outcome => outcome,
-        })
+        if let (Call::Grpc, Err(PropagateError::Exceeded(exceeded))) = (*this.call, &outcome) {
+            outcome = Ok(told(exceeded));
+        }
+        Poll::Ready(outcome)
     }
 }
 
@@ -180,7 +185,7 @@ pub(crate) fn deliver<B>(
     // R13: trailers end a message over HTTP/2 only. Elsewhere one that is cut has to look so.
     let in_trailers = is_grpc && head.version() >= Version::HTTP_2;
     let told = bounds.as_ref().filter(|_| in_trailers).and_then(Bounds::told);
-    let journey = bounds.as_ref().and_then(Bounds::journey).cloned();
+    let journey = bounds.and_then(Bounds::into_journey);
     head.map(|body| WatchedBody::new(body, watch, journey, Stage::Upstream).with_status(told))
 }
 
