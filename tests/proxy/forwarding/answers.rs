@@ -41,7 +41,7 @@ async fn every_answer_has_the_id_of_its_request_and_names_this_hop() {
         // By FramingLayer.
         (400, "GET / HTTP/1.1", "host: other.example\n"),
         (501, "POST / HTTP/1.1", "transfer-encoding: gzip, chunked\n"),
-        // By TunnelLayer, HopByHopLayer, ForwardLayer, GatewayLayer.
+        // By the opener of tunnels, what strips hop by hop, what forwards, the gateway.
         (400, "GET / HTTP/1.1", "connection: host\n"),
         (508, "GET / HTTP/1.1", &format!("via: {circle}\n")),
         (501, "CONNECT shop.example:443 HTTP/1.1", ""),

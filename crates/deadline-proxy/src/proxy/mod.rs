@@ -176,11 +176,41 @@ impl Proxy {
     + Sync
     + 'static
     + use<> {
-        let (answers, limits, pools) = (&self.answers, self.limits.settings(), pools.of(&self.clusters));
+        let (answers, pools) = (&self.answers, pools.of(&self.clusters));
         // There is a pool for each upstream that a plan names.
         let upstream = |step: &Step| upstream(pools[step.upstream].clone(), step.limit);
         let (lookout, forward) = (Lookout::new(self.shutdown.clone()), self.forward.of_worker());
-        let passage = |way: &Way| Steps {
+        let passage = |way: &Way| PassageLayer::new(self.passage(way, &lookout, &forward));
+        let way = |way: &Way| {
+            ServiceBuilder::new()
+                // A stranger at the edge is granted no more than the default (R7); logs have the route of what is not let in.
+                .map_request(way.arrival())
+                // Tells no stranger of times. Reads deadline fields before they are stripped (R9), and answers for stops.
+                .layer((way.ledger, way.deadline.clone()))
+                // What was granted is noted; then one thing after the other, as they stand below.
+                .layer(passage(way))
+                // Calls the upstreams of the chain, one after the other, and again where that is safe (R22, R38).
+                .service(Attempts::new(&way.plan, upstream))
+        };
+        let front = FrontLayer::new()
+            // A line for every answer, however it ends, and for what has none; then a count of each, also of those made here.
+            .access(self.access.clone())
+            .tally(self.tally.clone())
+            // What is told of a request has a beginning and an end, also where it is not let in.
+            .explained()
+            // Gives a request its id, and every answer too. What a stranger says of queue time does not count (R8).
+            .receive(self.receive.clone())
+            // What two parties could read differently is refused before anything is decided by its host or path (R35).
+            .framing(FramingLayer::new(answers.clone()));
+        // Counts what a route takes, and measures it to its end, however that comes.
+        let ways = self.routes.iter().map(|route| (route.tally.clone(), way(route))).collect();
+        front.layer(Router::new(Arc::clone(&self.table), ways, answers.clone()))
+    }
+
+    /// What happens to a request of this way between its deadline and its attempts, from the first to the last.
+    fn passage(&self, way: &Way, lookout: &Lookout, forward: &ForwardLayer) -> Steps {
+        let (answers, limits) = (&self.answers, self.limits.settings());
+        Steps {
             // What is under way when the process ends is told so, whatever it waits for.
             lookout: lookout.clone(),
             answers: answers.clone(),
@@ -200,31 +230,7 @@ impl Proxy {
             rewrite: way.rewrite.clone(),
             // An upstream that cannot be reached is a 502; what is no request for it is refused.
             gateway: way.gateway.clone(),
-        };
-        let way = |way: &Way| {
-            ServiceBuilder::new()
-                // A stranger at the edge is granted no more than the default (R7); logs have the route of what is not let in.
-                .map_request(way.arrival())
-                // Tells no stranger of times. Reads deadline fields before they are stripped (R9), and answers for stops.
-                .layer((way.ledger, way.deadline.clone()))
-                // What was granted is noted; then one thing after the other, as they stand there.
-                .layer(PassageLayer::new(passage(way)))
-                // Calls the upstreams of the chain, one after the other, and again where that is safe (R22, R38).
-                .service(Attempts::new(&way.plan, upstream))
-        };
-        let front = FrontLayer::new()
-            // A line for every answer, however it ends, and for what has none; then a count of each, also of those made here.
-            .access(self.access.clone())
-            .tally(self.tally.clone())
-            // What is told of a request has a beginning and an end, also where it is not let in.
-            .explained()
-            // Gives a request its id, and every answer too. What a stranger says of queue time does not count (R8).
-            .receive(self.receive.clone())
-            // What two parties could read differently is refused before anything is decided by its host or path (R35).
-            .framing(FramingLayer::new(answers.clone()));
-        // Counts what a route takes, and measures it to its end, however that comes.
-        let ways = self.routes.iter().map(|route| (route.tally.clone(), way(route))).collect();
-        front.layer(Router::new(Arc::clone(&self.table), ways, answers.clone()))
+        }
     }
 
     /// Asks for every name of its upstreams that nobody has asked for yet, all at once, so that the first requests need

@@ -10,7 +10,7 @@ use tower_deadline::{Answers, DeadlineLayer, Dialects, HopByHopLayer, Policy};
 use super::error::Error;
 use super::gateway::Gateway;
 use super::kept::Kept;
-use super::tunnel::TunnelLayer;
+use super::tunnel::Opener;
 use crate::access::routed;
 use crate::attempt::{Burden, Plan};
 use crate::explain;
@@ -29,7 +29,7 @@ pub(super) struct Way {
     pub(super) ledger: LedgerLayer,
     pub(super) deadline: DeadlineLayer<Typed, ByExtension>,
     pub(super) in_flight: InFlight,
-    pub(super) tunnel: TunnelLayer,
+    pub(super) tunnel: Opener,
     pub(super) hop_by_hop: HopByHopLayer,
     pub(super) rewrite: Rewriter,
     pub(super) gateway: Gateway,
@@ -71,7 +71,7 @@ impl Way {
             Some(way) => {
                 (way.in_flight.succeeded_by(most, answers.clone()), way.tunnel.succeeded_by(tunnel, answers.clone())?)
             }
-            None => (InFlight::new(most, answers.clone()), TunnelLayer::new(tunnel, open.clone(), answers.clone())?),
+            None => (InFlight::new(most, answers.clone()), Opener::new(tunnel, open.clone(), answers.clone())?),
         };
         let edge = EdgePolicy::of(&policy);
         let arrival =

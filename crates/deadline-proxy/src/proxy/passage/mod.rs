@@ -38,7 +38,7 @@ use super::gateway::Gateway;
 use super::lookout::Lookout;
 use super::stall::Stalled;
 use super::stop::Stoppable;
-use super::tunnel::{Handshake, Switched, TunnelLayer};
+use super::tunnel::{Handshake, Opener, Switched};
 use crate::forward::ForwardLayer;
 use crate::limits::{self, BodyRate, HeadCount, InFlight, Rate, Verdict};
 use crate::route::Rewriter;
@@ -53,7 +53,7 @@ pub(super) struct Steps {
     pub(super) write_stall: Duration,
     pub(super) in_flight: InFlight,
     pub(super) body_rate: BodyRate,
-    pub(super) tunnel: TunnelLayer,
+    pub(super) tunnel: Opener,
     pub(super) hop_by_hop: HopByHopLayer,
     pub(super) forward: ForwardLayer,
     pub(super) rewrite: Rewriter,

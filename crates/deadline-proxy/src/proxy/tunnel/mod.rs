@@ -30,6 +30,6 @@ mod tests;
 mod websocket;
 
 pub use self::open::Tunnels;
-pub use self::service::TunnelLayer;
+pub use self::service::Opener;
 pub(super) use self::service::{Handshake, Switched};
 pub use self::settings::{Error, Settings};

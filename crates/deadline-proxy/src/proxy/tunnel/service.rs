@@ -26,11 +26,11 @@ const WEBSOCKET: &str = "websocket";
 
 /// Opens tunnels; see the [module](crate::proxy::tunnel).
 #[derive(Clone, Debug)]
-pub struct TunnelLayer {
+pub struct Opener {
     shared: Arc<Shared>,
 }
 
-impl TunnelLayer {
+impl Opener {
     /// Holds tunnels to these settings, keeps them in `tunnels`, and refuses in this way.
     ///
     /// # Errors

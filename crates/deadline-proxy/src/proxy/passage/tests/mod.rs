@@ -25,7 +25,7 @@ pub(in crate::proxy) fn steps(shutdown: &Shutdown) -> Steps {
         write_stall: 30 * SECOND,
         in_flight: InFlight::new(None, answers.clone()),
         body_rate: BodyRate::new(None, answers.clone()),
-        tunnel: TunnelLayer::new(Default::default(), Default::default(), answers.clone()).unwrap(),
+        tunnel: Opener::new(Default::default(), Default::default(), answers.clone()).unwrap(),
         hop_by_hop: HopByHopLayer::default().answers(answers.clone()),
         forward: ForwardLayer::new(&Default::default(), "edge", answers.clone()).unwrap(),
         rewrite: Rewriter::default(),

@@ -121,7 +121,7 @@ async fn closing_ends_every_tunnel_and_lets_none_begin() {
 async fn one_tunnel_too_many_is_a_503_until_one_has_ended() {
     let mut edge = Edge::new(Settings { most: 1, ..websocket() });
     // One layer for all connections, as the workers have it.
-    let layer = TunnelLayer::new(edge.settings.clone(), edge.tunnels.clone(), Answers::new()).unwrap();
+    let layer = Opener::new(edge.settings.clone(), edge.tunnels.clone(), Answers::new()).unwrap();
     edge.layer = Some(layer);
     let one = opened(&mut edge).await;
     let mut client = edge.connect();
@@ -147,7 +147,7 @@ async fn one_tunnel_too_many_is_a_503_until_one_has_ended() {
 #[tokio::test(start_paused = true)]
 async fn tunnels_that_are_open_count_where_the_settings_are_others() {
     let mut edge = Edge::new(Settings { most: 1, ..websocket() });
-    let before = TunnelLayer::new(edge.settings.clone(), edge.tunnels.clone(), Answers::new()).unwrap();
+    let before = Opener::new(edge.settings.clone(), edge.tunnels.clone(), Answers::new()).unwrap();
     edge.layer = Some(before.clone());
     let mut open = opened(&mut edge).await;
     let with = |most| Some(before.succeeded_by(Settings { most, ..websocket() }, Answers::new()).unwrap());

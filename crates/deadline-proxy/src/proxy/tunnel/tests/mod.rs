@@ -38,7 +38,7 @@ struct Edge {
     settings: Settings,
     tunnels: Tunnels,
     /// Of all connections, where they are to share one.
-    layer: Option<TunnelLayer>,
+    layer: Option<Opener>,
     dialled: Option<UnboundedReceiver<DuplexStream>>,
 }
 
@@ -63,7 +63,7 @@ impl Edge {
             }
         });
         let answers = Answers::new().hop("edge");
-        let fresh = || TunnelLayer::new(self.settings.clone(), self.tunnels.clone(), answers.clone()).unwrap();
+        let fresh = || Opener::new(self.settings.clone(), self.tunnels.clone(), answers.clone()).unwrap();
         let tunnel = self.layer.clone().unwrap_or_else(fresh);
         let hop_by_hop = HopByHopLayer::new(tunnel.upgrades().clone()).answers(answers.clone());
         let stack = ServiceBuilder::new()
