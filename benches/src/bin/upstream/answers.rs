@@ -22,13 +22,9 @@ fn make(length: usize) -> Rc<[u8]> {
     answer.into()
 }
 
-/// What a path asks for: the length after its last slash, and nothing where it is to be held.
-pub(crate) fn length(path: &str) -> Option<usize> {
-    match path.rsplit('/').next() {
-        Some("hold") => None,
-        Some(length) => Some(length.parse().unwrap_or(0)),
-        None => Some(0),
-    }
+/// What a path asks for: the length after its last slash.
+pub(crate) fn length(path: &str) -> usize {
+    path.rsplit('/').next().and_then(|length| length.parse().ok()).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -37,7 +33,7 @@ mod tests {
 
     #[test]
     fn a_path_says_how_long_the_answer_is() {
-        for (path, wanted) in [("/128", Some(128)), ("/r/7/16384", Some(16_384)), ("/", Some(0)), ("/a/hold", None)] {
+        for (path, wanted) in [("/128", 128), ("/r/7/16384", 16_384), ("/", 0), ("/a/b", 0)] {
             assert_eq!(length(path), wanted, "{path}");
         }
     }

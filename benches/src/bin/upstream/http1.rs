@@ -1,7 +1,5 @@
 //! HTTP/1.1: one request after the other, read as little as will do.
 
-use std::future;
-
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -32,18 +30,15 @@ pub(crate) async fn serve(mut stream: TcpStream, answers: &Answers) -> Outcome {
             }
         }
         filled = 0;
-        match answer {
-            Some(length) => stream.write_all(&answers.of(length)).await?,
-            None => future::pending().await,
-        }
+        stream.write_all(&answers.of(answer)).await?;
     }
 }
 
 /// What has to be known of a request.
 #[derive(Debug, PartialEq)]
 struct Request {
-    /// The length of the answer; none is ever given where this is none.
-    asks_for: Option<usize>,
+    /// The length of the answer.
+    asks_for: usize,
     /// The length of head and body.
     whole: usize,
 }
@@ -83,12 +78,11 @@ mod tests {
     fn a_request_is_as_long_as_its_head_and_what_it_declares() {
         let parse = |text: &str| Request::parse(text.as_bytes()).unwrap();
         let get = "GET /128 HTTP/1.1\r\nhost: a\r\n\r\n";
-        assert_eq!(parse(get), Some(Request { asks_for: Some(128), whole: get.len() }));
-        assert_eq!(parse("GET /hold HTTP/1.1\r\n\r\n").unwrap().asks_for, None);
+        assert_eq!(parse(get), Some(Request { asks_for: 128, whole: get.len() }));
         let post = "POST /1 HTTP/1.1\r\nContent-Length: 5\r\n\r\n";
         for body in ["", "ab"] {
             let whole = post.len() + 5;
-            assert_eq!(parse(&format!("{post}{body}")), Some(Request { asks_for: Some(1), whole }));
+            assert_eq!(parse(&format!("{post}{body}")), Some(Request { asks_for: 1, whole }));
         }
         assert_eq!(parse("GET /128 HTTP/1.1\r\nhost"), None);
         assert!(Request::parse(b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n").is_err());

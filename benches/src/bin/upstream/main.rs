@@ -1,8 +1,8 @@
 //! An upstream that costs next to nothing: it answers as the path says, from bytes that are made once.
 //!
-//! Covers HTTP/1.1 with bodies of a declared length, and HTTP/2 with prior knowledge, gRPC too, on the same ports.
-//! `/128` is answered with 128 bytes, whatever stands before the last slash, and `/hold` never. Does not cover what a
-//! proxy that works does not send: a body without a length, one request before the answer to another.
+//! Covers HTTP/1.1 with bodies of a declared length, where `/128` is answered with 128 bytes, whatever stands before the
+//! last slash; and calls of gRPC over HTTP/2 with prior knowledge, on the same ports. Does not cover what a proxy that
+//! works does not send: a body without a length, one request before the answer to another.
 //!
 //! ```text
 //! upstream 127.0.0.1:4510 [HOW MANY PORTS, from that one on]
@@ -22,9 +22,6 @@ mod http1;
 mod http2;
 
 use self::answers::Answers;
-
-/// How HTTP/2 begins, where it is known beforehand.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0";
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
@@ -61,7 +58,8 @@ async fn accept(listener: TcpListener, answers: Rc<Answers>) {
 
 async fn connection(stream: TcpStream, answers: &Answers) -> Outcome {
     stream.set_nodelay(true)?;
-    let mut first = [0; PREFACE.len()];
-    let read = stream.peek(&mut first).await?;
-    if first[..read] == *PREFACE { http2::serve(stream).await } else { http1::serve(stream, answers).await }
+    let mut first = [0; http2::PREFACE.len()];
+    // Whoever speaks HTTP/2 sends all of it at once.
+    stream.peek(&mut first).await?;
+    if first == *http2::PREFACE { http2::serve(stream).await } else { http1::serve(stream, answers).await }
 }
