@@ -24,8 +24,27 @@ pub(super) fn run(
             report.figure(case.name, &of.name, &to.name, of.ratio(to));
         }
     }
-    report.section(case.name, case.title, &table(&series, base(&series, setting)));
+    let text = table(&series, base(&series, setting)) + &above(&series);
+    report.section(case.name, case.title, &text);
     Ok(())
+}
+
+/// What each costs more than the splice, where that is there: the rest is nobody's.
+fn above(series: &[Series]) -> String {
+    let split = |series: &Series| {
+        let system = series.spread(|sample| Some(sample.cpu.system_share() * sample.each()))?.median;
+        Some((series.each()?.median - system, system))
+    };
+    let Some((user, system)) = series.iter().find(|of| of.name == peers::SPLICE).and_then(split) else {
+        return String::new();
+    };
+    let mut table = Table::new(["above the splice", "µs a request", "of it user", "of it system"]);
+    for of in series.iter().filter(|of| of.name != peers::SPLICE) {
+        let Some(each) = split(of) else { continue };
+        let more = [each.0 - user + each.1 - system, each.0 - user, each.1 - system];
+        table.row([of.name.clone()].into_iter().chain(more.map(|micros| format!("{micros:.2}"))));
+    }
+    format!("\n{table}")
 }
 
 /// Whose cost all others are told in: nginx, or the first build.
@@ -78,6 +97,14 @@ mod tests {
 
     fn series(name: &str, answered: u64, errors: u64) -> Series {
         Series { name: name.to_owned(), samples: vec![Sample::made(1.0, answered, errors); 3], peak: 2048.0 }
+    }
+
+    #[test]
+    fn what_is_above_the_splice_is_told_where_there_is_one() {
+        let all = [series("ours", 50_000, 0), series(peers::SPLICE, 100_000, 0)];
+        assert_eq!(above(&all[..1]), "");
+        let above = above(&all);
+        assert!(above.ends_with("| ours | 10.00 | 2.50 | 7.50 |\n") && !above.contains("| splice |"), "{above}");
     }
 
     #[test]

@@ -21,8 +21,6 @@ const SETTLE: Duration = Duration::from_millis(500);
 const QUIET: f64 = 0.02;
 const SETTLES: usize = 120;
 
-const SECOND: &str = "a second worker";
-
 pub(super) fn run(setting: &Setting, report: &mut Report) -> Outcome {
     let mut table = Table::new(["more of", "how many", "CPU µs a request", "÷ the first", "requests/s"]);
     let mut add = |what: &str, contestants: &[Contestant], ask: Ask| -> Outcome {
@@ -46,9 +44,9 @@ pub(super) fn run(setting: &Setting, report: &mut Report) -> Outcome {
     add("live deadlines", &contestants, Ask::Get(128))?;
     drop(held);
     let text = format!(
-        "GET, 128 bytes, to one worker, but for {SECOND}: that has both cores, and so has the load where there are only \
-         two, and the proxy with one worker is then not asked to be busy all the time either. Deadlines are calls of gRPC \
-         that an upstream holds.\n\n{table}"
+        "GET, 128 bytes, to one worker on the first core. A second worker has the second core, and shares it with load and \
+         upstream; neither of these two is asked to be busy all the time. Deadlines are calls of gRPC that the upstream \
+         holds.\n\n{table}"
     );
     report.section("growth", "Growth", &text);
     Ok(())
@@ -87,7 +85,7 @@ fn ours(place: usize, count: usize, args: Vec<String>, setting: &Setting) -> Pro
 fn workers(setting: &Setting) -> Outcome<Vec<Contestant>> {
     let one = |(place, count): (usize, usize)| {
         let args = peers::ours_args(setting.port(place), setting.options.port, count);
-        let started = peers::started(&ours(place, count, args, setting), 2, setting)?;
+        let started = peers::started(&ours(place, count, args, setting), count, setting)?;
         Ok(Contestant { cores: None, ..started })
     };
     [1, 2].into_iter().enumerate().map(one).collect()
@@ -129,7 +127,7 @@ fn deadlines(setting: &Setting) -> Outcome<(Vec<Contestant>, Vec<Talk>)> {
         let contestant = peers::started(&ours(place, count, args, setting), 1, setting)?;
         let address = format!("127.0.0.1:{}", contestant.port + 2);
         let mut talk = Talk::start(setting, &["hold", &address, &count.to_string()])?;
-        talk.expect("held")?;
+        talk.until("held")?;
         contestants.push(contestant);
         held.push(talk);
     }

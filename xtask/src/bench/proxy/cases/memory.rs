@@ -47,7 +47,7 @@ fn measure(contestant: &Contestant, setting: &Setting) -> Outcome<[f64; 4]> {
     let address = format!("127.0.0.1:{}", contestant.port);
     let mut talk = Talk::start(setting, &["idle", &address, &CONNECTIONS.to_string()])?;
     let mut step = |wanted: &str| -> Outcome<f64> {
-        talk.expect(wanted)?;
+        talk.until(wanted)?;
         let resident = settled(contestant)?;
         talk.go_on()?;
         Ok(resident)
@@ -84,7 +84,7 @@ impl Talk {
     }
 
     /// Waits until a step is done.
-    pub(super) fn expect(&mut self, wanted: &str) -> Outcome {
+    pub(super) fn until(&mut self, wanted: &str) -> Outcome {
         let mut line = String::new();
         let read = self.stdout.read_line(&mut line);
         match read {
