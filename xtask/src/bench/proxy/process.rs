@@ -43,7 +43,8 @@ impl Program {
         let file = File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
         let mut command = pinned(cores);
         command.arg(path).args(args).current_dir(folder);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).env("GOMAXPROCS", "1");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
+        command.env("GOMAXPROCS", "1").env("XDG_CONFIG_HOME", folder);
         let child = command.spawn().map_err(|error| format!("{name} cannot be run: {error}"))?;
         let mut running = Running(child);
         for _ in 0..START.as_millis() / STEP.as_millis() {
@@ -106,7 +107,7 @@ impl Drop for Running {
 /// What runs a program on these cores, before others where this user may ask for that: else `nice` says so, and goes on.
 pub(super) fn pinned(cores: &str) -> Command {
     let mut command = Command::new("nice");
-    command.args(["-n", "-15", "taskset", "-c", cores]);
+    command.args(["-n", "-20", "taskset", "-c", cores]);
     command
 }
 

@@ -66,7 +66,7 @@ impl Setting {
             return Err("two cores are needed: one for the proxy, one for load and upstream".to_owned());
         }
         let rest = listed(rest);
-        first("-15");
+        first("-20");
         Ok(Self { options, folder, ours, helpers: target.join("release"), cores, rest })
     }
 
