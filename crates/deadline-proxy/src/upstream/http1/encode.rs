@@ -74,6 +74,10 @@ pub(super) fn head(out: &mut Vec<u8>, method: &Method, uri: &Uri, headers: &Head
     out.extend_from_slice(method.as_str().as_bytes());
     out.push(b' ');
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
+    if target.starts_with('?') {
+        // `http://a?b` has no path, and a request has (RFC 9112 §3.2.1).
+        out.push(b'/');
+    }
     out.extend_from_slice(target.as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
     let mut has_length = false;

@@ -94,6 +94,15 @@ async fn the_end_of_a_body_is_told_by_its_length_or_in_chunks() {
     assert_eq!(after_line(wrong).await, "content-length: 3\r\n\r\nabc");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_target_without_a_path_is_given_one() {
+    for (target, line) in [("/", "GET / "), ("http://a?b", "GET /?b "), ("/a?b", "GET /a?b "), ("http://a", "GET / ")] {
+        let request = Request::get(target).body(ScriptedBody::full("")).unwrap();
+        let (all, _) = sent(request, 1024).await;
+        assert!(all.starts_with(line), "{target}: {all}");
+    }
+}
+
 // R34
 #[tokio::test(start_paused = true)]
 async fn trailers_that_were_announced_and_may_stand_there_are_sent() {
