@@ -174,7 +174,6 @@ fn outcome<T>(made: &Result<Result<T, Why>, Elapsed>) -> Connect {
 }
 
 /// A connection that speaks HTTP, and what drives it where somebody has to.
-#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub(super) enum Established<B: Sent> {
     Http1(Conn),
     Http2(http2::SendRequest<Outgoing<B>>, http2::Connection<TokioIo<Io>, Outgoing<B>, TokioExecutor>),

@@ -36,7 +36,7 @@ pub(super) struct Host<B> {
     /// The latest at the back.
     idle: VecDeque<(Box<Http1<B>>, Instant)>,
     /// What is let go of, until the lock is free.
-    gone: Vec<Box<Http1<B>>>,
+    gone: Vec<Http1<B>>,
     multiplexed: Vec<Multiplexed<B>>,
 }
 
@@ -100,7 +100,7 @@ impl<B> Host<B> {
                 connection.idle_since = Some(since);
                 return Some(connection);
             }
-            self.gone.push(connection);
+            self.gone.push(*connection);
         }
         None
     }
@@ -129,7 +129,7 @@ impl<B> Host<B> {
     /// An idle connection of the other version makes room; whoever waits is given its place once it is closed.
     fn evict(&mut self, need: Need) {
         if need == Need::Http2 {
-            self.gone.extend(self.idle.pop_front().map(|(connection, _)| connection));
+            self.gone.extend(self.idle.pop_front().map(|(connection, _)| *connection));
         } else if let Some(at) = self.multiplexed.iter().position(|one| one.streams == 0) {
             self.multiplexed.swap_remove(at).task.abort();
         }
@@ -138,7 +138,7 @@ impl<B> Host<B> {
     /// Takes a connection back.
     pub(super) fn keep(&mut self, connection: Box<Http1<B>>) {
         if self.endpoint.is_gone() {
-            self.gone.push(connection);
+            self.gone.push(*connection);
         } else {
             self.idle.push_back((connection, Instant::now()));
         }
@@ -146,13 +146,13 @@ impl<B> Host<B> {
 
     /// What was let go of; each still has its place.
     #[inline]
-    pub(super) fn take_gone(&mut self) -> Vec<Box<Http1<B>>> {
+    pub(super) fn take_gone(&mut self) -> Vec<Http1<B>> {
         std::mem::take(&mut self.gone)
     }
 
     /// Nobody calls here any more.
-    pub(super) fn leave(self) -> impl Iterator<Item = Box<Http1<B>>> {
-        self.gone.into_iter().chain(self.idle.into_iter().map(|(connection, _)| connection))
+    pub(super) fn leave(self) -> impl Iterator<Item = Http1<B>> {
+        self.gone.into_iter().chain(self.idle.into_iter().map(|(connection, _)| *connection))
     }
 
     /// From here on this connection has streams to give.
@@ -187,7 +187,7 @@ impl<B> Host<B> {
         let is_gone = self.endpoint.is_gone();
         for (mut connection, since) in std::mem::take(&mut self.idle) {
             if is_gone || since.elapsed() >= limit || connection.conn.is_stale() {
-                self.gone.push(connection);
+                self.gone.push(*connection);
             } else {
                 self.idle.push_back((connection, since));
             }

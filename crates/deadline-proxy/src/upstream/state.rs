@@ -43,12 +43,12 @@ pub(super) struct State<B> {
     /// Whether somebody looks after idle connections.
     pub(super) is_swept: bool,
     /// What is to be closed.
-    gone: Vec<Box<Http1<B>>>,
+    gone: Vec<Http1<B>>,
 }
 
 /// Connections that are let go of. To be dropped without the lock.
 #[must_use = "they are to be dropped without the lock"]
-pub(super) struct Gone<B>(Vec<Box<Http1<B>>>);
+pub(super) struct Gone<B>(Vec<Http1<B>>);
 
 impl<B> Gone<B> {
     #[inline]
@@ -126,7 +126,7 @@ impl<B> State<B> {
     pub(super) fn keep(&mut self, key: Key, connection: Box<Http1<B>>) {
         match self.host(key) {
             Some(host) => host.keep(connection),
-            None => self.gone.push(connection),
+            None => self.gone.push(*connection),
         }
         let gone = self.host(key).map(Host::take_gone).unwrap_or_default();
         self.gone.extend(gone);
