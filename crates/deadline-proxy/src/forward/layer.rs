@@ -76,9 +76,9 @@ impl Shared {
         }
         let Received { believed, version, id } = Received::take(request);
         request.headers_mut().reserve(FIELDS);
-        self.via.enter(request.headers_mut(), version).map_err(|_| Box::new(self.refusal(request)))?;
         let arrival = Arrival::of(request, believed);
         arrival.tell(request.headers_mut(), self.fields, &self.ports);
+        self.via.enter(request.headers_mut(), version).map_err(|_| Box::new(self.refusal(request)))?;
         hops::count(request);
         if self.has_stamps {
             let wanted = Wanted::of(request, believed);
