@@ -4,7 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::{Method, Request, Response, Version};
+use http::{Request, Response};
 use http_body::Body;
 use http_deadline::{Exceeded, Stage, StageGuard, Statuses};
 use pin_project::{pin_project, pinned_drop};
@@ -55,8 +55,7 @@ where
     #[inline]
     pub(crate) fn new(inner: Placed<S>, request: Request<RB>, mut custody: Custody, late: bool) -> Self {
         let Placed { service: mut inner, ready } = inner;
-        let asking =
-            Asking { is_head: request.method() == Method::HEAD, is_http2: request.version() >= Version::HTTP_2 };
+        let asking = Asking::of(&request);
         let request = watched(request, &custody);
         // R10: not called once expired; the first poll answers.
         let state = if ready && !late {
