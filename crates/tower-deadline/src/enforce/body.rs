@@ -24,7 +24,8 @@ pub struct EnforcedBody<B: Body> {
     inner: Option<B>,
     custody: Option<Custody>,
     ends: Ends,
-    /// Boxed: hardly ever there, and moved with each response.
+    /// Hardly ever there, and moved with each response.
+    #[expect(clippy::box_collection, reason = "one word through every layer, where the collection has four")]
     settled: Option<Box<VecDeque<Frame<B::Data>>>>,
 }
 
