@@ -3,7 +3,7 @@
 //! That is: connections to the upstream that are kept, HTTP/1.1 to it but for gRPC, X-Forwarded-For, -Proto, -Host and
 //! -Port, Via both ways, X-Request-Id both ways, no access log, one worker. No peer reads a deadline.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::contest::Contestant;
 use super::process::Program;
@@ -46,9 +46,6 @@ const PEERS: [Peer; 4] = [
         args: &["run", "--adapter", "caddyfile", "--config"],
     },
 ];
-
-/// Where files are in memory: what a proxy spills into one waits for no disk.
-const MEMORY: &str = "/dev/shm";
 
 const NGINX: &[&str] = &["-p", ".", "-c"];
 
@@ -122,8 +119,8 @@ impl Peer {
         let folder = setting.folder.display().to_string();
         let name = format!("{}-{port}", self.name);
         let ports = [("{port}", port), ("{h2c}", port + 1), ("{grpc}", port + 2), ("{upstream}", target)];
-        let temp = if Path::new(MEMORY).exists() { MEMORY } else { &folder };
-        let words = [("{folder}", folder.as_str()), ("{temp}", temp), ("{name}", &name), ("{more}", self.more)];
+        let temp = setting.spill.display().to_string();
+        let words = [("{folder}", folder.as_str()), ("{temp}", &temp), ("{name}", &name), ("{more}", self.more)];
         let file = ports.iter().fold(self.file.to_owned(), |file, (hole, port)| file.replace(hole, &port.to_string()));
         words.iter().fold(file, |file, (hole, word)| file.replace(hole, word))
     }

@@ -17,6 +17,9 @@ const HELPERS: &str = "cargo build --release -p deadline-benches --bins";
 /// The one that is handed out.
 const OURS: &str = "cargo build --profile dist -p deadline-proxy";
 
+/// Where files are in memory: what a proxy spills into one waits for no disk.
+const MEMORY: &str = "/dev/shm";
+
 /// The ports of one proxy, and of what belongs to it.
 const PORTS_EACH: u16 = 10;
 
@@ -24,6 +27,8 @@ pub(super) struct Setting {
     pub(super) options: Options,
     /// Where everything is written, and run.
     pub(super) folder: PathBuf,
+    /// Where a proxy may put bodies; it goes with this.
+    pub(super) spill: PathBuf,
     /// Builds of ours, by name.
     pub(super) ours: Vec<(String, PathBuf)>,
     helpers: PathBuf,
@@ -35,6 +40,7 @@ pub(super) struct Setting {
 impl Drop for Setting {
     fn drop(&mut self) {
         first("0");
+        let _ = fs::remove_dir_all(&self.spill);
     }
 }
 
@@ -47,7 +53,11 @@ fn first(nice: &str) {
 impl Setting {
     pub(super) fn new(options: Options) -> Outcome<Self> {
         let folder = root().join("target/bench-proxy");
-        fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let memory = Some(Path::new(MEMORY)).filter(|memory| memory.exists());
+        let spill = memory.unwrap_or(&folder).join("bench-proxy-spill");
+        for folder in [&folder, &spill] {
+            fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        }
         let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir));
         Step::new(HELPERS).run()?;
         let ours = if options.proxies.is_empty() {
@@ -67,7 +77,7 @@ impl Setting {
         }
         let rest = listed(rest);
         first("-20");
-        Ok(Self { options, folder, ours, helpers: target.join("release"), cores, rest })
+        Ok(Self { options, folder, spill, ours, helpers: target.join("release"), cores, rest })
     }
 
     /// Of the proxies: ours first, then the peers.

@@ -16,6 +16,9 @@ pub(super) fn run(
     setting: &Setting,
     report: &mut Report,
 ) -> Outcome {
+    // It is nginx, too.
+    let beside =
+        beside.filter(|name| *name != peers::UNBUFFERED || setting.options.peers.iter().any(|of| of == "nginx"));
     let names = setting.names().into_iter().chain(beside.map(str::to_owned));
     let contestants: Outcome<Vec<_>> = names.enumerate().map(|(at, name)| peers::start(&name, at, setting)).collect();
     let series = contest::rounds(&contestants?, ask, setting.options.rounds, setting)?;
