@@ -152,6 +152,21 @@ async fn what_a_connection_holds_while_nothing_is_asked_is_small() {
     assert!(size <= 1_700, "{size}");
 }
 
+#[tokio::test]
+async fn a_request_knows_who_is_at_the_other_end_of_its_connection() {
+    let told = tower::service_fn(async |request: Request<Incoming>| {
+        let client = Client::of(request.extensions()).copied().unwrap_or_default();
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(format!("{:?}", client.address))))
+    });
+    let (mut near, far) = duplex(1024);
+    near.write_all(GET).await.unwrap();
+    let client = Client { address: "192.0.2.1:4711".parse().ok(), ..Client::default() };
+    converse(ready(Ok((far, client))), era(&Terms::default(), told)).await;
+    let mut answer = String::new();
+    near.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.ends_with("\r\n\r\nSome(192.0.2.1:4711)"), "{answer}");
+}
+
 /// Whoever answers pings keeps no place for ever.
 #[tokio::test(start_paused = true)]
 async fn a_connection_of_http2_that_asks_for_nothing_more_is_ended() {
