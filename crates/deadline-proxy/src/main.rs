@@ -12,12 +12,12 @@ use deadline_proxy::demo::{self, DemoArgs, DemoError, Outcome};
 use deadline_proxy::dry_run::dry_run;
 use deadline_proxy::error::Error;
 use deadline_proxy::run::run;
-use mimalloc::MiMalloc;
 
 /// The system's own keeps what a crowd has used: after 5 000 idle connections have closed, 69 MiB of 70, and 10 of 70 with
 /// this one. Without huge pages, which would cost each idle connection 8 KiB more.
+#[cfg(feature = "mimalloc")]
 #[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// It ran and failed.
 const FAILED: u8 = 1;
