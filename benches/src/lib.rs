@@ -114,8 +114,8 @@ mod tests {
         ("rescue_ready", 0),
         ("enforce_ready", 3),
         ("propagate_ready", 3),
-        // Where nobody counts, as here; where somebody does, it leaves a mark in the extensions.
-        ("propagate_none", 0),
+        // None by itself; built with all others of the workspace, the layers count, and leave a mark in the extensions.
+        ("propagate_none", 2),
         ("hop_by_hop_12", 0),
         ("frame_deadline", 0),
         ("frame_enforced_late", 1),
