@@ -155,6 +155,16 @@ impl<S> TimedStream<S> {
         Poll::Ready(Err(ErrorKind::TimedOut.into()))
     }
 
+    /// Whoever has nothing more to write need not read again, where a read waited before: hyper does not, behind an answer
+    /// that it has waited for. So the limit of what comes next counts from here.
+    fn count_silence(&mut self, cx: &mut Context<'_>) {
+        self.look();
+        if !self.is_over && self.clock.poll(cx).is_ready() {
+            // Who reads next is told.
+            cx.waker().wake_by_ref();
+        }
+    }
+
     fn poll_written(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         self.activity.writes(outcome.is_ready());
         self.poll_taken(cx, outcome)
@@ -196,7 +206,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedStream<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let outcome = Pin::new(&mut self.inner).poll_flush(cx);
-        self.poll_taken(cx, outcome)
+        let flushed = ready!(self.poll_taken(cx, outcome));
+        self.count_silence(cx);
+        Poll::Ready(flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
