@@ -228,7 +228,9 @@ impl Conn {
 
     /// Whether another exchange can follow, once the rest of the request was written.
     pub(in crate::upstream) fn poll_whole(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        if !self.is_kept || !self.body.is_ended() || !self.read.is_empty() {
+        // R35: what is left of a head that was answered before it was written would be a part of the next one.
+        let is_written = self.out.rest().is_empty();
+        if !(self.is_kept && is_written && self.body.is_ended() && self.read.is_empty()) {
             return Poll::Ready(false);
         }
         self.link.poll_whole(cx)
@@ -245,7 +247,7 @@ impl Conn {
     /// R32: what it is after a 101.
     pub(in crate::upstream) fn switch(self) -> Option<Switched> {
         match self.link {
-            Link::Whole(io) => Some(Switched::new(io, self.read.freeze())),
+            Link::Whole(io) if self.out.rest().is_empty() => Some(Switched::new(io, self.read.freeze())),
             _ => None,
         }
     }

@@ -163,9 +163,12 @@ fn body(
     if status.is_informational()
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
         || *method == Method::HEAD
-        || *method == Method::CONNECT && status.is_success()
     {
         return Ok(Decoder::none());
+    }
+    if *method == Method::CONNECT && status.is_success() {
+        // A tunnel: no other exchange follows.
+        return Ok(Decoder::to_the_end());
     }
     if says.has_coding {
         return match version {

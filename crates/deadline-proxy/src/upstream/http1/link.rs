@@ -12,6 +12,7 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf, ReadHalf, WriteHalf, split};
 use tokio::task::JoinHandle;
+use tokio::task::coop::unconstrained;
 
 use super::upload::{Out, Stopped, Upload};
 use crate::upstream::io::Io;
@@ -99,8 +100,9 @@ impl Link {
     pub(super) fn is_readable(&mut self) -> bool {
         let Self::Whole(io) = self else { return true };
         let mut byte = [0];
-        let mut cx = Context::from_waker(Waker::noop());
-        Pin::new(io).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_ready()
+        let read = poll_fn(|cx| Pin::new(&mut *io).poll_read(cx, &mut ReadBuf::new(&mut byte)));
+        // A task that has done as much as it may would be told that there is nothing.
+        pin!(unconstrained(read)).poll(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
     /// Closes it as the peer expects, as far as that takes no time.

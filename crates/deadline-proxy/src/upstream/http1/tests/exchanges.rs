@@ -13,7 +13,7 @@ use http::Request;
 use http_body::Frame;
 use http_body_util::StreamBody;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
-use tokio::task::yield_now;
+use tokio::task::{consume_budget, coop, yield_now};
 use tokio::time::{sleep, timeout};
 
 use super::requests::{connected, send};
@@ -83,6 +83,36 @@ async fn one_exchange_follows_the_other() {
     // Whoever says something unasked has nothing to say.
     far.write_all(b"HTTP/1.1 408 Request Timeout\r\n\r\n").await.unwrap();
     assert!(conn.is_stale());
+}
+
+/// What a task may do at once is bounded, and what it finds then must not look as if nothing were there.
+#[tokio::test(start_paused = true)]
+async fn what_was_said_unasked_is_found_by_who_has_done_much() {
+    for said in ["HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", ""] {
+        let (mut conn, mut far) = connected(1024);
+        far.write_all(said.as_bytes()).await.unwrap();
+        drop(far);
+        while coop::has_budget_remaining() {
+            consume_budget().await;
+        }
+        assert!(conn.is_stale(), "{said:?}");
+    }
+}
+
+// R35: what is left of the one head would be a part of the next one.
+#[tokio::test(start_paused = true)]
+async fn nothing_follows_a_request_whose_head_was_answered_before_it_was_written() {
+    let (mut conn, mut far) = connected(16);
+    let long = Request::get("/").header("x", "a".repeat(2000)).body(ScriptedBody::full("")).unwrap();
+    let peer = async {
+        hear(&mut far, "GET /").await;
+        far.write_all(b"HTTP/1.1 431 Large\r\n").await.unwrap();
+        far.write_all(b"content-length: 2\r\n\r\nno").await.unwrap();
+    };
+    let (head, ()) = tokio::join!(send(&mut conn, long), peer);
+    assert_eq!(head.unwrap().status(), 431);
+    assert_eq!(body(&mut conn).await.as_deref(), Ok("no"));
+    assert_eq!(is_whole(&mut conn), Some(false));
 }
 
 // R34

@@ -128,6 +128,16 @@ fn a_status_says_whether_there_is_a_body() {
     assert!(!kept(&Method::GET, "200 OK") && !kept(&Method::POST, "404 Not Found"));
 }
 
+/// RFC 9112 §6.3: what follows is a tunnel, whatever the fields say.
+#[test]
+fn nothing_follows_a_tunnel() {
+    let made = |status: &str| {
+        let text = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
+        read(&Method::CONNECT, [text.as_bytes()]).unwrap().is_kept
+    };
+    assert!(!made("200 OK") && made("407 Proxy Authentication Required"));
+}
+
 #[test]
 fn a_version_that_is_not_spoken_is_refused_and_an_old_one_is_not_kept() {
     let made = |line: &str| whole(format!("{line}\r\ncontent-length: 2\r\n\r\nok").as_bytes());
