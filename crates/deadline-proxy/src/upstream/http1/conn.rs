@@ -139,7 +139,7 @@ impl Conn {
         let Some(io) = self.link.writer() else { return Poll::Ready(Ok(())) };
         match upload {
             Some(upload) => upload.poll(cx, io, &mut self.out, &mut self.written),
-            None if self.out.rest().is_empty() && self.written > 0 => Poll::Ready(Ok(())),
+            // Flushed each time: TLS has taken bytes that have not left.
             None => poll_write(io, cx, &mut self.out, &mut self.written).map_err(Stopped::Write),
         }
     }

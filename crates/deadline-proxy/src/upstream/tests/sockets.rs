@@ -1,14 +1,19 @@
 //! Over real sockets, in real time: no test here waits for a limit.
 
 use super::*;
+use crate::upstream::http1::Conn;
+use crate::upstream::io::Io;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use std::future::poll_fn;
 use std::path::PathBuf;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
-use tokio_rustls::TlsAcceptor;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 /// A folder that is removed in the end.
 struct Folder(PathBuf);
@@ -54,8 +59,8 @@ fn leaf(name: &str, issuer: &Issuer) -> (rcgen::Certificate, KeyPair) {
     (CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, issuer).unwrap(), key)
 }
 
-/// A server for this name; with `clients`, for those alone whom it has certified.
-async fn server(name: &str, issuer: &Issuer, versions: &[&str], clients: Option<&Issuer>) -> String {
+/// Of a server for this name; with `clients`, for those alone whom it has certified.
+fn acceptor(name: &str, issuer: &Issuer, versions: &[&str], clients: Option<&Issuer>) -> TlsAcceptor {
     let (certificate, key) = leaf(name, issuer);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
@@ -71,7 +76,11 @@ async fn server(name: &str, issuer: &Issuer, versions: &[&str], clients: Option<
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
     let mut config = builder.with_single_cert(vec![certificate.der().clone()], key).unwrap();
     config.alpn_protocols = versions.iter().map(|version| version.as_bytes().to_vec()).collect();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    TlsAcceptor::from(Arc::new(config))
+}
+
+async fn server(name: &str, issuer: &Issuer, versions: &[&str], clients: Option<&Issuer>) -> String {
+    let acceptor = acceptor(name, issuer, versions, clients);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
@@ -179,6 +188,50 @@ async fn who_is_not_trusted_is_not_spoken_to() {
         settings.tls.name = Some("shop.example".to_owned());
     };
     assert_eq!(asked(&named, get("/a"), right).await.as_deref(), Ok("shop.example HTTP/1.1 /a"));
+}
+
+/// TLS takes more than a socket does, and keeps it until it is flushed.
+#[tokio::test]
+async fn a_head_that_tls_has_taken_leaves_though_the_peer_is_slow() {
+    let issuer = authority();
+    let (near, far) = (TcpSocket::new_v4().unwrap(), TcpSocket::new_v4().unwrap());
+    near.set_send_buffer_size(4096).unwrap();
+    far.set_recv_buffer_size(4096).unwrap();
+    far.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = far.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let far = async {
+        let stream = listener.accept().await.unwrap().0;
+        acceptor("127.0.0.1", &issuer, &[], None).accept(stream).await.unwrap()
+    };
+    let near = async {
+        let mut roots = RootCertStore::empty();
+        roots.add(issuer.der().clone()).unwrap();
+        let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+        let builder = builder.with_safe_default_protocol_versions().unwrap().with_root_certificates(roots);
+        let connector = TlsConnector::from(Arc::new(builder.with_no_client_auth()));
+        connector
+            .connect("127.0.0.1".try_into().unwrap(), near.connect(address).await.unwrap())
+            .await
+            .unwrap()
+    };
+    let (near, mut far) = tokio::join!(near, far);
+    let mut conn = Conn::new(Io::Tls(Box::new(near)));
+    let mut request = get("/");
+    request.headers_mut().insert("x", "a".repeat(60_000).parse().unwrap());
+    assert!(conn.begin(&request).is_none());
+    let head = poll_fn(|cx| conn.poll_head::<Full<Bytes>>(cx, &mut None, drop));
+    let peer = async {
+        // It has something else to do at first.
+        sleep(Duration::from_millis(50)).await;
+        let mut all = Vec::new();
+        while !all.ends_with(b"\r\n\r\n") {
+            all.push(far.read_u8().await.unwrap());
+        }
+        far.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+    };
+    let (head, ()) = timeout(Duration::from_secs(9), async { tokio::join!(head, peer) }).await.expect("it leaves");
+    assert_eq!(head.unwrap().status(), 200);
 }
 
 #[tokio::test]
