@@ -23,6 +23,9 @@ use crate::upstream::outgoing::{BodyFault, Outgoing};
 const READ: usize = 4 * 1024;
 const READ_AT_MOST: usize = 64 * 1024;
 
+/// How many interim answers are read before others have their turn: one read may bring thousands.
+const INTERIMS: usize = 64;
+
 /// What a connection that is not used may keep of its room to write.
 const KEPT: usize = 1024;
 
@@ -118,9 +121,17 @@ impl Conn {
                 Poll::Ready(Err(Stopped::Write(error))) => (self.refused, *upload) = (Some(error), None),
             }
         }
+        let mut interims = 0;
         loop {
             match self.take_head().map_err(Broke::Sent)? {
-                Some(head) if is_interim(head.status) => interim(head.status),
+                Some(head) if is_interim(head.status) => {
+                    interim(head.status);
+                    interims += 1;
+                    if interims == INTERIMS {
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                }
                 Some(head) => return Poll::Ready(Ok(self.start(head))),
                 None => match ready!(self.poll_fill(cx, None)) {
                     Ok(0) => return Poll::Ready(Err(Broke::Sent(self.broken(None)))),

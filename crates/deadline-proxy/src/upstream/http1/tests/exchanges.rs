@@ -3,13 +3,15 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use deadline_testkit::{ScriptedBody, Step};
 use futures_util::FutureExt;
 use futures_util::stream::{self, Stream, StreamExt};
-use http::Request;
+use http::{Request, StatusCode};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -113,6 +115,24 @@ async fn nothing_follows_a_request_whose_head_was_answered_before_it_was_written
     assert_eq!(head.unwrap().status(), 431);
     assert_eq!(body(&mut conn).await.as_deref(), Ok("no"));
     assert_eq!(is_whole(&mut conn), Some(false));
+}
+
+/// Others have work to do, too.
+#[tokio::test(start_paused = true)]
+async fn who_answers_without_end_that_it_will_answer_takes_no_more_than_its_turn() {
+    static SEEN: AtomicUsize = AtomicUsize::new(0);
+    let (mut conn, mut far) = connected(1024 * 1024);
+    far.write_all("HTTP/1.1 102 Processing\r\n\r\n".repeat(10_000).as_bytes()).await.unwrap();
+    assert!(conn.begin(&get()).is_none());
+    let count = |_: StatusCode| _ = SEEN.fetch_add(1, Ordering::Relaxed);
+    yield_now().await;
+    let head = poll_fn(|cx| Poll::Ready(conn.poll_head::<ScriptedBody>(cx, &mut None, count))).await;
+    let seen = SEEN.load(Ordering::Relaxed);
+    assert!(head.is_pending() && (1..1000).contains(&seen), "{seen}");
+    // It goes on by itself.
+    let late = timeout(Duration::from_secs(1), poll_fn(|cx| conn.poll_head::<ScriptedBody>(cx, &mut None, count)));
+    assert!(late.await.is_err());
+    assert_eq!(SEEN.load(Ordering::Relaxed), 10_000);
 }
 
 // R34
