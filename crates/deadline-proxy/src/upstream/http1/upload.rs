@@ -58,11 +58,13 @@ pub(in crate::upstream) struct Upload<B> {
     tail: &'static [u8],
     is_begun: bool,
     is_ended: bool,
+    /// The head has waited for the first piece.
+    has_waited: bool,
 }
 
 impl<B: Sent> Upload<B> {
     pub(super) fn new(body: Outgoing<B>, framing: Framing) -> Self {
-        Self { body, framing, data: Bytes::new(), tail: b"", is_begun: false, is_ended: false }
+        Self { body, framing, data: Bytes::new(), tail: b"", is_begun: false, is_ended: false, has_waited: false }
     }
 
     /// The body as it was; `None` where something of it was taken.
@@ -90,6 +92,11 @@ impl<B: Sent> Upload<B> {
                     Poll::Ready(Some(Err(fault))) => return Poll::Ready(Err(Stopped::Body(fault))),
                     Poll::Ready(None) => self.end(out)?,
                 }
+            }
+            // A body that has come with its head is there in the next turn: both go as one.
+            if is_waiting && *written == 0 && !std::mem::replace(&mut self.has_waited, true) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
             }
             ready!(self.write(cx, io, out, written)).map_err(Stopped::Write)?;
             if is_waiting || self.is_ended {

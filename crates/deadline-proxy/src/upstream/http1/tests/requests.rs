@@ -151,3 +151,18 @@ proptest! {
         prop_assert_eq!(slow, fast);
     }
 }
+
+/// Whoever reads the head alone, and leaves, does not see that the connection closes behind a body that nobody reads.
+#[tokio::test]
+async fn a_body_that_is_there_in_the_next_turn_goes_with_its_head() {
+    let (mut conn, mut far) = connected(4096);
+    let body = ScriptedBody::new([Step::Pause, Step::Data("abc")]);
+    let first = async {
+        let mut some = [0; 4096];
+        let read = far.read(&mut some).await.unwrap();
+        drop(far);
+        String::from_utf8_lossy(&some[..read]).into_owned()
+    };
+    let (_, first) = tokio::join!(send(&mut conn, request("POST", &[("host", "a")], body)), first);
+    assert!(first.starts_with("POST /a?b=c HTTP/1.1\r\n") && first.contains("\r\n\r\n3\r\nabc\r\n"), "{first:?}");
+}
