@@ -4,11 +4,10 @@
 //! times for each request, and a look at a few flags and locks each time adds up.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-use futures_util::task::AtomicWaker;
 use pin_project::pin_project;
 
 /// Ready as the inner one is, whoever polls it.
@@ -25,10 +24,23 @@ pub(super) struct Quiet<F> {
 }
 
 /// What the inner future wakes.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Bell {
     has_rung: AtomicBool,
-    task: AtomicWaker,
+    /// Who polled last. It stays when it is woken: a wake-up that comes late would take with it who waits for the next one.
+    task: Mutex<Option<Waker>>,
+}
+
+impl Bell {
+    fn task(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.task.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The second half of a ring: wakes who is to look.
+    fn wake_task(&self) {
+        let task = self.task().clone();
+        task.into_iter().for_each(Waker::wake);
+    }
 }
 
 impl Wake for Bell {
@@ -38,13 +50,13 @@ impl Wake for Bell {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.has_rung.store(true, Ordering::Release);
-        self.task.wake();
+        self.wake_task();
     }
 }
 
 impl<F> Quiet<F> {
     pub(super) fn new(inner: F) -> Self {
-        let bell = Arc::new(Bell { has_rung: AtomicBool::new(true), task: AtomicWaker::new() });
+        let bell = Arc::new(Bell { has_rung: AtomicBool::new(true), task: Mutex::default() });
         Self { inner, ringer: Waker::from(Arc::clone(&bell)), bell, task: None }
     }
 }
@@ -54,16 +66,12 @@ impl<F: Future> Future for Quiet<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let is_known = this.task.as_ref().is_some_and(|task| task.will_wake(cx.waker()));
-        if is_known && !this.bell.has_rung.load(Ordering::Acquire) {
-            return Poll::Pending;
-        }
-        if !is_known {
+        if !this.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
             *this.task = Some(cx.waker().clone());
+            // Before the look, so that nothing is missed between the two.
+            this.bell.task().clone_from(this.task);
         }
-        // Who is woken is forgotten. Before the look, so that nothing is missed between the two.
-        this.bell.task.register(cx.waker());
-        if !this.bell.has_rung.swap(false, Ordering::AcqRel) {
+        if !this.bell.has_rung.load(Ordering::Acquire) || !this.bell.has_rung.swap(false, Ordering::AcqRel) {
             return Poll::Pending;
         }
         this.inner.poll(&mut Context::from_waker(this.ringer))
@@ -79,6 +87,33 @@ mod tests {
     use std::time::Duration;
     use tokio::sync::mpsc;
     use tokio::time::sleep;
+
+    /// Who wakes it from another thread can be held up between the two halves of that.
+    #[test]
+    fn a_ring_that_comes_late_takes_none_with_it() {
+        struct Task(AtomicBool);
+
+        impl Wake for Task {
+            fn wake(self: Arc<Self>) {
+                self.0.store(true, Ordering::Release);
+            }
+        }
+
+        let task = Arc::new(Task(AtomicBool::default()));
+        let waker = Waker::from(Arc::clone(&task));
+        let mut cx = Context::from_waker(&waker);
+        let mut quiet = std::pin::pin!(Quiet::new(std::future::pending::<()>()));
+        assert!(quiet.as_mut().poll(&mut cx).is_pending());
+        let bell = Arc::clone(&quiet.bell);
+        bell.has_rung.store(true, Ordering::Release);
+        // Polled for another reason.
+        assert!(quiet.as_mut().poll(&mut cx).is_pending());
+        bell.wake_task();
+        assert!(quiet.as_mut().poll(&mut cx).is_pending());
+        task.0.store(false, Ordering::Release);
+        bell.wake_by_ref();
+        assert!(task.0.load(Ordering::Acquire), "the next ring wakes it");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn it_is_polled_once_for_each_time_that_it_is_woken() {
