@@ -130,6 +130,10 @@ impl<B: Send + 'static> Seen for Shared<B> {
     fn due(self: Arc<Self>) {
         let mut state = self.state();
         state.place = None;
+        // Who has it no more cannot strike it out again.
+        if matches!(state.kept, Kept::Ended) {
+            return;
+        }
         let Some(journey) = self.stoppable.journey.as_ref().filter(|journey| !journey.is_released()) else {
             // All that there is to come is the end of the process.
             state.place = Some(self.lookout.enter(None, Arc::<Self>::clone(&self)));
@@ -225,5 +229,23 @@ impl<B: Send + 'static> Drop for PassageBody<B> {
 impl<B: Send> fmt::Debug for PassageBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("PassageBody").field(&self.0.stoppable).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shutdown::Shutdown;
+    use http::Extensions;
+
+    /// Another thread can drop it just as it becomes due.
+    #[tokio::test]
+    async fn who_is_dropped_as_it_becomes_due_is_not_looked_out_for_again() {
+        let lookout = Lookout::new(Shutdown::new());
+        let body = PassageBody::<()>::asked(&lookout, Stoppable::new(&Extensions::new()), None);
+        let seen = Arc::clone(&body.0);
+        drop(body);
+        seen.due();
+        assert!(format!("{lookout:?}").contains("seen: 0"), "{lookout:?}");
     }
 }
