@@ -73,7 +73,11 @@ impl<B> PinnedDrop for FrontBody<B> {
     fn drop(self: Pin<&mut Self>) {
         let mut this = self.project();
         if let Some(access) = this.access.take() {
-            access.dropped(|| this.inner.set(AnswerBody::default()));
+            access.dropped(|| {
+                this.inner.set(AnswerBody::default());
+                // Who reads a line finds its request counted.
+                *this.tally = None;
+            });
         }
     }
 }

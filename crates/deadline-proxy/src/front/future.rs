@@ -121,7 +121,11 @@ impl<F> PinnedDrop for FrontFuture<F> {
     fn drop(self: Pin<&mut Self>) {
         let mut this = self.project();
         if let Some(access) = this.open.access.take() {
-            access.abandoned(|| this.state.set(State::Over));
+            access.abandoned(|| {
+                this.state.set(State::Over);
+                // Who reads a line finds its request told of and counted.
+                (this.open.told, this.open.tally) = (None, None);
+            });
         }
     }
 }
