@@ -96,6 +96,21 @@ impl Drop for Entered {
     }
 }
 
+/// Keeps an [`Ambient`] so until it is dropped.
+#[derive(Debug)]
+#[must_use = "it is ambient only while the guard lives"]
+pub struct Running<'a> {
+    ambient: &'a mut Ambient,
+    same_thread: PhantomData<*const ()>,
+}
+
+impl Drop for Running<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.ambient.swap();
+    }
+}
+
 impl Ambient {
     /// No deadline, no journey.
     pub const NONE: Self = Self { part: Part::Nothing, limit: Limit::Nothing };
@@ -250,17 +265,16 @@ impl Ambient {
     /// afterwards, also when `work` unwinds.
     #[inline]
     pub fn run<R>(&mut self, work: impl FnOnce() -> R) -> R {
-        struct Restore<'a>(&'a mut Ambient);
-
-        impl Drop for Restore<'_> {
-            fn drop(&mut self) {
-                self.0.swap();
-            }
-        }
-
-        self.swap();
-        let _restore = Restore(self);
+        let _running = self.running();
         work()
+    }
+
+    /// Makes this ambient on this thread until the guard is dropped. Guards are dropped in the reverse order of their
+    /// making. For whoever would move much into the closure of [`run`](Self::run).
+    #[inline(always)]
+    pub fn running(&mut self) -> Running<'_> {
+        self.swap();
+        Running { ambient: self, same_thread: PhantomData }
     }
 
     #[inline]

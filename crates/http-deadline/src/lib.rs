@@ -59,7 +59,7 @@ mod statuses;
 pub mod dialect;
 
 pub use self::admit::{Admitted, Refusal};
-pub use self::ambient::{Ambient, Entered, current, enter};
+pub use self::ambient::{Ambient, Entered, Running, current, enter};
 pub use self::call_event::CallEvent;
 pub use self::cause::Cause;
 pub use self::deadline::Deadline;

@@ -236,7 +236,7 @@ impl<C> AdmitLayer<C> {
         &self.answers
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn admit<RB>(&self, policy: &Policy, request: &Request<RB>, now: Instant) -> Result<Found, Refusal> {
         let asked = self.dialects.read(request.headers(), wall(&self.dialects));
         Accounts::asked(&asked);
@@ -269,21 +269,21 @@ impl<C> AdmitLayer<C> {
 }
 
 /// The soonest of the deadline by this policy, the one in these extensions, and the ambient one.
-#[inline]
+#[inline(always)]
 fn around(policy: &Policy, admitted: Option<Deadline>, extensions: &Extensions) -> Option<Deadline> {
     // What is only observed further out stops nothing here.
     let observed = |journey: Option<&Journey>| journey.is_some_and(|journey| journey.policy().is_observed());
-    let around = Some(Ambient::as_it_is()).filter(|around| around.has_deadline() && !observed(around.journey()));
+    let around = Ambient::look(|around| {
+        let stops = around.has_deadline() && !observed(around.journey());
+        if stops { around.deadline() } else { None }
+    });
     let inserted = extensions.get::<Deadline>();
     if inserted.is_none() && around.is_none() {
         return admitted;
     }
     let inserted = inserted.copied();
     let counted = inserted.filter(|_| !observed(extensions.get()));
-    let outer = [counted, around.and_then(|around| around.deadline())]
-        .into_iter()
-        .flatten()
-        .reduce(Deadline::sooner);
+    let outer = [counted, around].into_iter().flatten().reduce(Deadline::sooner);
     match (admitted, outer) {
         (Some(own), Some(outer)) => {
             // What the client asked for is no limit of ours, however often it is read; and what only observes limits nothing.

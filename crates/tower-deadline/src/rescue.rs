@@ -254,6 +254,26 @@ impl<K> Rescuer<K> {
 }
 
 impl<K> Rescuer<K> {
+    /// Answers in the place of what was stopped, and completes what is passed on.
+    #[inline]
+    pub(crate) fn rescue<B, E>(&self, outcome: &mut Result<Response<AnswerBody<B>>, E>)
+    where
+        K: Look<E>,
+        AnswerBody<B>: Body,
+    {
+        // First what is hardly ever there.
+        if matches!(outcome, Ok(response) if response.extensions().get::<Exceeded>().is_none()) {
+            return;
+        }
+        if let Some(answer) = self.answer(outcome) {
+            match outcome {
+                Ok(response) => dress(response, answer),
+                Err(_) => *outcome = Ok(answer.map(AnswerBody::from)),
+            }
+        }
+        outcome.iter_mut().for_each(|response| self.complete(response));
+    }
+
     /// Says whose limit it was in what a hop downstream has told, where its answer is passed on.
     #[inline]
     pub(crate) fn complete<B>(&self, response: &mut Response<B>) {
@@ -269,10 +289,7 @@ impl<K> Rescuer<K> {
 }
 
 /// The answer, with whatever stands beside a bare response.
-pub(crate) fn in_place_of<B, E, C>(
-    outcome: Result<Response<B>, E>,
-    answer: Response<Bytes>,
-) -> Response<AnswerBody<C>> {
+fn in_place_of<B, E, C>(outcome: Result<Response<B>, E>, answer: Response<Bytes>) -> Response<AnswerBody<C>> {
     match outcome {
         Ok(response) => dressed(response, answer),
         Err(_) => answer.map(AnswerBody::from),
@@ -292,13 +309,19 @@ fn unanswered<B: Body>(response: &Response<B>) -> Option<&Exceeded> {
 
 /// The answer, with the fields and extensions that the bare response had beside it.
 fn dressed<B, C>(bare: Response<B>, answer: Response<Bytes>) -> Response<AnswerBody<C>> {
-    let (mut head, _) = bare.into_parts();
+    let mut response = bare.map(|_| AnswerBody::from(Bytes::new()));
+    dress(&mut response, answer);
+    response
+}
+
+/// The same, where the response stands.
+fn dress<B>(bare: &mut Response<AnswerBody<B>>, answer: Response<Bytes>) {
     let (answer, bytes) = answer.into_parts();
-    head.status = answer.status;
-    head.extensions.remove::<Undressed>();
-    head.headers.remove(http::header::CONTENT_LENGTH);
-    head.headers.extend(answer.headers);
-    Response::from_parts(head, AnswerBody::from(bytes))
+    *bare.status_mut() = answer.status;
+    bare.extensions_mut().remove::<Undressed>();
+    bare.headers_mut().remove(http::header::CONTENT_LENGTH);
+    bare.headers_mut().extend(answer.headers);
+    *bare.body_mut() = AnswerBody::from(bytes);
 }
 
 #[cfg(test)]

@@ -29,14 +29,14 @@ std::thread_local! {
 }
 
 /// Somebody further up the stack who looks at an instant right after this poll.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Within {
     at: Instant,
     task: Option<Task>,
 }
 
 /// The waker that an owner is polled with, to be compared and no more.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Task {
     data: *const (),
     vtable: *const RawWakerVTable,
@@ -49,25 +49,33 @@ impl Task {
     }
 }
 
-/// Runs `work`, a poll by this waker or a call, for an owner that looks at `at` right after it.
-#[inline]
-pub(crate) fn within<R>(at: Option<Instant>, waker: Option<&Waker>, work: impl FnOnce() -> R) -> R {
-    struct Restore(Option<Within>);
+/// Until it is dropped, somebody looks at an instant after what is polled or called.
+#[derive(Debug)]
+pub(crate) struct Entered(Option<Within>);
 
-    impl Drop for Restore {
-        #[inline]
-        fn drop(&mut self) {
-            WITHIN.set(self.0);
-        }
+impl Drop for Entered {
+    #[inline]
+    fn drop(&mut self) {
+        WITHIN.set(self.0);
     }
+}
 
-    let Some(at) = at else { return work() };
+/// For an owner that looks at `at` right after a poll by this waker, or a call. `None` where somebody looks sooner.
+#[inline(always)]
+pub(crate) fn enter(at: Option<Instant>, waker: Option<&Waker>) -> Option<Entered> {
+    let at = at?;
     let outer = WITHIN.get();
     if outer.is_some_and(|outer| outer.at <= at) {
-        return work();
+        return None;
     }
-    let _outer = Restore(outer);
     WITHIN.set(Some(Within { at, task: waker.map(Task::of) }));
+    Some(Entered(outer))
+}
+
+/// The same while `work` is done.
+#[inline]
+pub(crate) fn within<R>(at: Option<Instant>, waker: Option<&Waker>, work: impl FnOnce() -> R) -> R {
+    let _entered = enter(at, waker);
     work()
 }
 

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use http::{Extensions, HeaderMap, Request};
-use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, Policy, Stage, StageGuard, Statuses, Under};
+use http_deadline::{Ambient, Cause, Deadline, Exceeded, Journey, Policy, Running, Stage, StageGuard, Statuses, Under};
 
 use crate::account::Account;
 use crate::admit::Found;
@@ -16,7 +16,8 @@ use crate::count;
 use crate::observed::{CountedElsewhere, Observed};
 use crate::scope;
 use crate::timer::{Timer, now};
-use crate::watch::{Watch, within};
+use crate::trace::Within;
+use crate::watch::{self, Watch};
 
 /// Held by the head future, then by the response body; whoever drops it ends the journey.
 #[derive(Debug)]
@@ -30,6 +31,24 @@ pub(crate) struct Custody {
     account: Account,
     /// Whether work for it goes on, or has ended in a panic.
     is_working: bool,
+}
+
+/// Whatever is polled, called or dropped meanwhile works for a request. What it would not be told that it is
+/// [done](Self::done) has ended in a panic.
+#[must_use = "it has to be told when the work is done"]
+pub(super) struct Working<'a> {
+    // Left in this order.
+    _owner: Option<watch::Entered>,
+    _ambient: Running<'a>,
+    _span: Option<Within>,
+    is_working: &'a mut bool,
+}
+
+impl Working<'_> {
+    #[inline(always)]
+    pub(super) fn done(self) {
+        *self.is_working = false;
+    }
 }
 
 /// Who stops the request at its deadline.
@@ -67,41 +86,25 @@ impl Custody {
         }
         let is_counted = extensions.remove::<CountedElsewhere>().is_some();
         let account = Account::take(extensions);
-        Self::of(Ambient::new(deadline, Some(journey)), deadline, is_ours, is_counted).accounted(account)
+        Self::of(Ambient::new(deadline, Some(journey)), deadline, is_ours, is_counted, account)
     }
 
     /// Takes a request into custody that was let in a moment ago. Its extensions then have the deadline, and a journey.
     /// One without a deadline has nothing in them, and a journey only once somebody asks what it works under.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn admitted(extensions: &mut Extensions, policy: &Arc<Policy>, found: &Found, account: Account) -> Self {
-        Self::unaccounted(extensions, policy, found, account.extra().is_some()).accounted(account)
-    }
-
-    /// The same, with the account of the request.
-    #[inline]
-    fn accounted(self, account: Account) -> Self {
-        if let Some((journey, listener)) = self.journey().zip(account.extra()) {
-            journey.listen(Arc::clone(listener) as _);
-        }
-        // By fields: what is dropped ends the journey.
-        let mut custody = self;
-        custody.account = account;
-        custody
-    }
-
-    #[inline]
-    fn unaccounted(extensions: &mut Extensions, policy: &Arc<Policy>, found: &Found, is_heard: bool) -> Self {
         let around = extensions.get::<Journey>();
         let deadline = found.deadline;
         // Somebody who listens has asked.
-        if deadline.is_none() && around.is_none() && !is_heard {
-            return Self::of(Ambient::unbounded(Arc::clone(policy)), None, false, false);
+        if deadline.is_none() && around.is_none() && account.extra().is_none() {
+            let ambient = Ambient::unbounded(Arc::clone(policy));
+            return Self { ambient, watching: Watching::Nobody, observed: None, account, is_working: false };
         }
         if let Some(around) = around.filter(|_| found.only_observed) {
             // Whoever observes it counts it, too.
             let journey = around.part().own();
             extensions.insert(journey.clone());
-            return Self::of(Ambient::new(deadline, Some(journey)), deadline, false, true);
+            return Self::of(Ambient::new(deadline, Some(journey)), deadline, false, true, account);
         }
         let is_ours = deadline.is_some_and(|deadline| is_ours(around, policy, deadline));
         let under = match deadline {
@@ -114,11 +117,14 @@ impl Custody {
             extensions.insert(deadline);
         }
         extensions.insert(journey.clone());
-        Self::of(Ambient::of(journey), deadline, is_ours, found.would_refuse)
+        Self::of(Ambient::of(journey), deadline, is_ours, found.would_refuse, account)
     }
 
-    #[inline]
-    fn of(ambient: Ambient, deadline: Option<Deadline>, is_ours: bool, is_counted: bool) -> Self {
+    #[inline(always)]
+    fn of(ambient: Ambient, deadline: Option<Deadline>, is_ours: bool, is_counted: bool, account: Account) -> Self {
+        if let Some((journey, listener)) = ambient.journey().zip(account.extra()) {
+            journey.listen(Arc::clone(listener) as _);
+        }
         let acting = ambient.journey().filter(|journey| !journey.policy().is_observed());
         let watching = match deadline {
             Some(deadline) if is_ours => Watching::Ours(deadline, Timer::default()),
@@ -127,7 +133,7 @@ impl Custody {
         };
         let observed = deadline.filter(|_| !is_counted).zip(ambient.journey());
         let observed = observed.and_then(|(deadline, journey)| observed_by(journey, deadline));
-        Self { ambient, watching, observed, account: Account::default(), is_working: false }
+        Self { ambient, watching, observed, account, is_working: false }
     }
 
     /// `None` where nobody has asked for it yet.
@@ -164,25 +170,31 @@ impl Custody {
     }
 
     /// Runs a call or a drop with the deadline ambient.
-    #[inline]
+    #[inline(always)]
     pub(super) fn run<R>(&mut self, work: impl FnOnce() -> R) -> R {
-        self.run_by(None, work)
+        let working = self.begin(None);
+        let outcome = work();
+        working.done();
+        outcome
     }
 
     /// Runs a poll with the deadline ambient.
-    #[inline]
+    #[inline(always)]
     pub(super) fn poll<R>(&mut self, cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> R) -> R {
-        self.run_by(Some(cx.waker()), || poll(cx))
+        let working = self.begin(Some(cx.waker()));
+        let outcome = poll(cx);
+        working.done();
+        outcome
     }
 
-    #[inline]
-    fn run_by<R>(&mut self, waker: Option<&Waker>, work: impl FnOnce() -> R) -> R {
+    /// Makes the deadline ambient: for a poll by this waker, or for a call.
+    #[inline(always)]
+    pub(super) fn begin(&mut self, waker: Option<&Waker>) -> Working<'_> {
         let at = self.enforced();
-        let _within = self.account.extra().and_then(|extra| extra.enter());
+        let span = self.account.extra().and_then(|extra| extra.enter());
         self.is_working = true;
-        let outcome = self.ambient.run(|| within(at, waker, work));
-        self.is_working = false;
-        outcome
+        let ambient = self.ambient.running();
+        Working { _owner: watch::enter(at, waker), _ambient: ambient, _span: span, is_working: &mut self.is_working }
     }
 
     /// When it is stopped here.

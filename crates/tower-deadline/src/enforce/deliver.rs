@@ -41,7 +41,7 @@ impl Asking {
     }
 
     /// The head is on its way: the custody of the request goes to the body.
-    #[inline]
+    #[inline(always)]
     pub(super) fn deliver<B: Body, T>(
         mut self,
         head: Response<B>,

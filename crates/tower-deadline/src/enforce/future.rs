@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
 use http_body::Body;
-use http_deadline::{Exceeded, Stage, StageGuard, Statuses};
+use http_deadline::{Deadline, Exceeded, Stage, StageGuard, Statuses};
 use pin_project::{pin_project, pinned_drop};
 use tower_service::Service;
 
@@ -52,14 +52,18 @@ impl<S, RB, B> EnforceFuture<S, RB>
 where
     S: Service<Request<WatchedBody<RB>>, Response = Response<B>>,
 {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(inner: Placed<S>, request: Request<RB>, mut custody: Custody, late: bool) -> Self {
         let Placed { service: mut inner, ready } = inner;
         let asking = Asking::of(&request);
         let request = watched(request, &custody);
         // R10: not called once expired; the first poll answers.
         let state = if ready && !late {
-            State::Head(custody.run(|| inner.call(request)))
+            // No closure: the request would be moved into it.
+            let working = custody.begin(None);
+            let head = inner.call(request);
+            working.done();
+            State::Head(head)
         } else {
             let open = if late { None } else { custody.enter(Stage::Queue) };
             State::Queue(Box::new(Queued { inner, request: Some(request), open }))
@@ -69,7 +73,7 @@ where
 }
 
 /// With its body under the deadline.
-#[inline]
+#[inline(always)]
 fn watched<RB>(request: Request<RB>, custody: &Custody) -> Request<WatchedBody<RB>> {
     let journey = custody.journey().cloned();
     let (watch, journey) = match custody.inherited() {
@@ -98,14 +102,14 @@ where
 {
     /// As a poll, with the body in what a layer further out puts it into: a response is moved once. `find` is what an
     /// error of the inner service tells of a deadline.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn poll_as<T>(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         find: impl FnOnce(&S::Error) -> Option<&Exceeded>,
         wrap: impl FnOnce(EnforcedBody<B>) -> T,
     ) -> Poll<Result<Response<T>, S::Error>> {
-        let mut this = self.project();
+        let mut this = self.as_mut().project();
         let Some(custody) = this.custody.as_mut() else {
             return Poll::Pending;
         };
@@ -120,21 +124,36 @@ where
             Poll::Ready(head) => head.as_ref().ok().and_then(|head| this.asking.late(head, custody)),
             Poll::Pending => Some(ready!(custody.poll_expired(cx))),
         };
-        let stopped = late.map(|deadline| (deadline, this.state.stage()));
-        let Some((deadline, stage)) = stopped else {
-            custody.run(|| this.state.set(State::Done));
-            return match polled {
-                Poll::Ready(Ok(head)) => {
-                    let Some(custody) = this.custody.take() else { return Poll::Pending };
-                    Poll::Ready(Ok(this.asking.deliver(head, custody, wrap)))
-                }
-                Poll::Ready(Err(error)) => {
-                    find(&error).into_iter().for_each(|exceeded| custody.told(exceeded));
-                    *this.custody = None;
-                    Poll::Ready(Err(error))
-                }
-                Poll::Pending => Poll::Pending,
-            };
+        if let Some(deadline) = late {
+            return Poll::Ready(Ok(self.stop(polled, deadline, cx).map(wrap)));
+        }
+        custody.run(|| this.state.set(State::Done));
+        match polled {
+            Poll::Ready(Ok(head)) => {
+                let Some(custody) = this.custody.take() else { return Poll::Pending };
+                Poll::Ready(Ok(this.asking.deliver(head, custody, wrap)))
+            }
+            Poll::Ready(Err(error)) => {
+                find(&error).into_iter().for_each(|exceeded| custody.told(exceeded));
+                *this.custody = None;
+                Poll::Ready(Err(error))
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// The deadline has passed, and what was polled came too late, if it came.
+    #[cold]
+    fn stop(
+        self: Pin<&mut Self>,
+        polled: Polled<B, S::Error>,
+        deadline: Deadline,
+        cx: &mut Context<'_>,
+    ) -> Response<EnforcedBody<B>> {
+        let mut this = self.project();
+        let stage = this.state.stage();
+        let Some(custody) = this.custody.as_mut() else {
+            return Response::new(EnforcedBody::default());
         };
         let settled = match polled {
             Poll::Ready(Ok(head)) => settle(head, custody, deadline, cx),
@@ -143,14 +162,13 @@ where
         custody.run(|| this.state.set(State::Done));
         let statuses = custody.statuses();
         *this.custody = None;
-        Poll::Ready(Ok(settled
-            .map_or_else(|exceeded| bare(exceeded, statuses), |whole| whole.map(EnforcedBody::settled))
-            .map(wrap)))
+        settled.map_or_else(|exceeded| bare(exceeded, statuses), |whole| whole.map(EnforcedBody::settled))
     }
 }
 
 type Polled<B, E> = Poll<Result<Response<B>, E>>;
 
+#[inline(always)]
 fn poll_inner<S, R, B>(
     mut state: Pin<&mut State<S, R, S::Future>>,
     custody: &mut Custody,
@@ -174,7 +192,12 @@ where
         state.set(State::Head(head));
     }
     match state.project() {
-        StateProjection::Head(head) => custody.poll(cx, |cx| head.poll(cx)),
+        StateProjection::Head(head) => {
+            let working = custody.begin(Some(cx.waker()));
+            let head = head.poll(cx);
+            working.done();
+            head
+        }
         StateProjection::Queue(_) | StateProjection::Done => Poll::Pending,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -13,7 +13,7 @@ use tower_service::Service;
 use super::DeadlineBody;
 use crate::account::Open;
 use crate::enforce::EnforceFuture;
-use crate::rescue::{Look, Rescuer, Typed, in_place_of};
+use crate::rescue::{Look, Rescuer, Typed};
 use crate::{AnswerBody, BoxError, WatchedBody};
 
 /// The response of a [`DeadlineService`](crate::DeadlineService). Dropping it drops the inner future, and ends what was
@@ -43,7 +43,7 @@ impl<S, RB, K> DeadlineFuture<S, RB, K>
 where
     S: Service<Request<WatchedBody<RB>>>,
 {
-    #[inline]
+    #[inline(always)]
     pub(super) fn admitted(enforced: EnforceFuture<S, RB>, rescuer: Rescuer<K>, open: Option<Open>) -> Self {
         Self { state: State::Admitted { enforced, rescuer, open } }
     }
@@ -67,16 +67,15 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
             Projection::Admitted { enforced, rescuer, open } => {
-                let outcome = ready!(enforced.poll_as(cx, K::find, AnswerBody::Inner));
-                let mut outcome = match rescuer.answer(&outcome) {
-                    Some(answer) => Ok(in_place_of(outcome, answer)),
-                    None => outcome,
-                };
-                outcome.iter_mut().for_each(|response| rescuer.complete(response));
-                if let (Some(open), Ok(response)) = (open.take(), &mut outcome) {
-                    open.extra().answered(response);
+                // Looked at where it stands: it is not moved on its way out.
+                let mut polled = enforced.poll_as(cx, K::find, AnswerBody::Inner);
+                if let Poll::Ready(outcome) = &mut polled {
+                    rescuer.rescue(outcome);
+                    if let (Some(open), Ok(response)) = (open.take(), outcome) {
+                        open.extra().answered(response);
+                    }
                 }
-                Poll::Ready(outcome)
+                polled
             }
             Projection::Refused(answer) => match answer.take() {
                 Some(answer) => Poll::Ready(Ok(answer.map(AnswerBody::from))),
