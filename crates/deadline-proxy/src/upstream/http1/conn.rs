@@ -134,6 +134,11 @@ impl Conn {
                 }
                 Some(head) => return Poll::Ready(Ok(self.start(head))),
                 None => match ready!(self.poll_fill(cx, None)) {
+                    // Its first piece is waited for, and nothing of it is lost.
+                    Ok(0) if self.written == 0 => {
+                        return Poll::Ready(Err(Broke::Unsent(io::ErrorKind::UnexpectedEof.into())));
+                    }
+                    Err(error) if self.written == 0 => return Poll::Ready(Err(Broke::Unsent(error))),
                     Ok(0) => return Poll::Ready(Err(Broke::Sent(self.broken(None)))),
                     Ok(_) => {}
                     Err(error) => return Poll::Ready(Err(Broke::Sent(self.broken(Some(error))))),

@@ -132,6 +132,12 @@ async fn a_peer_that_is_gone_was_sent_nothing() {
     assert!(conn.is_stale());
     let head = send(&mut conn, request("GET", &[], ScriptedBody::full(""))).await;
     assert!(matches!(head, Err(Broke::Unsent(_))), "{head:?}");
+    // Also where the head waits for the first piece of its body.
+    let (mut conn, far) = connected(1024);
+    drop(far);
+    let late = ScriptedBody::new([Step::Pause, Step::Data("abc")]);
+    let head = send(&mut conn, request("POST", &[], late)).await;
+    assert!(matches!(head, Err(Broke::Unsent(_))), "{head:?}");
     let (all, is_sent) = sent(request("GET", &[], ScriptedBody::full("")), 16).await;
     assert!(is_sent && all.starts_with("GET /a?b=c"), "{all}");
 }
