@@ -139,6 +139,10 @@ impl Conn {
                         return Poll::Ready(Err(Broke::Unsent(io::ErrorKind::UnexpectedEof.into())));
                     }
                     Err(error) if self.written == 0 => return Poll::Ready(Err(Broke::Unsent(error))),
+                    // R35: nobody has asked yet, and it would be taken for the answer.
+                    Ok(_) if self.written == 0 => {
+                        return Poll::Ready(Err(Broke::Unsent(io::ErrorKind::InvalidData.into())));
+                    }
                     Ok(0) => return Poll::Ready(Err(Broke::Sent(self.broken(None)))),
                     Ok(_) => {}
                     Err(error) => return Poll::Ready(Err(Broke::Sent(self.broken(Some(error))))),

@@ -172,3 +172,14 @@ async fn a_body_that_is_there_in_the_next_turn_goes_with_its_head() {
     let (_, first) = tokio::join!(send(&mut conn, request("POST", &[("host", "a")], body)), first);
     assert!(first.starts_with("POST /a?b=c HTTP/1.1\r\n") && first.contains("\r\n\r\n3\r\nabc\r\n"), "{first:?}");
 }
+
+// R35
+#[tokio::test]
+async fn what_a_peer_says_before_it_was_asked_is_nobodys_answer() {
+    use tokio::io::AsyncWriteExt;
+    let (mut conn, mut far) = connected(4096);
+    far.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    let body = ScriptedBody::new([Step::Pause, Step::Data("abc")]);
+    let head = send(&mut conn, request("POST", &[("host", "a")], body)).await;
+    assert!(matches!(head, Err(Broke::Unsent(_))), "{head:?}");
+}
