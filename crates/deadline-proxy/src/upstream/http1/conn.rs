@@ -21,7 +21,7 @@ use crate::upstream::outgoing::{BodyFault, Outgoing};
 
 /// The least and the most that are made room for at once.
 const READ: usize = 4 * 1024;
-const READ_AT_MOST: usize = 64 * 1024;
+const READ_AT_MOST: usize = 256 * 1024;
 
 /// How many interim answers are read before others have their turn: one read may bring thousands.
 const INTERIMS: usize = 64;
@@ -233,8 +233,8 @@ impl Conn {
             Some(known) => usize::try_from(known).unwrap_or(READ_AT_MOST).min(READ_AT_MOST),
             None => self.room,
         };
-        // What comes in small pieces goes into the room that was made once.
-        if self.read.capacity() - self.read.len() < room.min(READ) {
+        // What comes in small pieces goes into the room that was made once, until little of it is left.
+        if self.read.capacity() - self.read.len() < room.min(READ.max(room / 4)) {
             self.read.reserve(room);
         }
         let count = ready!(self.link.poll_read(cx, &mut self.read))?;
