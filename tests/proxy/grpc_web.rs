@@ -8,7 +8,7 @@ use bytes::Bytes;
 use deadline_testkit::{BodyProbe, Step};
 use http::{HeaderMap, Request, Response};
 use http_body::Frame;
-use http_body_util::StreamBody;
+use http_body_util::{BodyExt, StreamBody};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -37,6 +37,8 @@ async fn upstream() -> (Server, UnboundedReceiver<BodyProbe>) {
                 "/shop.Orders/Never" => std::future::pending().await,
                 _ => return Response::builder().header("content-type", media).body(body(request.into_body())).unwrap(),
             };
+            // Behind a request that nobody has read to its end, no server sees that its client is gone.
+            let _ = request.into_body().collect().await;
             let (stream, probe) = scripted(steps);
             let _ = tell.send(probe);
             Response::builder().header("content-type", media).body(stream).unwrap()
