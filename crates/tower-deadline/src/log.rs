@@ -58,19 +58,18 @@ pub const TARGET: &str = "deadline";
 /// As many limits are told of, each once: a program has no more lines and policies that set one.
 const LIMITS: usize = 256;
 
-/// The name of this hop, where somebody listens who may want to be told of its requests.
+/// The name of this hop, for whoever may listen if the request is stopped.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Hop(Answers);
 
 impl Hop {
-    /// For a request that has come. Costs a look where nobody listens.
+    /// For a request that has come. Whether somebody listens is not asked: that costs many times what is kept here.
     #[inline]
     pub(crate) fn of(answers: &Answers) -> Self {
-        Self(if is_heard() { answers.clone() } else { Answers::default() })
+        Self(answers.clone())
     }
 }
 
-#[inline]
 fn is_heard() -> bool {
     tracing::enabled!(target: TARGET, Level::INFO)
 }
