@@ -1,13 +1,13 @@
 //! What kind of call a message is, by its headers.
 
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Dialect;
-use super::set::length;
+use super::set::mark;
 
 /// `grpc-status`: a decimal code, in trailers or in a head without a body.
-pub static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+pub static GRPC_STATUS: HeaderName = HeaderName::from_static(STATUS);
 
 /// `grpc-message`: percent-encoded text beside [`GRPC_STATUS`].
 pub static GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
@@ -16,9 +16,10 @@ static CONNECT_VERSION: HeaderName = HeaderName::from_static(VERSION);
 
 pub(super) const MEDIA: &str = "content-type";
 pub(super) const VERSION: &str = "connect-protocol-version";
+pub(super) const STATUS: &str = "grpc-status";
 
-/// As many fields as are looked at one by one: of more, two look-ups cost less.
-const FEW: usize = 8;
+/// As many names as are looked at one by one: of more, two look-ups cost less.
+const FEW: usize = 12;
 
 /// What kind of call a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +58,7 @@ impl Call {
     /// The kind of the request or response with these headers.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
-        if headers.len() <= FEW {
+        if headers.keys_len() <= FEW {
             return Self::among(headers);
         }
         match Self::of_media(media_type(headers)) {
@@ -66,12 +67,12 @@ impl Call {
         }
     }
 
-    /// By a pass over the fields: nothing is hashed.
+    /// By a pass over the names: none is hashed.
     fn among(headers: &HeaderMap) -> Self {
         let mut seen = Seen::default();
-        for (name, value) in headers {
+        for (at, name) in headers.keys().enumerate() {
             if let Some(kind) = Kind::of_name(name.as_str()) {
-                seen.see(kind, value.as_bytes());
+                lines(headers, name, at).for_each(|line| seen.see(kind, line));
             }
         }
         seen.call()
@@ -141,16 +142,20 @@ impl Codec {
 pub(super) enum Kind {
     Media,
     ConnectVersion,
+    /// What a call has come to, which tells no kind.
+    GrpcStatus,
 }
 
 impl Kind {
-    pub(super) const fn lengths() -> u64 {
-        length(MEDIA) | length(VERSION)
-    }
+    /// The marks of the names of all of them.
+    pub(super) const MARKS: u64 = Self::TELLING | mark(STATUS);
+    /// Of those that tell the kind of a call.
+    const TELLING: u64 = mark(MEDIA) | mark(VERSION);
 
     #[inline]
     fn of_name(name: &str) -> Option<Self> {
         match name {
+            _ if Self::TELLING & mark(name) == 0 => None,
             MEDIA => Some(Self::Media),
             VERSION => Some(Self::ConnectVersion),
             _ => None,
@@ -163,6 +168,7 @@ impl Kind {
 pub(super) struct Seen {
     media: Option<Call>,
     connect_version: bool,
+    grpc_status: bool,
 }
 
 impl Seen {
@@ -173,7 +179,14 @@ impl Seen {
                 self.media.get_or_insert_with(|| Call::of_media(without_parameters(value)));
             }
             Kind::ConnectVersion => self.connect_version = true,
+            Kind::GrpcStatus => self.grpc_status = true,
         }
+    }
+
+    /// Whether there is a `grpc-status`.
+    #[inline]
+    pub(super) fn has_status(self) -> bool {
+        self.grpc_status
     }
 
     #[inline]
@@ -183,6 +196,16 @@ impl Seen {
             media => media.unwrap_or(Call::Http),
         }
     }
+}
+
+/// The lines of the field whose name is at this place among those of these headers. Where no name has two lines, nothing
+/// is looked up.
+#[inline]
+pub(super) fn lines<'a>(headers: &'a HeaderMap, name: &HeaderName, at: usize) -> impl Iterator<Item = &'a [u8]> {
+    let is_single = headers.len() == headers.keys_len();
+    let one = if is_single { headers.values().nth(at) } else { None };
+    let several = if is_single { None } else { Some(headers.get_all(name)) };
+    one.into_iter().chain(several.into_iter().flatten()).map(HeaderValue::as_bytes)
 }
 
 /// What follows this start, whatever its case.
@@ -209,7 +232,6 @@ fn without_parameters(value: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
 
     fn call(content_type: &'static str) -> Call {
         let mut headers = HeaderMap::new();

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 
-use super::call::Seen;
+use super::call::{Seen, lines};
 use super::set::Field;
 use super::{Call, Dialect, Dialects, Malformed, request_start};
 
@@ -98,9 +98,9 @@ impl Dialects {
     #[must_use]
     pub fn read(&self, headers: &HeaderMap, wall: SystemTime) -> Asked {
         let mut asked = Asked::default();
-        for (name, value) in headers {
+        for (at, name) in headers.keys().enumerate() {
             if let Some(field) = self.recognise(name) {
-                self.read_field(field, value.as_bytes(), wall, &mut asked);
+                lines(headers, name, at).for_each(|line| self.read_field(field, line, wall, &mut asked));
             }
         }
         asked

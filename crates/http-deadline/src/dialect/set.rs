@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderName;
 
-use super::call::{Kind, MEDIA, VERSION};
+use super::call::{Kind, MEDIA, STATUS, VERSION};
 use super::{Bad, Call, Dialect, Malformed, absolute, connect, envoy, go_duration, grpc, request_start};
 
 /// The dialects that a hop reads and writes.
@@ -32,8 +32,8 @@ pub struct Dialects {
     bare_digits: BareDigits,
     max_skew: Duration,
     request_start: bool,
-    /// How long the names are that mean something here, a bit each. Most names of a request are told apart by that.
-    lengths: u64,
+    /// The [marks](mark) of the names that mean something here. Most names of a request are told apart by theirs.
+    marks: u64,
 }
 
 /// What digits without a unit mean in `X-Request-Timeout`.
@@ -93,7 +93,7 @@ impl Dialects {
     /// read, but still removed from what leaves. A name that is another dialect's takes that one's place.
     #[must_use]
     pub fn timeout_name(mut self, name: HeaderName) -> Self {
-        self.lengths |= length(name.as_str());
+        self.marks |= mark(name.as_str());
         self.timeout_name = name;
         self
     }
@@ -172,10 +172,10 @@ impl Dialects {
     #[inline]
     pub(super) fn recognise(&self, name: &HeaderName) -> Option<Field> {
         let name = name.as_str();
-        if self.lengths & length(name) == 0 { None } else { self.recognise_among(name) }
+        if self.marks & mark(name) == 0 { None } else { self.recognise_among(name) }
     }
 
-    /// Not inlined: it would make the look at the length no small one.
+    /// Not inlined: it would make the look at the mark no small one.
     #[inline(never)]
     fn recognise_among(&self, name: &str) -> Option<Field> {
         if name == self.timeout_name.as_str() {
@@ -192,6 +192,7 @@ impl Dialects {
             request_start::NAME => Some(Field::RequestStart),
             MEDIA => Some(Field::Kind(Kind::Media)),
             VERSION => Some(Field::Kind(Kind::ConnectVersion)),
+            STATUS => Some(Field::Kind(Kind::GrpcStatus)),
             _ => None,
         }
     }
@@ -208,7 +209,7 @@ impl Default for Dialects {
             bare_digits: BareDigits::default(),
             max_skew: Duration::from_secs(60),
             request_start: false,
-            lengths: LENGTHS,
+            marks: MARKS,
         }
     }
 }
@@ -220,19 +221,24 @@ const ENVOY_UPSTREAM: &str = Dialect::EnvoyUpstream.as_str();
 const CONNECT_TIMEOUT: &str = Dialect::ConnectTimeout.as_str();
 const X_REQUEST_DEADLINE: &str = Dialect::XRequestDeadline.as_str();
 
-const LENGTHS: u64 = {
-    let mut lengths = length(request_start::NAME) | Kind::lengths();
+const MARKS: u64 = {
+    let mut marks = mark(request_start::NAME) | Kind::MARKS;
     let mut rest: &[Dialect] = &Dialect::ALL;
     while let [dialect, after @ ..] = rest {
-        lengths |= length(dialect.as_str());
+        marks |= mark(dialect.as_str());
         rest = after;
     }
-    lengths
+    marks
 };
 
-/// The bit of a name that is so long.
-pub(super) const fn length(name: &str) -> u64 {
-    1 << (name.len() % u64::BITS as usize)
+/// A bit for a name, by its length and its last letter. By that factor, no name that is met every day has one of ours.
+pub(super) const fn mark(name: &str) -> u64 {
+    let name = name.as_bytes();
+    let last = match name {
+        [.., last] => *last as usize,
+        [] => 0,
+    };
+    1 << ((9 * name.len() + last) % u64::BITS as usize)
 }
 
 fn trim(element: &[u8]) -> &[u8] {
@@ -259,6 +265,43 @@ mod tests {
             let plain = Dialects::default().recognise(&HeaderName::from_static(dialect.as_str()));
             assert_eq!(plain, Some(Field::Timeout(dialect)));
         }
+    }
+
+    #[test]
+    fn what_is_met_every_day_is_told_apart_by_its_mark() {
+        let everyday = [
+            "host",
+            "user-agent",
+            "accept",
+            "accept-encoding",
+            "accept-language",
+            "cookie",
+            "content-length",
+            "referer",
+            "via",
+            "forwarded",
+            "x-forwarded-for",
+            "x-forwarded-proto",
+            "x-forwarded-host",
+            "x-request-id",
+            "traceparent",
+            "tracestate",
+            "authorization",
+            "cache-control",
+            "connection",
+            "date",
+            "server",
+            "etag",
+            "content-encoding",
+            "last-modified",
+            "vary",
+            "set-cookie",
+            "te",
+            "location",
+            "transfer-encoding",
+        ];
+        let alike: Vec<_> = everyday.into_iter().filter(|name| MARKS & mark(name) != 0).collect();
+        assert!(alike.is_empty(), "{alike:?}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::call::Seen;
+use super::call::{Seen, lines};
 use super::set::Field;
 use super::{Call, Dialect, Dialects, request_start};
 
@@ -69,6 +69,13 @@ impl Found {
     pub fn call(self) -> Call {
         self.seen.call()
     }
+
+    /// Whether there is a [`GRPC_STATUS`](super::GRPC_STATUS).
+    #[must_use]
+    #[inline]
+    pub fn has_grpc_status(self) -> bool {
+        self.seen.has_status()
+    }
 }
 
 impl Dialects {
@@ -86,15 +93,15 @@ impl Dialects {
         }
     }
 
-    /// Which deadline fields there are, and the kind of the call, by one pass.
+    /// Which deadline fields there are, and the kind of the call, by one pass over the names.
     #[must_use]
     pub fn find(&self, headers: &HeaderMap) -> Found {
         let mut found = Found::default();
-        for (name, value) in headers {
+        for (at, name) in headers.keys().enumerate() {
             let Some(field) = self.recognise(name) else { continue };
             match field {
                 Field::Kind(kind) => {
-                    found.seen.see(kind, value.as_bytes());
+                    lines(headers, name, at).for_each(|line| found.seen.see(kind, line));
                     continue;
                 }
                 Field::Timeout(dialect) => found.timeouts |= dialect.bit(),
@@ -149,8 +156,11 @@ impl Dialects {
             // What is written anew replaces every line of what stood there.
             self.remove(headers, found, written);
         }
+        // Of a name in several lines, all but the first have to go.
+        let in_place = if headers.len() == headers.keys_len() { found.timeouts } else { 0 };
         for dialect in Dialect::ALL.into_iter().filter(|dialect| written & dialect.bit() != 0) {
-            self.write_field(headers, dialect, left, wall).ok_or_else(|| {
+            let in_place = in_place & dialect.bit() != 0;
+            self.write_field(headers, dialect, in_place, (left, wall)).ok_or_else(|| {
                 self.strip(headers);
                 Inexpressible { dialect }
             })?;
@@ -158,9 +168,20 @@ impl Dialects {
         Ok(())
     }
 
-    fn write_field(&self, headers: &mut HeaderMap, dialect: Dialect, left: Duration, wall: SystemTime) -> Option<()> {
-        let value = HeaderValue::try_from(&dialect.encode(left, wall)?).ok()?;
-        headers.try_insert(self.name_of(dialect).clone(), value).ok().map(|_| ())
+    /// `in_place`: there is one line of it.
+    fn write_field(
+        &self,
+        headers: &mut HeaderMap,
+        dialect: Dialect,
+        in_place: bool,
+        (left, wall): (Duration, SystemTime),
+    ) -> Option<()> {
+        let (name, value) = (self.name_of(dialect), HeaderValue::try_from(&dialect.encode(left, wall)?).ok()?);
+        match if in_place { headers.get_mut(name) } else { None } {
+            Some(old) => *old = value,
+            None => drop(headers.try_insert(name.clone(), value).ok()?),
+        }
+        Some(())
     }
 }
 
@@ -211,6 +232,25 @@ mod tests {
         let dialects = Dialects::default().timeout_name(HeaderName::from_static("x-timeout"));
         let lines = written(&dialects, "text/plain", Duration::from_millis(180)).unwrap();
         assert_eq!(lines, ["x-timeout: 180ms"]);
+    }
+
+    // R9
+    #[test]
+    fn one_line_is_written_over_and_of_several_lines_one_is_left() {
+        let dialects = Dialects::default();
+        for lines in [&["9s"][..], &["9s", "8s"]] {
+            for other in [&["a"][..], &["a", "b"]] {
+                let mut headers = HeaderMap::new();
+                for (name, values) in [("x-request-timeout", lines), ("accept", other)] {
+                    for value in values {
+                        headers.append(name, HeaderValue::from_str(value).unwrap());
+                    }
+                }
+                dialects.write(&mut headers, Duration::from_millis(180), UNIX_EPOCH).unwrap();
+                assert!(headers.get_all("x-request-timeout").iter().eq(["180ms"]), "{lines:?}, {other:?}");
+                assert_eq!(headers.get_all("accept").iter().count(), other.len());
+            }
+        }
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{HeaderMap, Response, StatusCode, Version};
-use http_deadline::dialect::Call;
 use http_deadline::dialect::trail::Trail;
+use http_deadline::dialect::{Call, Found};
 use http_deadline::{Cause, Dialects, Exceeded, Journey, OriginKind, Stage, StageGuard};
 use pin_project::pin_project;
 
@@ -179,7 +179,7 @@ pub(crate) fn deliver<B>(
     dialects.strip_found(head.headers_mut(), found);
     let is_grpc = bounds.is_some() && found.call() == Call::Grpc;
     if let Some(bounds) = &bounds {
-        blame(&mut head, bounds, is_grpc);
+        blame(&mut head, bounds, found);
     }
     tell_answer(head.headers(), bounds.as_ref());
     // R13: trailers end a message over HTTP/2 only. Elsewhere one that is cut has to look so.
@@ -198,11 +198,12 @@ fn tell_answer(fields: &HeaderMap, bounds: Option<&Bounds>) {
 }
 
 /// Whose deadline it was that a hop downstream reports (R23, R24), and what it has told.
-fn blame<B>(head: &mut Response<B>, bounds: &Bounds, is_grpc: bool) {
-    if let Some(told) = if is_grpc { bounds.told() } else { None } {
+fn blame<B>(head: &mut Response<B>, bounds: &Bounds, found: Found) {
+    if let Some(told) = if found.call() == Call::Grpc { bounds.told() } else { None } {
         told.correct(head.headers_mut());
     }
-    let (is_exceeded, is_exhausted) = grpc::report(head.headers());
+    let report = found.has_grpc_status().then(|| grpc::report(head.headers()));
+    let (is_exceeded, is_exhausted) = report.unwrap_or_default();
     let reports = head.status() == StatusCode::GATEWAY_TIMEOUT || is_exceeded;
     // A hop may tell of overload where it had no connection in time. Only the field says that it was our deadline.
     let may_report = reports || head.status() == StatusCode::SERVICE_UNAVAILABLE || is_exhausted;
