@@ -30,28 +30,58 @@ pub(crate) struct Bounds {
     reached: bool,
 }
 
-impl Bounds {
+/// The soonest deadline of a call. Enough for whoever only writes it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Soonest {
+    pub(super) deadline: Deadline,
+    /// Whether there is one beside the layer's own limit.
+    pub(super) is_found: bool,
+    /// Whether it is the one in the extensions.
+    pub(super) is_carried: bool,
+    own: Option<Deadline>,
+}
+
+impl Soonest {
     /// The sooner of what these extensions carry, what is ambient, what the caller `asked` for in a field, and the
     /// layer's own limit (R21).
-    pub(crate) fn of(extensions: &Extensions, asked: Option<Deadline>, own: Option<Deadline>) -> Option<Self> {
-        let found = sooner(sooner(extensions.get().copied(), current()), asked);
+    #[inline]
+    pub(super) fn of(extensions: &Extensions, asked: Option<Deadline>, own: Option<Deadline>) -> Option<Self> {
+        let (carried, around) = (extensions.get::<Deadline>(), current());
+        let found = sooner(sooner(carried, around.as_ref()), asked.as_ref());
         if let (Some(own), Some(found)) = (own, found) {
-            local_limit::compare(own, found);
+            local_limit::compare(own, *found);
         }
-        let deadline = sooner(found, own)?;
+        let deadline = sooner(found, own.as_ref())?;
+        // Of two at one instant it is the first.
+        let is_carried = carried.is_some_and(|carried| carried.instant() == deadline.instant());
+        Some(Self { deadline: *deadline, is_found: found.is_some(), is_carried, own })
+    }
+}
+
+impl Bounds {
+    /// Of the [soonest](Soonest::of) deadline of a call.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn of(extensions: &Extensions, asked: Option<Deadline>, own: Option<Deadline>) -> Option<Self> {
+        Soonest::of(extensions, asked, own).map(|soonest| Self::at(soonest, extensions))
+    }
+
+    /// Of a call with these extensions.
+    #[inline]
+    pub(super) fn at(soonest: Soonest, extensions: &Extensions) -> Self {
+        let Soonest { deadline, is_found, own, .. } = soonest;
         // Asked for only now: a call without a deadline needs none.
         let journey: Option<Journey> = extensions.get().cloned().or_else(|| Ambient::current().make().cloned());
         // What is sooner than the journey's was set by the caller, and stays after a release.
         let around = journey.as_ref().and_then(Journey::deadline).map(Deadline::instant);
-        Some(Self {
+        Self {
             reserve: journey.as_ref().map(|journey| journey.policy().reserved()).unwrap_or_default(),
             inherited: around.is_some_and(|around| around <= deadline.instant()),
             deadline,
-            is_found: found.is_some(),
+            is_found,
             own,
             journey,
             reached: true,
-        })
+        }
     }
 
     /// Whether a deadline was found: the layer's own limit is none (R21).
@@ -143,9 +173,10 @@ impl Bounds {
     }
 }
 
-fn sooner(one: Option<Deadline>, other: Option<Deadline>) -> Option<Deadline> {
+/// The sooner of the two; of two at the same instant, the first.
+fn sooner<'a>(one: Option<&'a Deadline>, other: Option<&'a Deadline>) -> Option<&'a Deadline> {
     match (one, other) {
-        (Some(one), Some(other)) => Some(one.sooner(other)),
+        (Some(one), Some(other)) if other.instant() < one.instant() => Some(other),
         (one, other) => one.or(other),
     }
 }

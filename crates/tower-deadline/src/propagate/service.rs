@@ -12,7 +12,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::PropagateError;
-use super::bounds::Bounds;
+use super::bounds::{Bounds, Soonest};
 use super::future::PropagateFuture;
 use super::missing::{Missing, ask_around};
 use super::trace::{CallTrace, Telling, Traced};
@@ -215,15 +215,25 @@ impl PropagateLayer {
     #[track_caller]
     pub fn write(&self, headers: &mut HeaderMap, extensions: &Extensions) -> Result<Option<Deadline>, PropagateError> {
         let found = self.dialects.find(headers);
-        let bounds = self.seek(headers, extensions, found.call(), Location::caller())?;
-        self.write_in(headers, found, bounds.as_ref())?;
+        let soonest = self.seek(headers, extensions, found.call(), Location::caller())?;
+        match soonest {
+            Some(soonest) => {
+                // Nothing more is asked of what is around: the call is bounded by somebody else.
+                let reserve = ask_around(extensions, Policy::reserved).unwrap_or_default();
+                if !self.write_found(headers, found, soonest.deadline.reserve(reserve)) {
+                    self.withhold(&Bounds::at(soonest, extensions))?;
+                }
+            }
+            None => self.dialects.strip_found(headers, found),
+        }
         write_current(headers);
-        Ok(bounds.map(|bounds| bounds.deadline()))
+        Ok(soonest.map(|soonest| soonest.deadline))
     }
 
     /// Who is told of a call; nobody of one that is not sent.
     fn begin(&self, prepared: &Result<Option<Bounds>, PropagateError>, extensions: &Extensions) -> Option<Telling> {
         match prepared {
+            _ if !self.traced.tells() => None,
             // That of this call alone, where it has a span.
             Ok(Some(bounds)) => self.traced.begin(extensions.get().or(bounds.journey()), Some(bounds.deadline())),
             // A request without a deadline is a journey where somebody has asked for it.
@@ -237,19 +247,25 @@ impl PropagateLayer {
 
     /// Writes the fields, and leaves in the extensions what a layer further in goes by.
     fn prepare<B>(&self, request: &mut Request<B>, found: Found) -> Result<Option<Bounds>, PropagateError> {
-        let bounds = self.seek(request.headers(), request.extensions(), found.call(), self.made)?;
+        let soonest = self.seek(request.headers(), request.extensions(), found.call(), self.made)?;
+        let bounds = soonest.map(|soonest| Bounds::at(soonest, request.extensions()));
         match &bounds {
             Some(bounds) if self.is_written_within => {
                 if bounds.sent().is_expired(now()) {
                     self.withhold(bounds)?;
                 }
             }
-            bounds => self.write_in(request.headers_mut(), found, bounds.as_ref())?,
+            Some(bounds) => {
+                if !self.write_found(request.headers_mut(), found, bounds.sent()) {
+                    self.withhold(bounds)?;
+                }
+            }
+            None => self.dialects.strip_found(request.headers_mut(), found),
         }
         self.calls.sent(|| policy_of(bounds.as_ref(), request.extensions()));
-        if let Some(bounds) = &bounds {
+        if let Some(soonest) = soonest.filter(|soonest| !soonest.is_carried) {
             // For a layer further in, which writes the field again.
-            *request.extensions_mut().get_or_insert_with(|| bounds.deadline()) = bounds.deadline();
+            request.extensions_mut().insert(soonest.deadline);
         }
         if IS_TOLD && !bounds.as_ref().is_some_and(Bounds::is_found) {
             request.extensions_mut().insert(Missed);
@@ -257,45 +273,44 @@ impl PropagateLayer {
         Ok(bounds)
     }
 
-    /// What bounds this call. `None`: there is no deadline, and none is wanted.
+    /// The deadline of this call. `None`: there is none, and none is wanted.
     fn seek(
         &self,
         headers: &HeaderMap,
         extensions: &Extensions,
         call: Call,
         site: &'static Location<'static>,
-    ) -> Result<Option<Bounds>, PropagateError> {
+    ) -> Result<Option<Soonest>, PropagateError> {
         let asked = if call == Call::Grpc { self.asked(headers) } else { None };
-        self.wanted(Bounds::of(extensions, asked, self.own()), extensions, site)
-    }
-
-    fn write_in(&self, headers: &mut HeaderMap, found: Found, bounds: Option<&Bounds>) -> Result<(), PropagateError> {
-        match bounds {
-            Some(bounds) if self.write_found(headers, found, bounds) => Ok(()),
-            Some(bounds) => self.withhold(bounds),
-            None => {
-                self.dialects.strip_found(headers, found);
-                Ok(())
-            }
+        let soonest = Soonest::of(extensions, asked, self.own());
+        if !soonest.as_ref().is_some_and(|soonest| soonest.is_found) {
+            self.miss(extensions, site)?;
         }
+        Ok(soonest)
     }
 
-    /// What was found, where that is enough. A call without a deadline is counted (R21), once.
+    /// What was found, where that is enough.
+    #[cfg(feature = "reqwest")]
     pub(crate) fn wanted(
         &self,
         bounds: Option<Bounds>,
         extensions: &Extensions,
         site: &'static Location<'static>,
     ) -> Result<Option<Bounds>, PropagateError> {
-        if bounds.as_ref().is_some_and(Bounds::is_found) {
-            return Ok(bounds);
+        if !bounds.as_ref().is_some_and(Bounds::is_found) {
+            self.miss(extensions, site)?;
         }
+        Ok(bounds)
+    }
+
+    /// No deadline is found for a call: that is counted (R21), once, and fails where one is wanted.
+    fn miss(&self, extensions: &Extensions, site: &'static Location<'static>) -> Result<(), PropagateError> {
         let missing = Missing::around(extensions, site);
         if IS_TOLD && extensions.get::<Missed>().is_none() {
             self.calls.missing(missing.policy);
             missing.tell(self.on_missing);
         }
-        missing.accept(self.on_missing).map(|()| bounds)
+        missing.accept(self.on_missing)
     }
 
     /// Nothing is left for this call; see [`Bounds::withhold`].
@@ -312,11 +327,11 @@ impl PropagateLayer {
     /// Writes what is left now, in place of whatever stood there. Returns whether there was anything.
     #[cfg(feature = "reqwest")]
     pub(crate) fn write_left(&self, headers: &mut HeaderMap, bounds: &Bounds) -> bool {
-        self.write_found(headers, self.dialects.find(headers), bounds)
+        self.write_found(headers, self.dialects.find(headers), bounds.sent())
     }
 
-    fn write_found(&self, headers: &mut HeaderMap, found: Found, bounds: &Bounds) -> bool {
-        let left = bounds.sent().remaining(now());
+    fn write_found(&self, headers: &mut HeaderMap, found: Found, sent: Deadline) -> bool {
+        let left = sent.remaining(now());
         // Nothing left is not sent, also where no dialect is written.
         self.dialects.write_found(headers, found, left, wall(&self.dialects)).is_ok() && !left.is_zero()
     }

@@ -73,6 +73,12 @@ pub(crate) struct Traced {
 }
 
 impl Traced {
+    /// Whether there can be somebody who is told of a call.
+    #[inline]
+    pub(crate) fn tells(&self) -> bool {
+        self.trace.is_some() || !self.is_told_within
+    }
+
     /// Who is told of a call of this journey; nobody, as a rule.
     #[inline]
     pub(crate) fn begin(&self, journey: Option<&Journey>, deadline: Option<Deadline>) -> Option<Telling> {
