@@ -3,8 +3,7 @@
 use std::fmt;
 
 use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRAILER, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -31,8 +30,8 @@ static ALWAYS: [&HeaderName; 9] = [
     &HTTP2_SETTINGS,
 ];
 
-/// Never to be named by `Connection`: the message depends on them.
-static PROTECTED: [&HeaderName; 5] = [&HOST, &CONTENT_LENGTH, &AUTHORIZATION, &COOKIE, &FORWARDED];
+/// As long as a name is at most that is told apart here.
+const LONGEST: usize = "proxy-authorization".len();
 
 /// Why a message does not cross.
 #[derive(Debug, PartialEq, Eq)]
@@ -76,8 +75,10 @@ pub(super) fn strip(headers: &mut HeaderMap) -> Result<Vec<HeaderName>, Broken> 
         headers.remove(CONTENT_LENGTH);
     }
     let trailers = has(&TE) && elements(headers, &TE).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
+    // What would be written is there already.
+    let (is_kept, trailers) = if trailers && is_plain(headers) { (true, false) } else { (false, trailers) };
     for (place, name) in ALWAYS.into_iter().enumerate() {
-        if present & 1 << place != 0 {
+        if present & 1 << place != 0 && !(is_kept && *name == TE) {
             headers.remove(name);
         }
     }
@@ -146,21 +147,33 @@ pub fn is_connection_level(name: &HeaderName) -> bool {
     place(name).is_some()
 }
 
-/// Where a name stands in [`ALWAYS`]. One match: the length decides which of them it is compared with.
+/// Where a name stands in [`ALWAYS`].
 #[inline]
 fn place(name: &HeaderName) -> Option<usize> {
-    Some(match name.as_str() {
-        "connection" => 0,
-        "keep-alive" => 1,
-        "proxy-connection" => 2,
-        "proxy-authenticate" => 3,
-        "proxy-authorization" => 4,
-        "te" => 5,
-        "transfer-encoding" => 6,
-        "upgrade" => 7,
-        "http2-settings" => 8,
+    place_of(name.as_str().as_bytes())
+}
+
+/// The same of a name in lower case. One match: the length decides which of them it is compared with.
+#[inline]
+fn place_of(name: &[u8]) -> Option<usize> {
+    Some(match name {
+        b"connection" => 0,
+        b"keep-alive" => 1,
+        b"proxy-connection" => 2,
+        b"proxy-authenticate" => 3,
+        b"proxy-authorization" => 4,
+        b"te" => 5,
+        b"transfer-encoding" => 6,
+        b"upgrade" => 7,
+        b"http2-settings" => 8,
         _ => return None,
     })
+}
+
+/// Whether `TE` says `trailers` and nothing else, in one line.
+fn is_plain(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(TE).iter();
+    lines.next().is_some_and(|line| line == "trailers") && lines.next().is_none()
 }
 
 /// Whether the body has a coding that nobody has taken off. `identity` is none, and a relic.
@@ -187,19 +200,29 @@ fn nominated(headers: &HeaderMap) -> Result<Vec<HeaderName>, Broken> {
 
 /// Those that are not removed anyway. What is no name can name nothing.
 fn names<'a>(tokens: impl Iterator<Item = &'a [u8]>) -> impl Iterator<Item = HeaderName> {
-    let goes_anyway =
-        |token: &&[u8]| ALWAYS.into_iter().any(|name| name.as_str().as_bytes().eq_ignore_ascii_case(token));
+    let goes_anyway = |token: &[u8]| lower(token, &mut [0; LONGEST]).and_then(|name| place_of(name)).is_some();
     tokens
         .filter(move |token| !goes_anyway(token))
         .filter_map(|token| HeaderName::from_bytes(token).ok())
 }
 
+/// Whether `Connection` may not name this: the message depends on it.
 fn is_protected(token: &[u8]) -> bool {
     const X_FORWARDED: &[u8] = b"x-forwarded-";
     let start = token.get(..X_FORWARDED.len()).unwrap_or_default();
+    let named = |name: &[u8]| matches!(name, b"host" | b"content-length" | b"authorization" | b"cookie" | b"forwarded");
     token.starts_with(b":")
         || start.eq_ignore_ascii_case(X_FORWARDED)
-        || PROTECTED.into_iter().any(|name| token.eq_ignore_ascii_case(name.as_str().as_bytes()))
+        || lower(token, &mut [0; LONGEST]).is_some_and(|name| named(name))
+}
+
+/// A token in lower case; `None` where it is too long for the names that are told apart here.
+#[inline]
+fn lower<'a>(token: &[u8], room: &'a mut [u8; LONGEST]) -> Option<&'a [u8]> {
+    let name = room.get_mut(..token.len())?;
+    name.copy_from_slice(token);
+    name.make_ascii_lowercase();
+    Some(name)
 }
 
 /// What stands between the commas, in all lines of this field.
@@ -212,6 +235,7 @@ pub(super) fn elements<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl It
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::header::{AUTHORIZATION, COOKIE, FORWARDED, HOST};
 
     fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -277,6 +301,10 @@ mod tests {
         let fields = [("connection", "close, TE"), ("te", "foo"), ("te", "bar, Trailers")];
         assert_eq!(stripped(&fields).unwrap(), ["te: trailers"]);
         assert!(stripped(&[("te", "trailers;q=0.5")]).unwrap().is_empty());
+        for lines in [["trailers", "trailers"], ["trailers", "gzip"]] {
+            assert_eq!(stripped(&lines.map(|line| ("te", line))).unwrap(), ["te: trailers"], "{lines:?}");
+        }
+        assert_eq!(stripped(&[("te", "trailers"), ("connection", "te, close")]).unwrap(), ["te: trailers"]);
     }
 
     // R33, R35
@@ -325,7 +353,7 @@ mod tests {
     #[test]
     fn trailers_have_none_of_what_a_message_or_a_connection_depends_on() {
         let mut trailers = headers(&[("x-a", "1"), ("x-a", "2"), ("trailer", "x-b"), ("x-forwarded-for", "10.0.0.1")]);
-        for name in ALWAYS.into_iter().chain(PROTECTED) {
+        for name in ALWAYS.into_iter().chain([&HOST, &CONTENT_LENGTH, &AUTHORIZATION, &COOKIE, &FORWARDED]) {
             trailers.append(name, HeaderValue::from_static("1"));
         }
         strip_trailers(&mut trailers);
