@@ -51,6 +51,7 @@ enum Limit {
 ///
 /// Outside of a task that something entered it is `None`; so it is in a task that was spawned plainly.
 #[must_use]
+#[inline]
 pub fn current() -> Option<Deadline> {
     Ambient::look(Ambient::deadline)
 }
@@ -241,14 +242,22 @@ impl Ambient {
 
     /// The deadline.
     #[must_use]
+    #[inline]
     pub fn deadline(&self) -> Option<Deadline> {
-        let released = || self.journey().is_some_and(Journey::is_released);
-        match &self.limit {
-            Limit::Nothing => None,
-            Limit::Entered(deadline) => Some(**deadline),
-            Limit::With(deadline) => Some(**deadline).filter(|_| !released()),
-            Limit::Journeys => self.journey()?.given().copied().filter(|_| !released()),
+        self.bound().copied()
+    }
+
+    fn bound(&self) -> Option<&Deadline> {
+        if let Limit::Entered(deadline) = &self.limit {
+            return Some(deadline);
         }
+        let journey = self.journey();
+        let deadline = match &self.limit {
+            Limit::Nothing | Limit::Entered(_) => None,
+            Limit::With(deadline) => Some(&**deadline),
+            Limit::Journeys => journey?.given(),
+        }?;
+        if journey.is_some_and(Journey::is_released) { None } else { Some(deadline) }
     }
 
     /// The journey, if there is one.

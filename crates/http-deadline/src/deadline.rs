@@ -56,6 +56,7 @@ impl Deadline {
 
     /// The same deadline, set by `origin`.
     #[must_use]
+    #[inline]
     pub fn with_origin(self, origin: Origin) -> Self {
         Self { origin, ..self }
     }
@@ -92,6 +93,7 @@ impl Deadline {
 
     /// What is left; zero at the instant and after it.
     #[must_use]
+    #[inline]
     pub fn remaining(self, now: Instant) -> Duration {
         self.at.saturating_duration_since(now)
     }
@@ -104,12 +106,14 @@ impl Deadline {
 
     /// Whether nothing is left: true at the very instant.
     #[must_use]
+    #[inline]
     pub fn is_expired(self, now: Instant) -> bool {
         now >= self.at
     }
 
     /// The sooner of the two; of two at the same instant, `self`.
     #[must_use]
+    #[inline]
     pub fn sooner(self, other: Self) -> Self {
         if other.at < self.at { other } else { self }
     }
@@ -117,6 +121,7 @@ impl Deadline {
     /// The same deadline, `reserve` earlier: what may be spent on a call if `reserve` is kept back for the
     /// answer.
     #[must_use]
+    #[inline]
     pub fn reserve(self, reserve: Duration) -> Self {
         if reserve.is_zero() {
             return self;

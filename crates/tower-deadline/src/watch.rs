@@ -221,18 +221,19 @@ impl Watch {
 
     /// When this ends; `None` once nothing bounds it.
     pub(crate) fn instant(&self) -> Option<Instant> {
-        let inherited = self.counts().then(|| self.reserved().instant());
+        let inherited = self.counts().then(|| self.reserved());
         match (inherited, self.own().map(Deadline::instant)) {
             (Some(inherited), Some(own)) => Some(inherited.min(own)),
             (inherited, own) => inherited.or(own),
         }
     }
 
-    /// The deadline, and so much sooner while there is an answer to give.
-    fn reserved(&self) -> Deadline {
-        let Some(more) = &self.more else { return self.deadline };
+    /// When the deadline is, and so much sooner while there is an answer to give.
+    fn reserved(&self) -> Instant {
+        let Some(more) = &self.more else { return self.deadline.instant() };
         let answered = || self.journey.as_ref().is_some_and(Journey::is_unwatched);
-        if more.reserve.is_zero() || answered() { self.deadline } else { self.deadline.reserve(more.reserve) }
+        let reserve = if answered() { Duration::ZERO } else { more.reserve };
+        self.deadline.reserve(reserve).instant()
     }
 
     fn own(&self) -> Option<Deadline> {

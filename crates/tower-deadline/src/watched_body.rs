@@ -123,9 +123,11 @@ where
             tell_end(this.telling, &frame, is_at_end);
         }
         // A deadline that was released is nobody's reason.
-        let counts = this.watch.as_ref().is_some_and(|watch| watch.instant().is_some());
+        let counts = |watch: &Watch| watch.instant().is_some();
         let frame = match this.told {
-            Some(told) if counts => corrected(frame, **told, this.watch.as_ref(), *this.stage),
+            Some(told) if this.watch.as_ref().is_some_and(counts) => {
+                corrected(frame, **told, this.watch.as_ref(), *this.stage)
+            }
             _ => frame,
         };
         if ends || matches!(&frame, Some(Ok(frame)) if frame.is_trailers()) {

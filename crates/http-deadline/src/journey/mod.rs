@@ -141,6 +141,7 @@ impl Journey {
 
     /// The policy that let the request in.
     #[must_use]
+    #[inline]
     pub fn policy(&self) -> &Policy {
         &self.0.policy
     }
@@ -252,6 +253,7 @@ impl Journey {
 
     /// Why the request stopped; `None` while it runs and after it ended well.
     #[must_use]
+    #[inline]
     pub fn cause(&self) -> Option<Cause> {
         self.0.stopped.get().map(|(cause, _)| *cause)
     }
@@ -274,6 +276,7 @@ impl Journey {
     /// The soonest deadline that somebody watches, for this journey or one that it is a part of, and the
     /// journey for which it is watched. `None` before, once unwatched, and after the end.
     #[must_use]
+    #[inline]
     pub fn enforced(&self) -> Option<(&Self, Deadline)> {
         let watched = |journey: &&Self| !journey.has(Marks::UNWATCHED) && !journey.is_ended();
         self.lineage()
@@ -287,8 +290,8 @@ impl Journey {
     #[must_use]
     pub fn deadline(&self) -> Option<Deadline> {
         let counts = |journey: &&Self| !journey.has(Marks::RELEASED);
-        let deadlines = self.lineage().filter(counts).filter_map(|journey| journey.0.enforced().copied());
-        deadlines.min_by_key(|deadline| deadline.instant())
+        let deadlines = self.lineage().filter(counts).filter_map(|journey| journey.0.enforced());
+        deadlines.min_by_key(|deadline| deadline.instant()).copied()
     }
 
     /// This journey for the first owner that asks, who ends it; a [part](Self::part) of it for each further one.
@@ -300,12 +303,14 @@ impl Journey {
 
     /// From here on nobody promises to wake anybody at the deadline, which still counts: the response head is
     /// on its way, and its body is polled only while the client reads.
+    #[inline]
     pub fn unwatch(&self) {
         self.0.waiting.mark(Marks::UNWATCHED);
     }
 
     /// Whether the response head is on its way, here or in a journey that this is a part of.
     #[must_use]
+    #[inline]
     pub fn is_unwatched(&self) -> bool {
         self.lineage().any(|journey| journey.has(Marks::UNWATCHED))
     }
@@ -318,12 +323,16 @@ impl Journey {
 
     /// Whether the deadline has ceased to count, here or in a journey that this is a part of.
     #[must_use]
+    #[inline]
     pub fn is_released(&self) -> bool {
-        // The nearest that has a say: a part that enforces a sooner deadline keeps it.
-        let released = |journey: &Self| journey.has(Marks::RELEASED);
-        self.lineage()
-            .find(|journey| released(journey) || journey.0.enforced().is_some())
-            .is_some_and(released)
+        for journey in self.lineage() {
+            // The nearest that has a say: a part that enforces a sooner deadline keeps it.
+            let released = journey.has(Marks::RELEASED);
+            if released || journey.0.enforced().is_some() {
+                return released;
+            }
+        }
+        false
     }
 
     /// The deadline that its maker gave it, or that it was told is enforced.
@@ -338,11 +347,13 @@ impl Journey {
     }
 
     /// This journey, the one that it is a part of, and so on.
+    #[inline]
     fn lineage(&self) -> impl Iterator<Item = &Self> {
         std::iter::successors(Some(self), |journey| journey.0.parent.as_ref())
     }
 
     /// Ends the journey and wakes everything that waits for that. Repeating it is harmless.
+    #[inline]
     pub fn end(&self) {
         self.0.waiting.end();
     }

@@ -260,6 +260,7 @@ impl Custody {
 
     /// The request comes to its end in this stage. Somebody may have stopped it who could say so in the words of a
     /// protocol only.
+    #[inline]
     pub(super) fn finish(&mut self, stage: Stage) {
         if let Some(cause) = self.journey().and_then(Journey::cause) {
             let (stage, deadline) = (self.stage(stage), self.ambient.deadline());
@@ -268,15 +269,18 @@ impl Custody {
     }
 
     /// Before a poll: counts what an observing policy would have stopped since the one before.
+    #[inline]
     pub(super) fn observe(&mut self, stage: Stage) {
         self.count(Observed::has_missed, stage);
     }
 
     /// After a poll that was not ready: counts what an observing policy would stop now.
+    #[inline]
     pub(super) fn observe_pending(&mut self, stage: Stage) {
         self.count(Observed::is_late, stage);
     }
 
+    #[inline]
     fn count(&mut self, is_late: impl FnOnce(&Observed) -> bool, stage: Stage) {
         if self.observed.as_deref().is_some_and(is_late) {
             self.observed = None;
