@@ -72,7 +72,7 @@ impl Call {
         let mut seen = Seen::default();
         for (at, name) in headers.keys().enumerate() {
             if let Some(kind) = Kind::of_name(name.as_str()) {
-                lines(headers, name, at).for_each(|line| seen.see(kind, line));
+                each_line(headers, name, at, |line| seen.see(kind, line));
             }
         }
         seen.call()
@@ -198,14 +198,15 @@ impl Seen {
     }
 }
 
-/// The lines of the field whose name is at this place among those of these headers. Where no name has two lines, nothing
-/// is looked up.
+/// Looks at each line of the field whose name is at this place among those of these headers. Where no name has two lines,
+/// nothing is looked up.
 #[inline]
-pub(super) fn lines<'a>(headers: &'a HeaderMap, name: &HeaderName, at: usize) -> impl Iterator<Item = &'a [u8]> {
-    let is_single = headers.len() == headers.keys_len();
-    let one = if is_single { headers.values().nth(at) } else { None };
-    let several = if is_single { None } else { Some(headers.get_all(name)) };
-    one.into_iter().chain(several.into_iter().flatten()).map(HeaderValue::as_bytes)
+pub(super) fn each_line(headers: &HeaderMap, name: &HeaderName, at: usize, mut look: impl FnMut(&[u8])) {
+    if headers.len() == headers.keys_len() {
+        headers.values().nth(at).into_iter().for_each(|value| look(value.as_bytes()));
+    } else {
+        headers.get_all(name).iter().for_each(|value| look(value.as_bytes()));
+    }
 }
 
 /// What follows this start, whatever its case.

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 
-use super::call::{Seen, lines};
+use super::call::{Seen, each_line};
 use super::set::Field;
 use super::{Call, Dialect, Dialects, Malformed, request_start};
 
@@ -100,7 +100,7 @@ impl Dialects {
         let mut asked = Asked::default();
         for (at, name) in headers.keys().enumerate() {
             if let Some(field) = self.recognise(name) {
-                lines(headers, name, at).for_each(|line| self.read_field(field, line, wall, &mut asked));
+                each_line(headers, name, at, |line| self.read_field(field, line, wall, &mut asked));
             }
         }
         asked

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::call::{Seen, lines};
+use super::call::{Seen, each_line};
 use super::set::Field;
 use super::{Call, Dialect, Dialects, request_start};
 
@@ -101,7 +101,7 @@ impl Dialects {
             let Some(field) = self.recognise(name) else { continue };
             match field {
                 Field::Kind(kind) => {
-                    lines(headers, name, at).for_each(|line| found.seen.see(kind, line));
+                    each_line(headers, name, at, |line| found.seen.see(kind, line));
                     continue;
                 }
                 Field::Timeout(dialect) => found.timeouts |= dialect.bit(),
