@@ -40,6 +40,7 @@ pub mod dry_run;
 pub mod duration;
 pub mod error;
 pub mod explain;
+mod fleeting;
 pub mod forward;
 pub mod front;
 pub mod limits;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::TryFutureExt;
 use futures_util::future::MapOk;
-use http::{Request, Response};
+use http::{Request, Response, Version as HttpVersion};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1::UpgradeableConnection;
@@ -26,6 +26,7 @@ use super::quiet::Quiet;
 use super::{Era, Pick, Terms};
 use crate::called::{self, Called};
 use crate::client::Client;
+use crate::fleeting;
 use crate::limits::{Entry, Timed, TimedBody, TimedFuture, TimedStream, Version, no_room, refuse};
 
 /// Serves a connection to its end: that of the client, of a limit, or of its era.
@@ -168,9 +169,27 @@ where
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(self.timed.hangup());
+        let leaves = if request.version() == HttpVersion::HTTP_2 { by_http2 } else { by_http1 };
         let answer = self.timed.call(request, |request| called::call(&mut self.era.service.pick(), request));
-        answer.map_ok(|response| response.map(FlushedBody::new))
+        answer.map_ok(leaves)
     }
+}
+
+fn by_http1<S, B>(response: Response<TimedBody<Calling<S>, B>>) -> Answer<S, B>
+where
+    S: Service<Request<Incoming>, Response = Response<B>>,
+    B: Body,
+{
+    response.map(FlushedBody::new)
+}
+
+fn by_http2<S, B>(mut response: Response<TimedBody<Calling<S>, B>>) -> Answer<S, B>
+where
+    S: Service<Request<Incoming>, Response = Response<B>>,
+    B: Body,
+{
+    fleeting::mark(response.headers_mut());
+    by_http1::<S, B>(response)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use super::lease::{Http1, Http2, Sent};
 use super::outgoing::{BodyFault, Fault, Outgoing};
 use super::silence::{Allotted, Silence};
 use super::telling::Telling;
-use crate::count;
+use crate::{count, fleeting};
 
 /// What an exchange is held to, and who is told of it.
 #[derive(Debug)]
@@ -113,6 +113,7 @@ impl<B: Sent> Http1<B> {
 impl<B: Sent> Http2<B> {
     pub(super) async fn exchange<E>(&mut self, held: &mut Option<Request<B>>, terms: &Terms<'_>) -> Head<E> {
         let Some((mut head, body)) = held.take().map(Request::into_parts) else { return Err(Broken::Unsent(None)) };
+        fleeting::mark(&mut head.headers);
         let (body, fault) = Outgoing::new(body, terms.telling);
         // hyper gives nothing back, and wants none of our extensions.
         let kept = head.method.is_idempotent().then(|| {
