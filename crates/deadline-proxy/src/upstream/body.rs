@@ -56,7 +56,9 @@ impl<B: Sent> Body for PooledBody<B> {
                 Some(conn) => ready!(conn.poll_frame(cx)).map(|frame| frame.map_err(Broke::from)),
                 None => None,
             },
-            Arrived::Http2(inner) => ready!(Pin::new(inner).poll_frame(cx)).map(|frame| frame.map_err(Broke::from)),
+            Arrived::Http2(inner) => {
+                ready!(Pin::new(&mut **inner).poll_frame(cx)).map(|frame| frame.map_err(Broke::from))
+            }
         };
         match &frame {
             Some(Err(_)) => drop(self.lease.take()),

@@ -1,13 +1,13 @@
 //! Making a connection: within the request that needs it, and so gone with it.
 
+use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
-use hyper::client::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout};
 
@@ -19,16 +19,12 @@ use super::error::Broke;
 use super::form::Need;
 use super::host::Multiplexed;
 use super::http1::Conn;
+use super::http2::{self, Link, Sender, Watch};
 use super::io::Io;
 use super::lease::{Connection, Http1, Http2, Lease, Sent, Slot};
-use super::outgoing::Outgoing;
 use super::pool::Pool;
 use super::telling::{Steps, Telling};
 use crate::count::Connect;
-
-/// A peer that is stuck answers no ping. Servers of gRPC end a connection that is asked more often than every five
-/// minutes (its proposal A8); one whose machine is gone is found out sooner, by the system.
-const PING_EVERY: Duration = Duration::from_secs(310);
 
 /// Longer than it takes to connect to any endpoint that is well, unless a packet is lost.
 const TOO_LONG: Duration = Duration::from_secs(1);
@@ -174,17 +170,17 @@ fn outcome<T>(made: &Result<Result<T, Why>, Elapsed>) -> Connect {
 }
 
 /// A connection that speaks HTTP, and what drives it where somebody has to.
-pub(super) enum Established<B: Sent> {
+pub(super) enum Established {
     Http1(Conn),
-    Http2(http2::SendRequest<Outgoing<B>>, http2::Connection<TokioIo<Io>, Outgoing<B>, TokioExecutor>),
+    Http2(Sender, Box<Link>),
 }
 
-pub(super) async fn establish<B: Sent>(
+pub(super) async fn establish(
     cluster: &Cluster,
     endpoint: &Endpoint,
     need: Need,
     steps: &mut Steps<'_>,
-) -> Result<Established<B>, Why> {
+) -> Result<Established, Why> {
     let need = need.at(endpoint);
     let (io, is_http2) = match (cluster.tls(), &endpoint.origin.tls, &endpoint.address) {
         (Some(tls), Some(name), Address::Tcp(address)) => {
@@ -203,17 +199,10 @@ pub(super) async fn establish<B: Sent>(
 }
 
 /// HTTP/2 with room for so many streams, or else HTTP/1.1.
-async fn handshake<B: Sent>(io: Io, http2: Option<usize>) -> hyper::Result<Established<B>> {
+async fn handshake(io: Io, http2: Option<usize>) -> Result<Established, h2::Error> {
     if let Some(streams) = http2 {
-        let (stream, connection) = windows(streams);
-        let mut builder = http2::Builder::new(TokioExecutor::new());
-        builder
-            .timer(TokioTimer::new())
-            .keep_alive_interval(PING_EVERY)
-            .initial_stream_window_size(stream)
-            .initial_connection_window_size(connection);
-        let (send, connection) = builder.handshake(TokioIo::new(io)).await?;
-        return Ok(Established::Http2(send, connection));
+        let (sender, link) = http2::handshake(io, windows(streams)).await?;
+        return Ok(Established::Http2(sender, Box::new(link)));
     }
     Ok(Established::Http1(Conn::new(io)))
 }
@@ -226,9 +215,9 @@ fn windows(streams: usize) -> (u32, u32) {
     (stream, stream.saturating_mul(streams).min(WINDOW_AT_MOST))
 }
 
-impl<B: Sent> Established<B> {
+impl Established {
     /// Keeps the place until the connection has ended. One of HTTP/2 is driven in a task of its own.
-    fn enter(self, pool: &Pool<B>, mut slot: Slot<B>) -> Connection<B> {
+    fn enter<B: Sent>(self, pool: &Pool<B>, mut slot: Slot<B>) -> Connection<B> {
         let (endpoint, number) = (Arc::clone(&slot.endpoint), slot.number);
         match self {
             Self::Http1(conn) => {
@@ -238,11 +227,13 @@ impl<B: Sent> Established<B> {
                 }
                 Connection::Http1(Box::new(Http1 { conn, slot, idle_since: None }))
             }
-            Self::Http2(send, connection) => {
+            Self::Http2(sender, mut link) => {
                 let was_joining = slot.settle();
-                let allowed = Arc::new(AtomicUsize::new(connection.current_max_send_streams()));
-                let task = tokio::spawn(drive(connection, slot, Arc::clone(&allowed))).abort_handle();
-                let stream = Http2 { send, endpoint, number, idle_since: None };
+                let allowed = Arc::new(AtomicUsize::new(link.max_concurrent_send_streams()));
+                let pings = link.ping_pong();
+                let watch = sender.watch(pings);
+                let task = tokio::spawn(drive(link, watch, slot, Arc::clone(&allowed))).abort_handle();
+                let stream = Http2 { sender, endpoint, number, idle_since: None };
                 let connection = stream.clone();
                 // The first stream is that of who made it.
                 pool.join(Multiplexed { connection, task, allowed, streams: 1, since: Instant::now() }, was_joining);
@@ -252,16 +243,14 @@ impl<B: Sent> Established<B> {
     }
 }
 
-/// Drives a connection of HTTP/2, and tells who waits when the peer allows more streams.
-async fn drive<B: Sent>(
-    connection: http2::Connection<TokioIo<Io>, Outgoing<B>, TokioExecutor>,
-    slot: Slot<B>,
-    allowed: Arc<AtomicUsize>,
-) {
-    let mut connection = pin!(connection);
-    std::future::poll_fn(|cx| {
-        let ended = connection.as_mut().poll(cx);
-        let now = connection.current_max_send_streams();
+/// Drives a connection of HTTP/2 until it ends or its peer is silent, and tells who waits when that allows more streams.
+async fn drive<B: Sent>(mut link: Box<Link>, mut watch: Watch, slot: Slot<B>, allowed: Arc<AtomicUsize>) {
+    poll_fn(|cx| {
+        if watch.poll_silent(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        let ended = Pin::new(&mut *link).poll(cx);
+        let now = link.max_concurrent_send_streams();
         if allowed.swap(now, Ordering::Relaxed) < now
             && let Some(pool) = slot.pool()
         {

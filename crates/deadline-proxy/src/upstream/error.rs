@@ -164,22 +164,21 @@ enum Kind {
     /// Nothing was written.
     Unwritten(io::Error),
     Http1(http1::Error),
-    Http2(hyper::Error),
+    Http2(h2::Error),
 }
 
 impl Broke {
     /// Whether what came is not HTTP, or too much of it.
     pub(crate) fn is_parse(&self) -> bool {
         match &self.0 {
-            Kind::Unwritten(_) => false,
+            Kind::Unwritten(_) | Kind::Http2(_) => false,
             Kind::Http1(error) => error.is_parse(),
-            Kind::Http2(error) => error.is_parse(),
         }
     }
 
     /// Whether it is the fault of who sent the request.
     pub(crate) fn is_user(&self) -> bool {
-        matches!(&self.0, Kind::Http2(error) if error.is_user())
+        matches!(&self.0, Kind::Http2(error) if error.reason().is_none() && !error.is_io())
     }
 }
 
@@ -195,8 +194,8 @@ impl From<http1::Error> for Broke {
     }
 }
 
-impl From<hyper::Error> for Broke {
-    fn from(error: hyper::Error) -> Self {
+impl From<h2::Error> for Broke {
+    fn from(error: h2::Error) -> Self {
         Self(Kind::Http2(error))
     }
 }
@@ -206,7 +205,8 @@ impl fmt::Display for Broke {
         match &self.0 {
             Kind::Unwritten(error) => error.fmt(f),
             Kind::Http1(error) => error.fmt(f),
-            Kind::Http2(error) => error.fmt(f),
+            Kind::Http2(error) if error.is_io() => f.write_str("connection error"),
+            Kind::Http2(_) => f.write_str("http2 error"),
         }
     }
 }
@@ -216,7 +216,7 @@ impl std::error::Error for Broke {
         match &self.0 {
             Kind::Unwritten(error) => error.source(),
             Kind::Http1(error) => error.source(),
-            Kind::Http2(error) => error.source(),
+            Kind::Http2(error) => Some(error),
         }
     }
 }

@@ -1,18 +1,22 @@
 //! One request and the head of its answer, on a connection that is there.
 
 use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
 
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
+use http_body::Body;
 use tower_deadline::CallEvent;
 
 use super::cluster::Cluster;
 use super::endpoint::Spoken;
 use super::error::Broke;
-use super::http1::{self, Begun, Upload};
+use super::form;
+use super::http1::{self, Begun};
+use super::http2::{self, Answer, Upload};
 use super::lease::{Http1, Http2, Sent};
-use super::outgoing::{BodyFault, Fault, Outgoing};
+use super::outgoing::{BodyFault, Outgoing, Whole};
 use super::silence::{Allotted, Silence};
 use super::telling::Telling;
 use crate::{count, fleeting};
@@ -30,7 +34,8 @@ pub(super) struct Terms<'a> {
 pub(super) enum Arrived {
     /// On the connection.
     Http1,
-    Http2(Incoming),
+    /// Boxed: an answer is handed on more often than it is made, and those of HTTP/1.1 need not be as large.
+    Http2(Box<Answer>),
 }
 
 /// Why there is no answer.
@@ -55,9 +60,9 @@ impl<B: Sent> Http1<B> {
             // Boxed: a request without a body need not be as large.
             return Box::pin(self.exchange_with_body(begun, held, terms)).await;
         }
-        let (conn, fault) = (&mut self.conn, Fault::default());
+        let (conn, whole) = (&mut self.conn, Whole::default());
         let mut is_untold = terms.telling.is_heard();
-        let silence = Silence::of(terms.cluster, (&self.slot.endpoint, Spoken::Http1), terms.allotted, &fault);
+        let silence = Silence::of(terms.cluster, (&self.slot.endpoint, Spoken::Http1), terms.allotted, &whole);
         let head = poll_fn(|cx| {
             let head = conn.poll_head::<B>(cx, &mut None, interim_dropped);
             if is_untold && conn.is_written() {
@@ -85,9 +90,9 @@ impl<B: Sent> Http1<B> {
         terms: &Terms<'_>,
     ) -> Head<E> {
         let Some((head, body)) = held.take().map(Request::into_parts) else { return Err(Broken::Unsent(None)) };
-        let (body, fault) = Outgoing::new(body, terms.telling);
+        let (body, whole) = Outgoing::new(body, terms.telling);
         let (conn, mut upload) = (&mut self.conn, Some(begun.upload(body)));
-        let silence = Silence::of(terms.cluster, (&self.slot.endpoint, Spoken::Http1), terms.allotted, &fault);
+        let silence = Silence::of(terms.cluster, (&self.slot.endpoint, Spoken::Http1), terms.allotted, &whole);
         let answer = poll_fn(|cx| conn.poll_head(cx, &mut upload, interim_dropped)).await;
         silence.end();
         match answer {
@@ -97,7 +102,7 @@ impl<B: Sent> Http1<B> {
                 }
                 Ok(arrived(answer, terms))
             }
-            Err(http1::Broke::Unsent(error)) => match upload.and_then(Upload::untouched) {
+            Err(http1::Broke::Unsent(error)) => match upload.and_then(http1::Upload::untouched) {
                 Some(body) => {
                     *held = Some(Request::from_parts(head, body));
                     Err(Broken::Unsent(Some(error.into())))
@@ -110,38 +115,51 @@ impl<B: Sent> Http1<B> {
     }
 }
 
-impl<B: Sent> Http2<B> {
-    pub(super) async fn exchange<E>(&mut self, held: &mut Option<Request<B>>, terms: &Terms<'_>) -> Head<E> {
+impl Http2 {
+    pub(super) async fn exchange<B: Sent, E>(&mut self, held: &mut Option<Request<B>>, terms: &Terms<'_>) -> Head<E> {
+        if let Err(error) = self.sender.check() {
+            return Err(Broken::Unsent(Some(error.into())));
+        }
         let Some((mut head, body)) = held.take().map(Request::into_parts) else { return Err(Broken::Unsent(None)) };
-        fleeting::mark(&mut head.headers);
-        let (body, fault) = Outgoing::new(body, terms.telling);
-        // hyper gives nothing back, and wants none of our extensions.
         let kept = head.method.is_idempotent().then(|| {
+            // h2 wants none of our extensions.
             let extensions = std::mem::take(&mut head.extensions);
             let mut copy = Box::new(head.clone());
             copy.extensions = extensions;
             copy
         });
-        let silence = Silence::of(terms.cluster, (&self.endpoint, Spoken::Http2), terms.allotted, &fault);
-        // R34: hyper shows no interim answers here.
-        let answer = self.send.try_send_request(Request::from_parts(head, body)).await;
+        let (body, whole) = Outgoing::new(body, terms.telling);
+        form::measure(&mut head, &body);
+        fleeting::mark(&mut head.headers);
+        let is_whole = body.is_end_stream();
+        let (mut answer, stream) = match self.sender.begin(Request::from_parts(head, ()), is_whole) {
+            Ok(begun) => begun,
+            Err(error) => return Err(Broken::Sent(error.into(), kept)),
+        };
+        let mut upload = (!is_whole).then(|| Upload::new(body, stream));
+        let silence = Silence::of(terms.cluster, (&self.endpoint, Spoken::Http2), terms.allotted, &whole);
+        // R34: h2 shows no interim answers here.
+        let answer = poll_fn(|cx| {
+            match upload.as_mut().map(|upload| upload.poll(cx)) {
+                Some(Poll::Ready(Err(http2::Stopped::Body(fault)))) => return Poll::Ready(Err(Broken::Body(fault))),
+                // What it has answered may be on its way.
+                Some(Poll::Ready(_)) => upload = None,
+                Some(Poll::Pending) | None => {}
+            }
+            Pin::new(&mut answer).poll(cx).map_err(|error| Broken::Sent(error.into(), None))
+        });
+        let answer = answer.await;
         silence.end();
         match answer {
             Ok(answer) => {
                 terms.telling.tell(&CallEvent::FirstByte);
-                Ok(answer.map(Arrived::Http2))
+                let (head, stream) = answer.into_parts();
+                let rest = upload.map(Upload::go_on);
+                let body = Answer::new(&self.sender, &head.headers, stream, rest);
+                Ok(Response::from_parts(head, Arrived::Http2(Box::new(body))))
             }
-            Err(mut error) => Err(match (error.take_message(), fault.found()) {
-                (Some(mut request), _) => {
-                    if let Some(kept) = kept {
-                        *request.extensions_mut() = kept.extensions;
-                    }
-                    *held = Some(request.map(Outgoing::into_inner));
-                    Broken::Unsent(Some(error.into_error().into()))
-                }
-                (None, Some(fault)) => Broken::Body(fault),
-                (None, None) => Broken::Sent(error.into_error().into(), kept),
-            }),
+            Err(Broken::Sent(error, _)) => Err(Broken::Sent(error, kept)),
+            Err(broken) => Err(broken),
         }
     }
 }

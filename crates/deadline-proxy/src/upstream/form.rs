@@ -3,9 +3,11 @@
 //! Covers the target, the `Host` and the version. Can be applied again, for another connection: nothing that the client
 //! said is lost.
 
-use http::header::{HOST, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderValue, Request, Uri, Version};
+use http::{HeaderValue, Method, Request, Uri, Version};
+use http_body::Body;
 use tower_deadline::dialect::Call;
 
 use super::Protocol;
@@ -77,6 +79,15 @@ pub(super) fn http2<B>(request: &mut Request<B>, endpoint: &Endpoint) {
     parts.path_and_query = Some(whole(parts.path_and_query));
     // All three are there, so there is no error to look at.
     *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+}
+
+/// Says how long the body is, where that is known and nobody has. Methods that have none as a rule
+/// say nothing of it.
+pub(super) fn measure(head: &mut Parts, body: &impl Body) {
+    let Some(length) = body.size_hint().exact() else { return };
+    if length > 0 || !matches!(head.method, Method::GET | Method::HEAD | Method::DELETE | Method::CONNECT) {
+        head.headers.entry(CONTENT_LENGTH).or_insert_with(|| length.into());
+    }
 }
 
 /// RFC 9113 §8.3.1: h2 writes what is there, and `?a` alone is malformed.

@@ -18,7 +18,6 @@ use super::cluster::Cluster;
 use super::connect::{Established, establish};
 use super::endpoint::Endpoint;
 use super::form::{self, Need};
-use super::outgoing::Outgoing;
 use super::settings::{HealthCheck, Protocol};
 use super::telling::{Steps, Telling};
 use crate::count;
@@ -103,11 +102,11 @@ async fn status(cluster: &Cluster, endpoint: &Endpoint, path: &str) -> Option<St
             head.ok().map(|head| head.status())
         }
         // The connection ends with its sender, when this is done or dropped.
-        Established::Http2(mut send, connection) => {
-            tokio::spawn(connection);
+        Established::Http2(mut sender, link) => {
+            tokio::spawn(link);
             form::http2(&mut request, endpoint);
-            let head = send.send_request(request.map(|body| Outgoing::new(body, &untold).0)).await;
-            head.ok().map(|head| head.status())
+            let (head, _) = sender.begin(request.map(drop), true).ok()?;
+            head.await.ok().map(|head| head.status())
         }
     }
 }

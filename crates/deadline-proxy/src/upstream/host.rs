@@ -37,13 +37,13 @@ pub(super) struct Host<B> {
     idle: VecDeque<(Box<Http1<B>>, Instant)>,
     /// What is let go of, until the lock is free.
     gone: Vec<Http1<B>>,
-    multiplexed: Vec<Multiplexed<B>>,
+    multiplexed: Vec<Multiplexed>,
 }
 
 /// A connection of HTTP/2.
 #[derive(Debug)]
-pub(super) struct Multiplexed<B> {
-    pub(super) connection: Http2<B>,
+pub(super) struct Multiplexed {
+    pub(super) connection: Http2,
     pub(super) task: AbortHandle,
     /// The most streams that the peer allows just now.
     pub(super) allowed: Arc<AtomicUsize>,
@@ -55,7 +55,7 @@ pub(super) struct Multiplexed<B> {
 #[derive(Debug)]
 pub(super) enum Taken<B> {
     Http1(Box<Http1<B>>),
-    Http2(Http2<B>),
+    Http2(Http2),
     /// A place for one more connection, and whether others will ride on it.
     Place {
         joining: bool,
@@ -105,9 +105,10 @@ impl<B> Host<B> {
         None
     }
 
-    fn take_stream(&mut self, bounds: &Bounds) -> Option<Http2<B>> {
-        let has_room = |one: &&mut Multiplexed<B>| !one.connection.is_closed() && one.streams < one.room(bounds);
-        let one = self.multiplexed.iter_mut().find(has_room)?;
+    fn take_stream(&mut self, bounds: &Bounds) -> Option<Http2> {
+        let has_room = |one: &mut Multiplexed| one.streams < one.room(bounds) && !one.connection.is_closed();
+        let at = self.multiplexed.iter_mut().position(has_room)?;
+        let one = &mut self.multiplexed[at];
         one.streams += 1;
         Some(Http2 { idle_since: (one.streams == 1).then_some(one.since), ..one.connection.clone() })
     }
@@ -156,7 +157,7 @@ impl<B> Host<B> {
     }
 
     /// From here on this connection has streams to give.
-    pub(super) fn join(&mut self, one: Multiplexed<B>) {
+    pub(super) fn join(&mut self, one: Multiplexed) {
         self.multiplexed.push(one);
     }
 
@@ -220,7 +221,7 @@ impl<B> Host<B> {
     }
 }
 
-impl<B> Multiplexed<B> {
+impl Multiplexed {
     /// A fresh connection has room for one, whatever the peer says.
     fn room(&self, bounds: &Bounds) -> usize {
         self.allowed.load(Ordering::Relaxed).clamp(1, bounds.streams)

@@ -11,7 +11,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use hyper::client::conn::http2;
 use tokio::time::{Instant, timeout};
 use tower_deadline::{BoxError, CallEvent};
 
@@ -19,7 +18,7 @@ use super::endpoint::{Endpoint, Spoken};
 use super::exchange::{Arrived, Broken, Terms};
 use super::form;
 use super::http1::{Conn, Switched};
-use super::outgoing::Outgoing;
+use super::http2::Sender;
 use super::pool::{Pool, Shared};
 use super::silence::Allotted;
 use super::telling::Telling;
@@ -45,25 +44,18 @@ impl<B> Http1<B> {
 }
 
 /// A share of a connection of HTTP/2.
-#[derive(Debug)]
-pub(super) struct Http2<B> {
-    pub(super) send: http2::SendRequest<Outgoing<B>>,
+#[derive(Clone, Debug)]
+pub(super) struct Http2 {
+    pub(super) sender: Sender,
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) number: u64,
     /// Since when nobody had used it; `None` where others do.
     pub(super) idle_since: Option<Instant>,
 }
 
-impl<B> Http2<B> {
-    pub(super) fn is_closed(&self) -> bool {
-        self.send.is_closed()
-    }
-}
-
-impl<B> Clone for Http2<B> {
-    fn clone(&self) -> Self {
-        let Self { send, endpoint, number, idle_since } = self;
-        Self { send: send.clone(), endpoint: Arc::clone(endpoint), number: *number, idle_since: *idle_since }
+impl Http2 {
+    pub(super) fn is_closed(&mut self) -> bool {
+        self.sender.check().is_err()
     }
 }
 
@@ -71,7 +63,7 @@ impl<B> Clone for Http2<B> {
 pub(super) enum Connection<B> {
     /// Boxed: it is handed on more often than it is made.
     Http1(Box<Http1<B>>),
-    Http2(Http2<B>),
+    Http2(Http2),
 }
 
 impl<B> Connection<B> {

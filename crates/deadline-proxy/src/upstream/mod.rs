@@ -20,6 +20,7 @@ mod form;
 mod health;
 mod host;
 mod http1;
+mod http2;
 mod io;
 mod lease;
 mod names;

@@ -1,7 +1,6 @@
-//! The body of a request, which tells how it failed, and when all of it was taken.
+//! The body of a request, which tells when all of it was taken.
 //!
-//! hyper tells it for HTTP/1.1 alone: over HTTP/2 all that comes back of a body that failed is the reset of its stream,
-//! as if the endpoint had broken off.
+//! Whoever gives up on an endpoint looks at that: who waits for the rest of a request may well be silent.
 
 use std::cell::OnceCell;
 use std::error::Error;
@@ -16,29 +15,19 @@ use tower_deadline::{BoxError, CallEvent};
 
 use super::telling::Telling;
 
-/// How a body ended, once it has; `None` for one without frames.
+/// When all of a body was taken, once that is so; `None` for one without frames.
 #[derive(Debug, Default)]
-pub(super) struct Fault(Option<Arc<Ended>>);
+pub(super) struct Whole(Option<Arc<OnceLock<Instant>>>);
 
-#[derive(Debug, Default)]
-struct Ended {
-    fault: OnceLock<BodyFault>,
-    whole: OnceLock<Instant>,
-}
-
-impl Fault {
+impl Whole {
     /// For this body; one without frames needs none.
     fn of(body: &impl Body) -> Self {
         Self((!body.is_end_stream()).then(Arc::default))
     }
 
-    pub(super) fn found(&self) -> Option<BodyFault> {
-        self.0.as_ref()?.fault.get().cloned()
-    }
-
     /// When all of it was taken, if that is so; one without frames was when it was `sent`.
-    pub(super) fn ended(&self, sent: Instant) -> Option<Instant> {
-        self.0.as_ref().map_or(Some(sent), |ended| ended.whole.get().copied())
+    pub(super) fn since(&self, sent: Instant) -> Option<Instant> {
+        self.0.as_ref().map_or(Some(sent), |whole| whole.get().copied())
     }
 }
 
@@ -68,17 +57,17 @@ impl Error for BodyFault {
 #[derive(Debug)]
 pub(super) struct Outgoing<B> {
     inner: B,
-    fault: Fault,
+    whole: Whole,
     /// Told once.
     written: OnceCell<()>,
     telling: Telling,
 }
 
 impl<B: Body> Outgoing<B> {
-    pub(super) fn new(inner: B, telling: &Telling) -> (Self, Fault) {
-        let fault = Fault::of(&inner);
-        let told = Fault(fault.0.clone());
-        (Self { inner, fault, written: OnceCell::new(), telling: telling.clone() }, told)
+    pub(super) fn new(inner: B, telling: &Telling) -> (Self, Whole) {
+        let whole = Whole::of(&inner);
+        let told = Whole(whole.0.clone());
+        (Self { inner, whole, written: OnceCell::new(), telling: telling.clone() }, told)
     }
 
     pub(super) fn into_inner(self) -> B {
@@ -106,25 +95,16 @@ where
         if frame.is_none() || matches!(&frame, Some(Ok(_)) if self.inner.is_end_stream()) {
             self.tell_written();
         }
-        let Some(ended) = &self.fault.0 else {
-            return Poll::Ready(frame.map(|frame| frame.map_err(|error| BodyFault(error.into().into()))));
-        };
-        // Only the first of either counts.
-        if frame.is_none() || self.inner.is_end_stream() {
-            let _ = ended.whole.set(Instant::now());
+        if let Some(whole) = self.whole.0.as_ref().filter(|_| frame.is_none() || self.inner.is_end_stream()) {
+            // Only the first counts.
+            let _ = whole.set(Instant::now());
         }
-        Poll::Ready(frame.map(|frame| {
-            frame.map_err(|error| {
-                let fault = BodyFault(error.into().into());
-                let _ = ended.fault.set(fault.clone());
-                fault
-            })
-        }))
+        Poll::Ready(frame.map(|frame| frame.map_err(|error| BodyFault(error.into().into()))))
     }
 
     fn is_end_stream(&self) -> bool {
-        // hyper asks for the frames of no body that has none: it asks this once, as it writes the head.
-        if self.fault.0.is_none() {
+        // Nobody asks for the frames of a body that has none: this is asked once, as the head is written.
+        if self.whole.0.is_none() {
             self.tell_written();
         }
         self.inner.is_end_stream()

@@ -179,7 +179,7 @@ impl<B> Pool<B> {
         self.change(key, |state| state.keep(key, connection));
     }
 
-    pub(super) fn end_stream(&self, stream: &Http2<B>) {
+    pub(super) fn end_stream(&self, stream: &Http2) {
         self.change(stream.endpoint.key, |state| {
             if let Some(host) = state.host(stream.endpoint.key) {
                 host.end_stream(stream.number);
@@ -188,7 +188,7 @@ impl<B> Pool<B> {
     }
 
     /// A connection of HTTP/2 is there, for who made it and for others.
-    pub(super) fn join(&self, one: Multiplexed<B>, was_joining: bool) {
+    pub(super) fn join(&self, one: Multiplexed, was_joining: bool) {
         let key = one.connection.endpoint.key;
         self.change(key, |state| {
             if let Some(host) = state.host(key) {

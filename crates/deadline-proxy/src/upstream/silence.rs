@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::cluster::Cluster;
 use super::endpoint::{Endpoint, Spoken};
-use super::outgoing::Fault;
+use super::outgoing::Whole;
 
 /// How long an endpoint is given for the head of its answer, as far as its silence says something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub(super) struct Silence<'a> {
     endpoint: &'a Endpoint,
     version: Spoken,
     allotted: Allotted,
-    body: &'a Fault,
+    body: &'a Whole,
     /// `None` where silence says nothing, and once it has ended.
     since: Option<Instant>,
 }
@@ -49,7 +49,7 @@ impl<'a> Silence<'a> {
         cluster: &'a Cluster,
         (endpoint, version): (&'a Endpoint, Spoken),
         allotted: Allotted,
-        body: &'a Fault,
+        body: &'a Whole,
     ) -> Self {
         Self { cluster, endpoint, version, allotted, body, since: allotted.until.map(|_| Instant::now()) }
     }
@@ -64,7 +64,7 @@ impl Drop for Silence<'_> {
     fn drop(&mut self) {
         let Some(sent) = self.since else { return };
         // Whoever waits for the rest of a request may well be silent.
-        let Some(since) = self.body.ended(sent) else { return };
+        let Some(since) = self.body.since(sent) else { return };
         if self.allotted.is_spent(since, Instant::now()) && self.endpoint.should_speak(self.version) {
             self.cluster.failed(self.endpoint);
         }

@@ -20,7 +20,6 @@ use deadline_testkit::ScriptedBody;
 use futures_util::future::{BoxFuture, pending};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
@@ -213,13 +212,13 @@ fn attempt(
 }
 
 /// The error of a connection that is closed before its answer.
-async fn broken() -> hyper::Error {
+async fn broken() -> h2::Error {
     let (near, far) = tokio::io::duplex(1024);
-    let (mut send, connection) = hyper::client::conn::http1::handshake(TokioIo::new(near)).await.unwrap();
+    let (mut send, connection) = h2::client::handshake(near).await.unwrap();
     let connection = tokio::spawn(connection);
-    let sent = send.send_request(Request::new(Full::<Bytes>::default()));
+    let (answer, _) = send.send_request(Request::get("http://peer.example/").body(()).unwrap(), true).unwrap();
     drop(far);
-    let error = sent.await.unwrap_err();
+    let error = answer.await.unwrap_err();
     connection.abort();
     error
 }

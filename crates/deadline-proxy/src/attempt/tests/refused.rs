@@ -4,17 +4,20 @@ use super::*;
 use crate::attempt::Outcome;
 use crate::attempt::came::Came;
 use h2::Reason;
-use hyper_util::rt::TokioExecutor;
 
 /// What comes of a request where the peer does this.
 async fn came(act: fn(h2::server::Connection<tokio::io::DuplexStream, Bytes>) -> BoxFuture<'static, ()>) -> Came {
     let (near, far) = tokio::io::duplex(1 << 16);
     tokio::spawn(async move { act(h2::server::handshake(far).await.unwrap()).await });
-    let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(near)).await;
-    let (mut send, connection) = handshake.unwrap();
+    asked(near).await
+}
+
+/// What comes of a request on this connection.
+async fn asked(near: tokio::io::DuplexStream) -> Came {
+    let (mut send, connection) = h2::client::handshake(near).await.unwrap();
     tokio::spawn(connection);
-    let request = Request::post("http://peer.example/").body(Full::<Bytes>::default()).unwrap();
-    let source = send.send_request(request).await.unwrap_err();
+    let request = Request::post("http://peer.example/").body(()).unwrap();
+    let source = send.send_request(request, true).unwrap().0.await.unwrap_err();
     let endpoint = crate::upstream::Name::scripted("peer");
     let error = SendError::<PropagateError>::Exchange { endpoint, is_kept: false, head: None, source: source.into() };
     Came::of::<()>(&Err(PropagateError::Inner(error.into())), false)
@@ -75,12 +78,5 @@ async fn goodbye(last: u8, reason: Reason) -> Came {
         far.write_all(&[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, last, 0, 0, 0, reason]).await.unwrap();
         tokio::time::sleep(MS).await;
     });
-    let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(near)).await;
-    let (mut send, connection) = handshake.unwrap();
-    tokio::spawn(connection);
-    let request = Request::post("http://peer.example/").body(Full::<Bytes>::default()).unwrap();
-    let source = send.send_request(request).await.unwrap_err();
-    let endpoint = crate::upstream::Name::scripted("peer");
-    let error = SendError::<PropagateError>::Exchange { endpoint, is_kept: false, head: None, source: source.into() };
-    Came::of::<()>(&Err(PropagateError::Inner(error.into())), false)
+    asked(near).await
 }

@@ -7,7 +7,7 @@
 //!
 //! What is read is bounded: heads, fields, interim answers by the deadline around, extensions of chunks, trailers. What
 //! two parties could read differently is refused (R35), and what breaks off is not whole (R34). Does not know pools,
-//! endpoints and deadlines; HTTP/2 is hyper's.
+//! endpoints and deadlines, nor HTTP/2.
 //!
 //! | | |
 //! |---|---|
