@@ -3,6 +3,7 @@
 //! Covers starting them, telling them to stop, and waiting for them. A connection stays with the worker that accepted
 //! it, and so do its requests and what they need upstream: nothing is stolen, and nothing is shared but counts.
 
+mod give_back;
 mod pulse;
 mod tasks;
 
@@ -15,6 +16,7 @@ use std::thread::{self, JoinHandle};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
+pub(crate) use self::give_back::give_back;
 pub(crate) use self::pulse::{Beat, LOOK_EVERY, Life, Watch, pulse};
 pub(crate) use self::tasks::tell_tasks;
 

@@ -48,7 +48,7 @@ use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 use crate::traces::Traces;
 use crate::upstream::Pools;
-use crate::worker::{drive, pulse, tell_tasks};
+use crate::worker::{drive, give_back, pulse, tell_tasks};
 use crate::{count, log};
 
 /// How long workers may take to end once everything is stopped: a little more than the second that they have for it.
@@ -166,6 +166,7 @@ fn attend(admin: TcpListener, board: &Board) -> CancellationToken {
     tokio::spawn(serve(admin, admin::service(board, is_local), Terms::default().uncounted(), no_more));
     tokio::spawn(admin::tend());
     tokio::spawn(tell_tasks("main".to_owned()));
+    tokio::spawn(give_back());
     asked
 }
 

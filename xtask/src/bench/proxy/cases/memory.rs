@@ -16,8 +16,8 @@ use crate::Outcome;
 /// Enough that a page more or less is nothing, and few enough for the descriptors of an ordinary user.
 const CONNECTIONS: usize = 2000;
 
-/// What is freed may be given back a little later.
-const SETTLE: Duration = Duration::from_millis(400);
+/// What is freed may be given back a little later: by an allocator that looks once a second whether it was a second ago.
+const SETTLE: Duration = Duration::from_millis(2500);
 const SETTLED: f64 = 100.0;
 
 pub(super) fn run(setting: &Setting, report: &mut Report) -> Outcome {
