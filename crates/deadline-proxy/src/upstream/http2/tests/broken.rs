@@ -4,7 +4,7 @@ use super::*;
 use h2::Reason;
 use std::future::{pending, poll_fn};
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// How far an exchange comes before it breaks off.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -58,7 +58,8 @@ async fn who_gives_up_resets_the_stream_and_leaves_nothing() {
                 }
                 drop(body);
             }
-            assert_eq!(told.recv().await, Some(Reason::CANCEL), "{stage:?} {is_whole}");
+            let told = timeout(Duration::from_secs(1), told.recv()).await;
+            assert_eq!(told, Ok(Some(Reason::CANCEL)), "{stage:?} {is_whole}");
             settle().await;
             assert!(feed.is_none_or(|feed| feed.is_dropped()), "{stage:?}");
             assert_eq!(pool.state().connections(), (0, 1), "{stage:?}: the connection is idle");
@@ -149,7 +150,7 @@ async fn a_lost_connection_breaks_off_what_is_on_it_at_every_stage() {
             if let Some(stream) = stream.as_mut().filter(|_| stage == Stage::HalfRead) {
                 stream.send_data(Bytes::from_static(b"half"), false).unwrap();
             }
-            let _ = tokio::time::timeout(Duration::from_secs(1), connection.accept()).await;
+            let _ = timeout(Duration::from_secs(1), connection.accept()).await;
         });
         let (feed, body) = Feed::new();
         match ask(&pool, body).await.unwrap() {
@@ -167,7 +168,7 @@ async fn a_lost_connection_breaks_off_what_is_on_it_at_every_stage() {
 async fn a_peer_that_answers_no_ping_is_given_up() {
     let (pool, _) = pool(|mut connection| async move {
         let _asked = connection.accept().await;
-        pending().await
+        pending::<()>().await;
     });
     let (_feed, body) = Feed::new();
     let since = Instant::now();
