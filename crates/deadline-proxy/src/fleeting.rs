@@ -2,7 +2,8 @@
 //!
 //! Covers what HPACK makes of them: each new value would enter the table of the connection, put others out of it, and be
 //! compared with those before it, for nothing: it never comes again. Marked, they are written as they are (RFC 7541
-//! §6.2.3). For the last moment before a message leaves by HTTP/2, since a marked value does not show what it is in debug
+//! §6.2.3). Those of the first message on a connection are left alone: by them the table knows the names, which need not be
+//! written then. For the last moment before a message leaves by HTTP/2, since a marked value does not show what it is in debug
 //! output. Does not unmark what somebody else has marked.
 
 use http::HeaderMap;

@@ -1,5 +1,6 @@
 //! One connection, from the first byte to the last.
 
+use std::cell::Cell;
 use std::io;
 use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
@@ -67,7 +68,7 @@ pub(super) async fn converse<I, P, E, B>(
         version = stream.version() => version,
         () = drain.between_requests() => return,
     };
-    let attendant = Attendant { era: Arc::clone(&era), timed };
+    let attendant = Attendant { era: Arc::clone(&era), timed, has_answered: Cell::new(false) };
     match version {
         Ok(Version::Http1) => {
             let connection = terms.http1.serve_connection(TokioIo::new(stream), attendant).with_upgrades();
@@ -147,6 +148,8 @@ fn no_room_for(mut request: Request<Incoming>, client: Client, terms: &Terms) ->
 struct Attendant<P, E> {
     era: Arc<Era<P, E>>,
     timed: Timed,
+    /// Whether an answer has gone by HTTP/2.
+    has_answered: Cell<bool>,
 }
 
 /// What the service of a connection is called by.
@@ -169,13 +172,14 @@ where
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(self.timed.hangup());
-        let leaves = if request.version() == HttpVersion::HTTP_2 { by_http2 } else { by_http1 };
+        let is_marked = request.version() == HttpVersion::HTTP_2 && self.has_answered.replace(true);
+        let leaves = if is_marked { marked } else { unmarked };
         let answer = self.timed.call(request, |request| called::call(&mut self.era.service.pick(), request));
         answer.map_ok(leaves)
     }
 }
 
-fn by_http1<S, B>(response: Response<TimedBody<Calling<S>, B>>) -> Answer<S, B>
+fn unmarked<S, B>(response: Response<TimedBody<Calling<S>, B>>) -> Answer<S, B>
 where
     S: Service<Request<Incoming>, Response = Response<B>>,
     B: Body,
@@ -183,13 +187,13 @@ where
     response.map(FlushedBody::new)
 }
 
-fn by_http2<S, B>(mut response: Response<TimedBody<Calling<S>, B>>) -> Answer<S, B>
+fn marked<S, B>(mut response: Response<TimedBody<Calling<S>, B>>) -> Answer<S, B>
 where
     S: Service<Request<Incoming>, Response = Response<B>>,
     B: Body,
 {
     fleeting::mark(response.headers_mut());
-    by_http1::<S, B>(response)
+    unmarked::<S, B>(response)
 }
 
 #[cfg(test)]

@@ -27,6 +27,8 @@ pub(super) struct Terms<'a> {
     pub(super) cluster: &'a Cluster,
     pub(super) allotted: Allotted,
     pub(super) telling: &'a Telling,
+    /// Whether the connection was made for this.
+    pub(super) is_first: bool,
 }
 
 /// Where the body of an answer is.
@@ -130,7 +132,9 @@ impl Http2 {
         });
         let (body, whole) = Outgoing::new(body, terms.telling);
         form::measure(&mut head, &body);
-        fleeting::mark(&mut head.headers);
+        if !terms.is_first {
+            fleeting::mark(&mut head.headers);
+        }
         let is_whole = body.is_end_stream();
         let (mut answer, stream) = match self.sender.begin(Request::from_parts(head, ()), is_whole) {
             Ok(begun) => begun,

@@ -208,7 +208,7 @@ impl<B: Sent> Lease<B> {
         connection.address(request);
         let allotted = before(request).map_err(Broken::Before)?;
         self.is_dirty = true;
-        let terms = Terms { cluster: self.pool.cluster(), allotted, telling };
+        let terms = Terms { cluster: self.pool.cluster(), allotted, telling, is_first: self.is_fresh };
         match connection {
             Connection::Http1(one) => one.exchange(held, &terms).await,
             // Large, and rarer.
