@@ -23,3 +23,22 @@ pub(crate) async fn give_back() {
         drop(black_box(Vec::<u8>::with_capacity(LARGE)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use allocation_counter::measure;
+    use tokio::runtime::Builder;
+    use tokio::time::timeout;
+
+    #[test]
+    fn something_large_is_taken_and_left_once_a_second() {
+        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let counted = measure(|| {
+            let ended = runtime.block_on(async { timeout(10 * EVERY + EVERY / 2, give_back()).await });
+            assert!(ended.is_err());
+        });
+        assert_eq!(counted.bytes_total / LARGE as u64, 10);
+        assert!(counted.bytes_max < 2 * LARGE as u64, "{counted:?}");
+    }
+}
