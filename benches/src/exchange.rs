@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use http::{Request, Response};
+use tower_deadline::StandingTimer;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -32,6 +33,14 @@ where
     L::Service: Service<Request<Body>, Response = Response<B>> + 'static,
 {
     exchange(layer.layer(service), request)
+}
+
+/// The same in a task with a timer that stands, by another such request before.
+pub(crate) fn standing(mut before: Work, mut work: Work) -> Work {
+    let mut timer = StandingTimer::default();
+    let mut poll = move |work: &mut Work| timer.poll(&mut Context::from_waker(Waker::noop()), |_| work());
+    poll(&mut before);
+    Box::new(move || poll(&mut work))
 }
 
 /// The outcome of a service that is ready; `None` where it is not.

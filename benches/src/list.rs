@@ -14,7 +14,7 @@ use tower_http::timeout::TimeoutLayer as HttpTimeoutLayer;
 use tower_layer::Layer;
 
 use crate::decisions::{admit, decode, encode, read, strip, value, write};
-use crate::exchange::{exchange, through};
+use crate::exchange::{exchange, standing, through};
 use crate::frames::{frame, frame_through};
 use crate::messages::{Body, LONG, asked, asking, carrying, many, of_type, ordinary, plain, typical};
 use crate::services::{at_once, echo, late_frame, one_frame, pending_once};
@@ -61,6 +61,7 @@ cases! { $
     // The paved path.
     deadline_ready: through(&deadline(), service_fn(at_once), asked()),
     deadline_pending: through(&deadline(), service_fn(pending_once), asked()),
+    deadline_standing: standing(through(&deadline(), service_fn(pending_once), asked()), through(&deadline(), service_fn(pending_once), asked())),
     deadline_ready_12: through(&deadline(), service_fn(at_once), asking(Dialect::XRequestTimeout, "30s", ordinary())),
     deadline_pending_12: through(&deadline(), service_fn(pending_once), asking(Dialect::XRequestTimeout, "30s", ordinary())),
     deadline_grpc_ready: through(&deadline(), service_fn(at_once), asking(Dialect::GrpcTimeout, "30S", of_type("application/grpc"))),

@@ -199,5 +199,5 @@ pub use self::scope::{
     Canceller, RequestEnded, Scope, Shared, Wait, WaitError, detach, ended, scope, share, spawn, spawn_blocking,
 };
 pub use self::stack::{DeadlineBody, DeadlineLayer, DeadlineService};
-pub use self::timer::{now, remaining};
+pub use self::timer::{StandingTimer, now, remaining};
 pub use self::watched_body::WatchedBody;

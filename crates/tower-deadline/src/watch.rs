@@ -16,12 +16,12 @@
 
 use std::cell::Cell;
 use std::pin::Pin;
-use std::task::{Context, Poll, RawWakerVTable, Waker, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use http_deadline::{Cause, Deadline, Ended, Exceeded, Journey, Stage};
 
-use crate::timer::{Timer, now};
+use crate::timer::{Task, Timer, now};
 
 std::thread_local! {
     /// Who stops what is polled here the soonest.
@@ -33,20 +33,6 @@ std::thread_local! {
 struct Within {
     at: Instant,
     task: Option<Task>,
-}
-
-/// The waker that an owner is polled with, to be compared and no more.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Task {
-    data: *const (),
-    vtable: *const RawWakerVTable,
-}
-
-impl Task {
-    #[inline]
-    fn of(waker: &Waker) -> Self {
-        Self { data: waker.data(), vtable: waker.vtable() }
-    }
 }
 
 /// Until it is dropped, somebody looks at an instant after what is polled or called.
