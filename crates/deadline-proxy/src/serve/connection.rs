@@ -1,6 +1,7 @@
 //! One connection, from the first byte to the last.
 
 use std::cell::Cell;
+use std::future::poll_fn;
 use std::io;
 use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
@@ -18,8 +19,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tower::Service;
-use tower_deadline::BoxError;
 use tower_deadline::dialect::Call;
+use tower_deadline::{BoxError, StandingTimer};
 
 use super::drain::Drain;
 use super::flush::FlushedBody;
@@ -118,19 +119,25 @@ async fn carry<C: Future>(
             () = ends => ControlFlow::Continue(()),
         }
     }));
+    let mut timer = StandingTimer::default();
     tokio::select! {
         biased;
-        _ = connection.as_mut() => return,
+        _ = serve(&mut timer, connection.as_mut()) => return,
         told = told => match told {
             ControlFlow::Break(()) => return,
             ControlFlow::Continue(()) => finish(connection.as_mut()),
         },
     }
     tokio::select! {
-        _ = connection => {}
+        _ = serve(&mut timer, connection) => {}
         () = drain.hung_up() => {}
         () = drain.is_kept_for_nothing() => {}
     }
+}
+
+/// The requests of one connection wait with one timer.
+async fn serve<C: Future>(timer: &mut StandingTimer, mut connection: Pin<&mut C>) -> C::Output {
+    poll_fn(|cx| timer.poll(cx, |cx| connection.as_mut().poll(cx))).await
 }
 
 /// The answer to a request on a connection that is one too many.
