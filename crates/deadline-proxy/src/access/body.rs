@@ -12,27 +12,34 @@ use tower_deadline::Stage;
 use super::{Record, Spending};
 
 /// A request body that is passed on exactly (R14); its bytes are counted, and the time that it is waited for.
+///
+/// `None` where there is none, as in most requests, and once it has ended. Boxed otherwise: a request is moved again and
+/// again.
+#[derive(Debug)]
+pub struct ReceivedBody<B>(Option<Pin<Box<Received<B>>>>);
+
 #[pin_project]
 #[derive(Debug)]
-pub struct ReceivedBody<B> {
-    /// `None` once it has ended.
+struct Received<B> {
     #[pin]
-    inner: Option<B>,
+    inner: B,
     record: Option<Record>,
     waiting: Option<Spending>,
 }
 
-impl<B> ReceivedBody<B> {
+impl<B: Body> ReceivedBody<B> {
     pub(super) fn new(inner: B, record: Option<Record>) -> Self {
-        Self { inner: Some(inner), record, waiting: None }
+        Self(Some(Box::pin(Received { inner, record, waiting: None })))
     }
 
     /// Counts the body of this request for its record, where it has both.
-    pub(crate) fn around(request: Request<B>) -> Request<Self>
-    where
-        B: Body,
-    {
-        let record = if request.body().is_end_stream() { None } else { Record::of(request.extensions()) };
+    pub(crate) fn around(request: Request<B>) -> Request<Self> {
+        let body = request.body();
+        let is_empty = body.is_end_stream();
+        if is_empty && body.size_hint().exact() == Some(0) {
+            return request.map(|_| Self(None));
+        }
+        let record = if is_empty { None } else { Record::of(request.extensions()) };
         request.map(|inner| Self::new(inner, record))
     }
 }
@@ -41,13 +48,31 @@ impl<B: Body> Body for ReceivedBody<B> {
     type Data = B::Data;
     type Error = B::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        let mut this = self.project();
-        let Some(inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Ready(None) };
-        let polled = inner.poll_frame(cx);
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let Some(received) = &mut self.0 else { return Poll::Ready(None) };
+        let polled = received.as_mut().poll(cx);
         if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
-            this.inner.set(None);
+            self.0 = None;
         }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(|received| received.inner.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.as_ref().map_or_else(|| SizeHint::with_exact(0), |received| received.inner.size_hint())
+    }
+}
+
+impl<B: Body> Received<B> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let this = self.project();
+        let polled = this.inner.poll_frame(cx);
         let Some(record) = this.record else { return polled };
         match &polled {
             Poll::Pending => {
@@ -60,14 +85,6 @@ impl<B: Body> Body for ReceivedBody<B> {
             }
         }
         polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(Body::is_end_stream)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }
 

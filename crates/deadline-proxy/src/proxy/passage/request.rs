@@ -13,19 +13,27 @@ use crate::limits::{Rate, RateBody, Verdict};
 use crate::proxy::trailers::sift;
 
 /// A request body that is passed on exactly (R14) as long as it is fast enough, but for trailers that may not pass.
+///
+/// `None` where there is none, as in most requests. Boxed otherwise: a request is moved some ten times from here on.
+#[derive(Debug)]
+pub(in crate::proxy) struct PassedBody<B>(Option<Pin<Box<Passed<B>>>>);
+
 #[pin_project]
 #[derive(Debug)]
-pub(in crate::proxy) struct PassedBody<B> {
+struct Passed<B> {
     #[pin]
     inner: RateBody<B>,
     /// What concerns the connection on the word of the head.
     named: Vec<HeaderName>,
 }
 
-impl<B> PassedBody<B> {
+impl<B: Body> PassedBody<B> {
     /// A body that is held to this, behind a head that named these.
     pub(super) fn new(inner: B, watched: Option<(Rate, Arc<Verdict>)>, named: Vec<HeaderName>) -> Self {
-        Self { inner: RateBody::new(inner, watched), named }
+        if inner.is_end_stream() && inner.size_hint().exact() == Some(0) {
+            return Self(None);
+        }
+        Self(Some(Box::pin(Passed { inner: RateBody::new(inner, watched), named })))
     }
 }
 
@@ -33,8 +41,9 @@ impl<B: Body<Error: Into<BoxError>>> Body for PassedBody<B> {
     type Data = B::Data;
     type Error = BoxError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
-        let this = self.project();
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
+        let Some(passed) = &mut self.0 else { return Poll::Ready(None) };
+        let this = passed.as_mut().project();
         let mut frame = ready!(this.inner.poll_frame(cx));
         let trailers = frame.as_mut().and_then(|frame| frame.as_mut().ok()?.trailers_mut());
         trailers.into_iter().for_each(|trailers| sift(trailers, this.named));
@@ -42,10 +51,10 @@ impl<B: Body<Error: Into<BoxError>>> Body for PassedBody<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.0.as_ref().is_none_or(|passed| passed.inner.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.0.as_ref().map_or_else(|| SizeHint::with_exact(0), |passed| passed.inner.size_hint())
     }
 }
