@@ -143,12 +143,12 @@ impl Limit {
     }
 
     /// Waits for the head of an answer, and no longer than this. Dropping the future cancels the attempt.
-    pub(crate) async fn hold<T, E: Into<BoxError>>(
+    pub(crate) fn hold<T, E: Into<BoxError>, F: Future<Output = Result<T, E>>>(
         &self,
-        mut attempt: Pin<&mut impl Future<Output = Result<T, E>>>,
-    ) -> Result<T, BoxError> {
+        mut attempt: Pin<&mut F>,
+    ) -> impl Future<Output = Result<T, BoxError>> {
         let mut timer = None::<Pin<Box<Sleep>>>;
-        poll_fn(|cx| {
+        poll_fn(move |cx| {
             // R11: value before timer.
             if let Poll::Ready(answer) = attempt.as_mut().poll(cx) {
                 return Poll::Ready(answer.map_err(Into::into));
@@ -158,7 +158,6 @@ impl Limit {
             // Nothing inside can starve it.
             pin!(unconstrained(timer)).poll(cx).map(|()| Err(self.late(deadline).into()))
         })
-        .await
     }
 
     fn late(&self, deadline: Deadline) -> Late {

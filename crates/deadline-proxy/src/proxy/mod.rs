@@ -280,12 +280,13 @@ fn upstream<B: Sent>(
         // Bounds it by its own limit, and writes what is left at the last moment: when a connection is there (R2, R22).
         .service(service_fn(move |request: Request<B>| {
             let (shared, limit) = (Arc::clone(&shared), Limit::new(limit, request.extensions()));
+            let mut held = Some(request);
             // Boxed: some kilobytes, which every future around would move again and again.
             Box::pin(async move {
                 let (pool, fresh) = &*shared;
                 let before = |request: &mut Request<B>| limit.tell(request, |request| write(fresh, request));
                 // Pinned here: handed on by value, it would have a second place in this future.
-                limit.hold(pin!(pool.send(request, before))).await
+                limit.hold(pin!(pool.send_held(&mut held, before))).await
             })
         }))
 }

@@ -47,15 +47,29 @@ impl<B: Sent> Pool<B> {
     /// # Errors
     ///
     /// Why there is no answer. A failure before the request was written does not mean that it cannot be sent again.
-    pub async fn send<F, E>(&self, request: Request<B>, mut before: F) -> Result<Response<PooledBody<B>>, SendError<E>>
+    pub async fn send<F, E>(&self, request: Request<B>, before: F) -> Result<Response<PooledBody<B>>, SendError<E>>
+    where
+        F: FnMut(&mut Request<B>) -> Result<Allotted, E>,
+    {
+        self.send_held(&mut Some(request), before).await
+    }
+
+    /// The same, of a request that stays where it is until it was sent: a future that is handed one has room for it
+    /// twice.
+    pub(crate) async fn send_held<F, E>(
+        &self,
+        held: &mut Option<Request<B>>,
+        mut before: F,
+    ) -> Result<Response<PooledBody<B>>, SendError<E>>
     where
         F: FnMut(&mut Request<B>) -> Result<Allotted, E>,
     {
         let Settings { name, http, fields, .. } = self.cluster().settings();
+        let Some(request) = held else { return Err(SendError::NoEndpoint { upstream: self.upstream() }) };
         let (record, telling) = (Record::of(request.extensions()), Telling::of(request.extensions()));
         record.iter().for_each(|record| record.attempt(name));
         note_upstream(name);
-        let mut attempts = Attempts::new(Need::of(&request, *http), request.extensions().get::<Anew>().is_some());
+        let mut attempts = Attempts::new(Need::of(request, *http), request.extensions().get::<Anew>().is_some());
         let mut dressed = |request: &mut Request<B>| {
             for (name, value) in fields {
                 // Who reads `_` as `-` would find the client's beside ours.
@@ -64,7 +78,6 @@ impl<B: Sent> Pool<B> {
             }
             before(request)
         };
-        let mut held = Some(request);
         loop {
             let mut lease = match self.checkout(attempts.need, &attempts.tried, attempts.anew) {
                 Checkout::Granted(Grant::Lease(lease)) => lease,
@@ -75,7 +88,7 @@ impl<B: Sent> Pool<B> {
             };
             lease.tell(&telling);
             let sent = record.as_ref().map(|record| record.enter(Stage::Upstream));
-            let outcome = lease.exchange(&mut held, &mut dressed, &telling).await;
+            let outcome = lease.exchange(held, &mut dressed, &telling).await;
             drop(sent);
             match outcome {
                 Ok(response) => return Ok(self.answered(response, lease, telling)),
