@@ -22,12 +22,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use http::{HeaderMap, Request, Response};
+use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use tokio::time::sleep;
 use tower::{Layer, Service, ServiceBuilder, service_fn};
-use tower_deadline::dialect::Call;
 use tower_deadline::{Answers, BodyError, Dialects, PropagateError, PropagateLayer, WatchedBody};
 
 pub use self::error::Error;
@@ -47,7 +46,7 @@ use crate::front::FrontLayer;
 use crate::limits::{BodyRate, HeadCount, Limits, TallyLayer};
 use crate::route::{Router, Table};
 use crate::shutdown::Shutdown;
-use crate::upstream::{self, Cluster, Pool, PooledBody, Pools, Sent, StandIn, Status, Unresolved};
+use crate::upstream::{self, Cluster, Pool, PooledBody, Pools, Sent, StandIn, Status, Unresolved, is_grpc};
 
 /// A proxy, as far as its workers share it. A clone is the same.
 #[derive(Clone, Debug)]
@@ -292,13 +291,14 @@ fn upstream<B: Sent>(
 }
 
 fn write<B>(fresh: &PropagateLayer, request: &mut Request<B>) -> Result<(), PropagateError> {
-    let mut headers: HeaderMap = std::mem::take(request.headers_mut());
-    if Call::of(&headers) == Call::Grpc {
+    // Smaller than the fields.
+    let extensions = std::mem::take(request.extensions_mut());
+    if is_grpc(request.headers()) {
         // What was written for an attempt before is not what a caller asked for, less the reserve another time.
-        Dialects::default().strip(&mut headers);
+        Dialects::default().strip(request.headers_mut());
     }
-    let written = fresh.write(&mut headers, request.extensions());
-    *request.headers_mut() = headers;
+    let written = fresh.write(request.headers_mut(), &extensions);
+    *request.extensions_mut() = extensions;
     stamp(request);
     match &written {
         Ok(_) => explain::sent(request),

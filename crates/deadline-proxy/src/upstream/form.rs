@@ -3,10 +3,10 @@
 //! Covers the target, the `Host` and the version. Can be applied again, for another connection: nothing that the client
 //! said is lost.
 
-use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderValue, Method, Request, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 use http_body::Body;
 use tower_deadline::dialect::Call;
 
@@ -29,7 +29,7 @@ impl Need {
             _ if request.headers().contains_key(UPGRADE) => Self::Http1,
             Protocol::Http1 => Self::Http1,
             Protocol::Http2 => Self::Http2,
-            Protocol::Auto if Call::of(request.headers()) == Call::Grpc => Self::Http2,
+            Protocol::Auto if is_grpc(request.headers()) => Self::Http2,
             Protocol::Auto => Self::Either,
         }
     }
@@ -98,6 +98,11 @@ fn whole(path: Option<PathAndQuery>) -> PathAndQuery {
         false => Some(path),
     };
     path.and_then(rooted).unwrap_or_else(|| PathAndQuery::from_static("/"))
+}
+
+/// Whether a call of gRPC has these fields. Most requests have no content, and so no type of it, which is soon seen.
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
+    headers.contains_key(CONTENT_TYPE) && Call::of(headers) == Call::Grpc
 }
 
 /// RFC 9110 §7.2: a `Host` has no user information.
