@@ -1,6 +1,7 @@
 //! One request and the head of its answer, on a connection that is there.
 
 use std::future::poll_fn;
+use std::mem::take;
 use std::pin::Pin;
 use std::task::Poll;
 
@@ -75,6 +76,11 @@ impl<B: Sent> Http1<B> {
         });
         let head = head.await;
         silence.end();
+        if head.is_ok() {
+            // It is not sent again.
+            let fields = held.as_mut().map(|request| take(request.headers_mut()));
+            fields.into_iter().for_each(http1::keep_room);
+        }
         head.map(|head| arrived(head, terms)).map_err(|broke| match broke {
             http1::Broke::Unsent(error) => Broken::Unsent(Some(error.into())),
             http1::Broke::Body(fault) => Broken::Body(fault),
@@ -125,7 +131,7 @@ impl Http2 {
         let Some((mut head, body)) = held.take().map(Request::into_parts) else { return Err(Broken::Unsent(None)) };
         let kept = head.method.is_idempotent().then(|| {
             // h2 wants none of our extensions.
-            let extensions = std::mem::take(&mut head.extensions);
+            let extensions = take(&mut head.extensions);
             let mut copy = Box::new(head.clone());
             copy.extensions = extensions;
             copy

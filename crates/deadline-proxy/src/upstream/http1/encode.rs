@@ -39,16 +39,21 @@ impl Framing {
 /// What a message says of its length: all its lines, and all elements of each, say the same. `None` where nothing is
 /// said, or what is no length.
 pub(super) fn length(headers: &HeaderMap) -> Option<u64> {
-    let mut said = None;
-    for value in headers.get_all(CONTENT_LENGTH) {
-        for element in value.as_bytes().split(|byte| *byte == b',') {
-            let length = digits(element.trim_ascii())?;
-            if *said.get_or_insert(length) != length {
-                return None;
-            }
+    let mut lines = headers.get_all(CONTENT_LENGTH).iter();
+    lines
+        .next()
+        .and_then(|first| lines.try_fold(said(None, first)?, |before, line| said(Some(before), line)))
+}
+
+/// What one line says of the length, as those before it did.
+pub(super) fn said(mut before: Option<u64>, line: &HeaderValue) -> Option<u64> {
+    for element in line.as_bytes().split(|byte| *byte == b',') {
+        let length = digits(element.trim_ascii())?;
+        if *before.get_or_insert(length) != length {
+            return None;
         }
     }
-    said
+    before
 }
 
 /// `u64::from_str` takes a sign.

@@ -1,5 +1,6 @@
 //! The head of an answer, and where its body ends.
 
+use std::cell::Cell;
 use std::mem::MaybeUninit;
 
 use bytes::{Bytes, BytesMut};
@@ -9,8 +10,9 @@ use httparse::{ParserConfig, Status};
 use hyper::ext::ReasonPhrase;
 
 use super::decode::Decoder;
-use super::encode::length;
+use super::encode::said;
 use super::error::Error;
+use super::spare;
 
 /// The most fields of a head.
 pub(super) const FIELDS: usize = 100;
@@ -37,6 +39,11 @@ pub(super) struct Head {
 /// Where a name and a value stand.
 type Span = [usize; 4];
 
+thread_local! {
+    /// Those of one head after the other.
+    static SPANS: Cell<Vec<Span>> = const { Cell::new(Vec::new()) };
+}
+
 struct Line {
     size: usize,
     status: StatusCode,
@@ -58,6 +65,7 @@ pub(super) fn take(read: &mut BytesMut, seen: &mut usize, method: &Method) -> Re
     *seen = 0;
     let bytes = read.split_to(line.size).freeze();
     let (mut fields, says) = fields(&bytes, &line.fields)?;
+    SPANS.set(line.fields);
     let (status, version) = (line.status, line.version);
     let body = body(method, status, version, &fields, &says)?;
     let has_both = says.has_coding && says.has_length;
@@ -96,7 +104,9 @@ fn parse(read: &[u8]) -> Result<Option<Line>, Error> {
         let (name, value) = (field.name.as_ptr() as usize - base, field.value.as_ptr() as usize - base);
         [name, name + field.name.len(), value, value + field.value.len()]
     };
-    let fields = response.headers.iter().map(span).collect();
+    let mut fields = SPANS.take();
+    fields.clear();
+    fields.extend(response.headers.iter().map(span));
     Ok(Some(Line { size, status, version, reason, fields }))
 }
 
@@ -115,10 +125,19 @@ struct Says {
     closes: bool,
     keeps: bool,
     has_length: bool,
+    /// `None` where that is no length, or not the same in all lines.
+    length: Option<u64>,
     has_coding: bool,
 }
 
 impl Says {
+    /// Another line of the length.
+    fn length(&mut self, line: &HeaderValue) {
+        let is_nonsense = self.has_length && self.length.is_none();
+        self.length = if is_nonsense { None } else { said(self.length, line) };
+        self.has_length = true;
+    }
+
     fn keep(&self, version: Version) -> bool {
         !self.closes && (version == Version::HTTP_11 || self.keeps)
     }
@@ -126,7 +145,7 @@ impl Says {
 
 /// The values are parts of these bytes: nothing is copied.
 fn fields(bytes: &Bytes, spans: &[Span]) -> Result<(HeaderMap, Says), Error> {
-    let (mut fields, mut says) = (HeaderMap::with_capacity(spans.len() + MORE), Says::default());
+    let (mut fields, mut says) = (spare::room(spans.len() + MORE), Says::default());
     let malformed = || Error::Malformed("invalid HTTP header parsed");
     for [name, name_end, value, value_end] in spans.iter().copied() {
         let name = HeaderName::from_bytes(&bytes[name..name_end]).map_err(|_| malformed())?;
@@ -136,7 +155,7 @@ fn fields(bytes: &Bytes, spans: &[Span]) -> Result<(HeaderMap, Says), Error> {
                 says.closes |= has(&value, b"close");
                 says.keeps |= has(&value, b"keep-alive");
             }
-            CONTENT_LENGTH => says.has_length = true,
+            CONTENT_LENGTH => says.length(&value),
             TRANSFER_ENCODING => says.has_coding = true,
             _ => {}
         }
@@ -180,7 +199,7 @@ fn body(
     if !says.has_length {
         return Ok(Decoder::to_the_end());
     }
-    length(fields).map(Decoder::length).ok_or(Error::Malformed("invalid content-length parsed"))
+    says.length.map(Decoder::length).ok_or(Error::Malformed("invalid content-length parsed"))
 }
 
 /// Whether `chunked` is the last coding.

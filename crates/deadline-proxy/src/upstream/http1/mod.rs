@@ -15,6 +15,7 @@
 //! | `upload.rs` | a body that is on its way |
 //! | `head.rs` | the head of an answer, and where its body ends |
 //! | `decode.rs`, `chunked.rs` | the body of an answer: bytes in, pieces out, without any I/O |
+//! | `spare.rs` | the room for its fields, which was that of the request |
 //! | `conn.rs` | a connection: all of these, and the bytes |
 //! | `link.rs` | the bytes, whole or with the way out lent to the rest of a request |
 //! | `switched.rs` | what becomes of a connection after a 101 |
@@ -26,6 +27,7 @@ mod encode;
 mod error;
 mod head;
 mod link;
+mod spare;
 mod switched;
 #[cfg(test)]
 mod tests;
@@ -33,5 +35,6 @@ mod upload;
 
 pub(super) use self::conn::{Begun, Broke, Conn};
 pub(super) use self::error::Error;
+pub(super) use self::spare::keep as keep_room;
 pub(crate) use self::switched::Switched;
 pub(super) use self::upload::Upload;

@@ -28,6 +28,8 @@ pub(super) const CORPUS: &[(&str, Made)] = &[
     ("content-length: 3\r\n\r\nok", Cut),
     ("content-length: 2\r\n\r\nokmore", Last("ok")),
     ("content-length: 2\r\ncontent-length: 3\r\n\r\nok", Refused),
+    ("content-length: 2\r\ncontent-length: 3\r\ncontent-length: 2\r\n\r\nok", Refused),
+    ("content-length: x\r\ncontent-length: 2\r\n\r\nok", Refused),
     ("content-length: 2, 3\r\n\r\nok", Refused),
     ("content-length: +2\r\n\r\nok", Refused),
     ("content-length: -2\r\n\r\nok", Refused),

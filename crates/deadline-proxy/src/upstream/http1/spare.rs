@@ -1,0 +1,67 @@
+//! The room for the fields of an answer, which that of its request is.
+//!
+//! Covers one room for each thread: a request goes as its answer comes, so there is hardly ever more than one. Does not
+//! keep what is large: hyper keeps the fields of an answer as long as the connection of its client lasts, for the next
+//! request.
+
+use std::cell::Cell;
+
+use http::HeaderMap;
+
+/// What is kept has room for no more than so many fields.
+const MOST: usize = 24;
+
+thread_local! {
+    static SPARE: Cell<Option<HeaderMap>> = const { Cell::new(None) };
+}
+
+/// Room for so many fields.
+pub(super) fn room(fields: usize) -> HeaderMap {
+    let spare = SPARE.take().filter(|spare| spare.capacity() >= fields);
+    spare.unwrap_or_else(|| HeaderMap::with_capacity(fields))
+}
+
+/// Keeps the room of these fields, which nobody needs any more.
+pub(in crate::upstream) fn keep(mut fields: HeaderMap) {
+    if (1..=MOST).contains(&fields.capacity()) {
+        fields.clear();
+        SPARE.set(Some(fields));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+    use http::header::{HOST, VIA};
+
+    fn full(fields: usize) -> HeaderMap {
+        let mut map = HeaderMap::with_capacity(fields);
+        map.append(HOST, HeaderValue::from_static("a"));
+        map.append(VIA, HeaderValue::from_static("b"));
+        map.append(VIA, HeaderValue::from_static("c"));
+        map
+    }
+
+    #[test]
+    fn a_room_is_empty_whoever_had_it() {
+        keep(full(12));
+        let room = room(9);
+        assert!(room.is_empty() && room.capacity() >= 12 && room.get(VIA).is_none(), "{room:?}");
+    }
+
+    #[test]
+    fn a_room_is_used_once_and_only_where_it_is_large_enough() {
+        keep(full(12));
+        assert!(room(13).capacity() > 12);
+        keep(full(12));
+        assert!(room(1).capacity() >= 12);
+        assert!(room(1).capacity() < 12);
+    }
+
+    #[test]
+    fn what_is_large_is_not_kept() {
+        keep(full(MOST + 1));
+        assert!(room(1).capacity() <= MOST);
+    }
+}
