@@ -21,7 +21,11 @@ use crate::count::Attempt;
 
 /// Makes the attempts of a request; see the [module](crate::attempt).
 #[derive(Debug)]
-pub(crate) struct Attempts<S>(Arc<Shared<S>>);
+pub(crate) struct Attempts<S> {
+    /// As in what is shared. It is called here, and so not cloned for each request.
+    first: S,
+    shared: Arc<Shared<S>>,
+}
 
 #[derive(Debug)]
 struct Shared<S> {
@@ -30,17 +34,17 @@ struct Shared<S> {
     further: Box<[S]>,
 }
 
-impl<S> Clone for Attempts<S> {
+impl<S: Clone> Clone for Attempts<S> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self { first: self.first.clone(), shared: Arc::clone(&self.shared) }
     }
 }
 
-impl<S> Attempts<S> {
+impl<S: Clone> Attempts<S> {
     /// Calls a service of its own for each upstream of the chain, which has to be ready at once.
     pub(crate) fn new(plan: &Arc<Plan>, mut service: impl FnMut(&Step) -> S) -> Self {
         let (first, further) = (service(&plan.first), plan.further.iter().map(service).collect());
-        Self(Arc::new(Shared { plan: Arc::clone(plan), first, further }))
+        Self { first: first.clone(), shared: Arc::new(Shared { plan: Arc::clone(plan), first, further }) }
     }
 }
 
@@ -66,10 +70,11 @@ where
     }
 
     fn call(&mut self, request: Request<RB>) -> Self::Future {
-        let (request, ahead) = begin(&self.0.plan, request);
+        let Self { first, shared } = self;
+        let (request, ahead) = begin(&shared.plan, request);
         // It is ready at once.
-        let future = Box::pin(self.0.first.clone().call(request));
-        AttemptsFuture { shared: Arc::clone(&self.0), ahead, state: State::First(future) }
+        let first = First { future: first.call(request), ahead };
+        AttemptsFuture { shared: Arc::clone(shared), state: State::First(Box::pin(first)) }
     }
 }
 
@@ -125,9 +130,16 @@ where
     S: Service<Request<Replay<RB>>>,
 {
     shared: Arc<Shared<S>>,
-    ahead: Ahead<RB>,
     #[pin]
     state: State<S, RB, B>,
+}
+
+/// The first attempt, and what may follow it.
+#[pin_project]
+struct First<F, RB> {
+    #[pin]
+    future: F,
+    ahead: Ahead<RB>,
 }
 
 #[pin_project(project = StateProjection)]
@@ -136,7 +148,7 @@ where
     S: Service<Request<Replay<RB>>>,
 {
     /// Boxed: some kilobytes, which every layer around would move again and again.
-    First(Pin<Box<S::Future>>),
+    First(Pin<Box<First<S::Future, RB>>>),
     Further(Pin<Box<dyn Future<Output = Answer<B>> + Send>>),
     /// It has ended.
     Done,
@@ -154,8 +166,11 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
-            let mut answer = match this.state.as_mut().project() {
-                StateProjection::First(first) => ready!(first.as_mut().poll(cx)),
+            let (mut answer, ahead) = match this.state.as_mut().project() {
+                StateProjection::First(first) => {
+                    let first = first.as_mut().project();
+                    (ready!(first.future.poll(cx)), std::mem::replace(first.ahead, Ahead::Nothing))
+                }
                 StateProjection::Further(further) => {
                     let answer = ready!(further.as_mut().poll(cx));
                     this.state.set(State::Done);
@@ -165,7 +180,6 @@ where
             };
             // Nothing of it is left before another one begins.
             this.state.set(State::Done);
-            let ahead = std::mem::replace(this.ahead, Ahead::Nothing);
             let Some(mut course) = ahead.course(&this.shared.plan, &mut answer) else { return Poll::Ready(answer) };
             match course.after(answer) {
                 Then::Done(answer) => return Poll::Ready(answer),
