@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use http::Extensions;
+use http::{Extensions, HeaderValue};
 
 use crate::limits::Hangup;
 
@@ -29,8 +29,16 @@ impl Client {
     /// may put it there by itself.
     #[must_use]
     pub fn of(extensions: &Extensions) -> Option<&Self> {
-        let by_connection = extensions.get::<Hangup>().and_then(Hangup::client);
+        let by_connection = Hangup::of(extensions).and_then(Hangup::client);
         by_connection.or_else(|| extensions.get())
+    }
+
+    /// The client of this request, and how it is written in a field: once for its connection, where it is known by that.
+    pub(crate) fn written(extensions: &Extensions, write: fn(&Self) -> HeaderValue) -> (Self, HeaderValue) {
+        Hangup::of(extensions).and_then(|hangup| hangup.written(write)).unwrap_or_else(|| {
+            let client = extensions.get().copied().unwrap_or_default();
+            (client, write(&client))
+        })
     }
 }
 
@@ -54,4 +62,46 @@ pub enum Strangers {
     Cap,
     /// Nothing: they are removed before they are read.
     Drop,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::{Limits, Timed};
+    use crate::noted::Noted;
+    use std::sync::atomic::{AtomicU16, Ordering};
+
+    /// Another one each time.
+    fn numbered(_: &Client) -> HeaderValue {
+        static NUMBER: AtomicU16 = AtomicU16::new(0);
+        NUMBER.fetch_add(1, Ordering::Relaxed).into()
+    }
+
+    #[tokio::test]
+    async fn a_client_is_written_once_for_all_requests_of_its_connection() {
+        let client = Client { tls: true, ..Client::default() };
+        let (_stream, timed) = Timed::on(tokio::io::empty(), &Limits::default());
+        let request = |timed: &Timed| {
+            let mut extensions = Extensions::new();
+            Noted::within(&mut extensions).hangup = Some(timed.hangup());
+            extensions
+        };
+        // Nobody knows yet who that is.
+        let unknown = [(); 2].map(|()| Client::written(&request(&timed), numbered));
+        assert!(unknown[0].1 != unknown[1].1 && unknown[0].0 == Client::default(), "{unknown:?}");
+        timed.meets(client);
+        let known = [(); 2].map(|()| Client::written(&request(&timed), numbered));
+        assert!(known[0] == known[1] && known[0].0 == client && known[0].1 != unknown[1].1, "{known:?}");
+        let (_other, other) = Timed::on(tokio::io::empty(), &Limits::default());
+        other.meets(client);
+        assert_ne!(Client::written(&request(&other), numbered).1, known[0].1);
+    }
+
+    #[test]
+    fn a_client_that_no_connection_knows_is_that_of_the_request() {
+        let mut extensions = Extensions::new();
+        let client = Client { tls: true, ..Client::default() };
+        extensions.insert(client);
+        assert_eq!(Client::written(&extensions, numbered).0, client);
+    }
 }

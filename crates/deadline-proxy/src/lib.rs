@@ -47,6 +47,7 @@ pub mod limits;
 pub mod listen;
 mod log;
 mod look_alike;
+mod noted;
 pub mod peers;
 pub mod proxy;
 pub mod route;

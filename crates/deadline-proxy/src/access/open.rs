@@ -22,6 +22,7 @@ use super::form::{Line, Value};
 use super::head::Head;
 use super::record::Notes;
 use super::{AccessLayer, Record};
+use crate::noted::Noted;
 use crate::traces::TraceId;
 
 /// nginx's number for a client that has left before it had an answer, which nobody was sent.
@@ -60,12 +61,13 @@ impl Open {
     /// From now on.
     pub(super) fn new<B>(layer: Arc<AccessLayer>, request: &mut Request<B>) -> Self {
         let (record, head) = (Record::default(), Head::of(request));
-        request.extensions_mut().insert(record.clone());
+        let noted = Noted::within(request.extensions_mut());
+        noted.record = Some(record.clone());
         Self {
             layer,
             record,
             head,
-            arrived: now(),
+            arrived: noted.arrived,
             status: None,
             grpc_status: None,
             sent: 0,

@@ -9,6 +9,7 @@ use tower_deadline::{Cause, Deadline, Journey, PolicyName, Stage, now};
 
 use super::form::{Line, Value};
 use super::spent::Spent;
+use crate::noted::Noted;
 
 /// What is noted of one request, for its line. A clone is the same.
 ///
@@ -49,7 +50,7 @@ impl Record {
     /// The record of the request with these extensions, if there is one.
     #[must_use]
     pub fn of(extensions: &Extensions) -> Option<Self> {
-        extensions.get().cloned()
+        Noted::of(extensions)?.record.clone()
     }
 
     /// What the request is called.
@@ -65,10 +66,9 @@ impl Record {
     }
 
     /// What was granted to the request with these extensions, where anything was.
-    pub fn admitted(&self, extensions: &Extensions) {
+    pub fn admitted(&self, deadline: Option<Deadline>, journey: Option<Journey>) {
         let mut notes = self.notes();
-        notes.deadline = extensions.get().copied();
-        notes.journey = extensions.get().cloned();
+        (notes.deadline, notes.journey) = (deadline, journey);
     }
 
     /// This upstream is asked, once more or for the first time. The last one is the one that the line names.
@@ -167,7 +167,7 @@ mod tests {
         let mut extensions = Extensions::new();
         assert!(Record::of(&extensions).is_none());
         let record = Record::default();
-        extensions.insert(record.clone());
+        Noted::within(&mut extensions).record = Some(record.clone());
         let found = Record::of(&extensions).unwrap();
         for upstream in ["corp", "golang"] {
             found.attempt(upstream);

@@ -19,6 +19,7 @@ use tower_deadline::{BodyError, DeadlineLayer, Dialects, Policy, Stage};
 
 use crate::client::Client;
 use crate::front::FrontLayer;
+use crate::noted::Noted;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -91,7 +92,9 @@ where
         })
         .layer(DeadlineLayer::new(policy))
         .map_request(|request: Request<_>| {
-            Record::of(request.extensions()).iter().for_each(|record| record.admitted(request.extensions()));
+            let extensions = request.extensions();
+            let admit = |record: &Record| record.admitted(extensions.get().copied(), extensions.get().cloned());
+            Record::of(extensions).iter().for_each(admit);
             request
         })
         .service_fn(upstream);
@@ -318,7 +321,8 @@ fn a_queue_in_front_is_told_where_the_front_is_trusted() {
         let stamped = SystemTime::now() - 2_000 * MS;
         let stamp = HeaderValue::try_from(&request_start::encode(stamped).unwrap()).unwrap();
         let record = Record::default();
-        let request = Request::get("/").header(request_start::NAME, stamp).extension(record.clone());
+        let noted = Noted { record: Some(record.clone()), ..Noted::default() };
+        let request = Request::get("/").header(request_start::NAME, stamp).extension(noted);
         let dialects = Dialects::default().trust_request_start(trusted);
         routed(&request.body(()).unwrap(), &Arc::from("orders"), Policy::new().name(), &dialects);
         let spent = record.notes().spent.by_stage();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use http::{HeaderMap, Request};
 use tower_deadline::{Dialects, Policy};
 
-use crate::client::{Client, Side, Strangers};
+use crate::client::{Side, Strangers};
 
 /// In the extensions of a request that may not ask for more than it has by default.
 #[derive(Clone, Copy, Debug)]
@@ -19,8 +19,7 @@ struct Capped;
 pub(super) struct Stranger;
 
 /// Decides what the deadline fields of a request are worth, before anybody reads them.
-pub(super) fn receive<B>(request: &mut Request<B>, believed: bool) {
-    let side = Client::of(request.extensions()).map_or(Side::Internal, |client| client.side);
+pub(super) fn receive<B>(request: &mut Request<B>, side: Side, believed: bool) {
     if side != Side::Internal && !believed {
         request.extensions_mut().insert(Stranger);
     }
@@ -77,6 +76,7 @@ mod tests {
     use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
     use tower_deadline::{AdmitLayer, Deadline};
 
+    use crate::client::Client;
     use crate::forward::tests::{STRANGER, TRUSTED, request, settings};
     use crate::forward::{ReceiveLayer, tests::lines};
 
@@ -135,10 +135,7 @@ mod tests {
     fn a_stranger_whose_fields_are_dropped_has_none() {
         for (side, kept) in [(Side::Edge(Strangers::Drop), false), (Side::Edge(Strangers::Cap), true)] {
             let mut request = request(STRANGER, &[(FIELD, "1s"), ("grpc-timeout", "1S")]);
-            if let Some(client) = request.extensions_mut().get_mut::<Client>() {
-                client.side = side;
-            }
-            receive(&mut request, false);
+            receive(&mut request, side, false);
             assert_eq!(lines(request.headers(), FIELD).is_empty(), !kept);
             assert_eq!(request.headers().contains_key("grpc-timeout"), kept);
         }

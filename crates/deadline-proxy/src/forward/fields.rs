@@ -24,6 +24,8 @@ const X_FORWARDED: &str = "x-forwarded-";
 #[derive(Debug)]
 pub(super) struct Arrival {
     address: Option<SocketAddr>,
+    /// The address alone, as it is written.
+    written: HeaderValue,
     local: Option<SocketAddr>,
     proto: &'static str,
     host: Option<HeaderValue>,
@@ -47,9 +49,9 @@ impl Ports {
 impl Arrival {
     /// Of a request whose target is the client's.
     pub(super) fn of<B>(request: &Request<B>, believed: bool) -> Self {
-        let client = Client::of(request.extensions()).copied().unwrap_or_default();
+        let (client, written) = Client::written(request.extensions(), |client| node::bare(client.address));
         let proto = if client.tls { "https" } else { "http" };
-        Self { address: client.address, local: client.local, proto, host: host(request), believed }
+        Self { address: client.address, written, local: client.local, proto, host: host(request), believed }
     }
 
     /// Says so in a request.
@@ -67,7 +69,7 @@ impl Arrival {
         if !self.believed {
             return self.make_x_forwarded(headers, ports);
         }
-        append(headers, &X_FORWARDED_FOR, &node::bare(self.address));
+        append(headers, &X_FORWARDED_FOR, &self.written);
         if let Some(host) = self.host.as_ref().filter(|_| !headers.contains_key(&X_FORWARDED_HOST)) {
             headers.insert(&X_FORWARDED_HOST, host.clone());
         }
@@ -79,7 +81,7 @@ impl Arrival {
 
     /// Where nobody has said anything, nothing is looked up.
     fn make_x_forwarded(&self, headers: &mut HeaderMap, ports: &Ports) {
-        headers.insert(&X_FORWARDED_FOR, node::bare(self.address));
+        headers.insert(&X_FORWARDED_FOR, self.written.clone());
         if let Some(host) = &self.host {
             headers.insert(&X_FORWARDED_HOST, host.clone());
         }
@@ -159,6 +161,7 @@ mod tests {
     fn arrival(believed: bool) -> Arrival {
         Arrival {
             address: CLIENT.parse().ok(),
+            written: node::bare(CLIENT.parse().ok()),
             local: "198.51.100.1:8443".parse().ok(),
             proto: "http",
             host: Some(HeaderValue::from_static("shop.example")),
@@ -248,7 +251,7 @@ mod tests {
 
     #[test]
     fn who_is_not_known_is_unknown() {
-        let unknown = Arrival { address: None, local: None, host: None, ..arrival(false) };
+        let unknown = Arrival { address: None, written: node::bare(None), local: None, host: None, ..arrival(false) };
         let x_forwarded = ["x-forwarded-for: unknown", "x-forwarded-port: 80", "x-forwarded-proto: http"];
         assert_eq!(told(&unknown, Fields::XForwarded, &[]), x_forwarded);
         assert_eq!(told(&unknown, Fields::Forwarded, &[]), ["forwarded: for=unknown;proto=http"]);

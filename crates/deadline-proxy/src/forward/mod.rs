@@ -64,6 +64,7 @@ pub(crate) use self::fields::{clear, is_forwarding};
 pub use self::layer::{Forward, ForwardLayer};
 pub(crate) use self::ledger::LedgerLayer;
 pub use self::receive::ReceiveLayer;
+pub(crate) use self::receive::Received;
 pub use self::stamp::{Stamp, StampLayer, stamp};
 pub use self::via::NoToken;
 

@@ -12,13 +12,13 @@ use super::stamp::X_REQUEST_START;
 use super::trust::believes;
 use super::via::{NoToken, Via};
 use super::{Settings, edge, request_id, told};
-use crate::access::Record;
-use crate::client::Client;
+use crate::client::{Client, Side};
+use crate::noted::Noted;
 use crate::peers::Peers;
 
 /// What was decided of a request when it came. Stands in its extensions, where no field of it can change that.
 #[derive(Clone, Debug)]
-pub(super) struct Received {
+pub(crate) struct Received {
     /// Whether what it says of those before it is believed.
     pub(super) believed: bool,
     /// In which it came, whatever becomes of it within.
@@ -31,7 +31,8 @@ impl Received {
     /// Takes it out of a request. Where there was no [`ReceiveLayer`], nobody is believed, and ids are left alone.
     pub(super) fn take<B>(request: &mut Request<B>) -> Self {
         let version = request.version();
-        request.extensions_mut().remove().unwrap_or_else(|| {
+        let received = request.extensions_mut().get_mut().and_then(|noted: &mut Noted| noted.received.take());
+        received.unwrap_or_else(|| {
             clear(request.headers_mut());
             Self { believed: false, version, id: None }
         })
@@ -64,18 +65,19 @@ impl ReceiveLayer {
     /// Decides of a request, which is told that for whoever stands inside; returns what it is called.
     pub(crate) fn receive<B>(&self, request: &mut Request<B>) -> Option<HeaderValue> {
         let received = self.decide(request);
-        let (id, extensions) = (received.id.clone(), request.extensions_mut());
-        if let (Some(record), Some(id)) = (extensions.get::<Record>(), &id) {
+        let (id, noted) = (received.id.clone(), Noted::within(request.extensions_mut()));
+        if let (Some(record), Some(id)) = (&noted.record, &id) {
             record.id(id);
         }
-        extensions.insert(received);
+        noted.received = Some(received);
         id
     }
 
     /// Decides, and takes from a stranger what would count as queue time (R8), and what says who asked: by neither may
     /// it choose its route.
     fn decide<B>(&self, request: &mut Request<B>) -> Received {
-        let believed = believes(&self.0.trust, Client::of(request.extensions()));
+        let client = Client::of(request.extensions());
+        let (believed, side) = (believes(&self.0.trust, client), client.map_or(Side::Internal, |client| client.side));
         let version = request.version();
         remove_unbelieved(request.headers_mut(), believed);
         // RFC 9110 §9.3.6: it has no content. Refused as a call of gRPC it would get a 200, which says that there is a
@@ -87,7 +89,7 @@ impl ReceiveLayer {
         if tracing::enabled!(target: "explain", tracing::Level::DEBUG) {
             explain(Client::of(request.extensions()), believed, id.as_ref());
         }
-        edge::receive(request, believed);
+        edge::receive(request, side, believed);
         Received { believed, version, id }
     }
 

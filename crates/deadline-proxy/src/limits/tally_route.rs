@@ -22,9 +22,9 @@ impl RouteTally {
         Self(Arc::new(Routed::new(route)))
     }
 
-    /// A request has taken the route. It is counted when this is dropped. The handle is one of this worker.
-    pub(crate) fn open(tally: &Arc<Self>) -> RouteTallied {
-        RouteTallied { tally: Arc::clone(tally), came: now(), status: None }
+    /// A request that came then has taken the route. It is counted when this is dropped. The handle is one of this worker.
+    pub(crate) fn open(tally: &Arc<Self>, came: Instant) -> RouteTallied {
+        RouteTallied { tally: Arc::clone(tally), came, status: None }
     }
 }
 

@@ -32,8 +32,10 @@ impl Stoppable {
     }
 
     /// Notes what was granted to it, where anything was.
-    pub(super) fn admitted(&self, extensions: &Extensions) {
-        self.record.iter().for_each(|record| record.admitted(extensions));
+    pub(super) fn admitted(&self) {
+        if let Some(record) = &self.record {
+            record.admitted(self.granted.ok(), self.journey.clone());
+        }
     }
 
     /// Stopped in this stage, or in the one that is open.

@@ -17,6 +17,7 @@ use super::{Miss, Table};
 use crate::called::{self, Called};
 use crate::count;
 use crate::limits::{Held, RouteTallied, RouteTally};
+use crate::noted::Noted;
 
 /// Calls the service of the route that a request takes, and counts it; answers in its place where there is none. A clone is
 /// the same.
@@ -77,7 +78,7 @@ where
     fn call(&mut self, request: Request<RB>) -> Self::Future {
         match self.0.way(&request) {
             Ok((tally, service)) => {
-                let open = Some(RouteTally::open(tally));
+                let open = Some(RouteTally::open(tally, Noted::arrived(request.extensions())));
                 // A panic within a call leaves it as it was.
                 let mut service = service.lock().unwrap_or_else(PoisonError::into_inner);
                 RouterFuture { state: State::Called(called::call(&mut *service, request)), open }

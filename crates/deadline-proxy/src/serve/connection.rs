@@ -30,6 +30,7 @@ use crate::called::{self, Called};
 use crate::client::Client;
 use crate::fleeting;
 use crate::limits::{Entry, Timed, TimedBody, TimedFuture, TimedStream, Version, no_room, refuse};
+use crate::noted::Noted;
 
 /// Serves a connection to its end: that of the client, of a limit, or of its era.
 pub(super) async fn converse<I, P, E, B>(
@@ -178,7 +179,7 @@ where
     type Future = Answering<P::Service, B>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        request.extensions_mut().insert(self.timed.hangup());
+        Noted::within(request.extensions_mut()).hangup = Some(self.timed.hangup());
         let is_marked = request.version() == HttpVersion::HTTP_2 && self.has_answered.replace(true);
         let leaves = if is_marked { marked } else { unmarked };
         let answer = self.timed.call(request, |request| called::call(&mut self.era.service.pick(), request));

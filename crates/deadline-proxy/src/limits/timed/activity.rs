@@ -7,9 +7,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
+use http::{Extensions, HeaderValue};
 use tokio::time::Instant;
 
 use crate::client::Client;
+use crate::noted::Noted;
 
 /// Requests of one connection, and what they have brought about. All that a connection shares with them.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub(super) struct Activity {
     is_hung_up: AtomicBool,
     /// Who is at the other end, where that is known.
     client: OnceLock<Client>,
+    /// How it is written in a field.
+    written: OnceLock<HeaderValue>,
     /// Whether somebody wants to be woken at every change.
     is_followed: AtomicBool,
     /// Who waits for any of these.
@@ -66,6 +70,7 @@ impl Default for Activity {
             is_tunnel: AtomicBool::default(),
             is_hung_up: AtomicBool::default(),
             client: OnceLock::new(),
+            written: OnceLock::new(),
             is_followed: AtomicBool::default(),
             server: AtomicWaker::new(),
         }
@@ -197,11 +202,17 @@ impl Drop for Under {
     }
 }
 
-/// In the extensions of each request: closes its connection, and knows who is at the other end. A clone closes the same.
+/// That of each request: closes its connection, and knows who is at the other end. A clone closes the same.
 #[derive(Clone, Debug, Default)]
 pub struct Hangup(pub(super) Arc<Activity>);
 
 impl Hangup {
+    /// That of the request with these extensions, where it came by a connection of ours.
+    #[must_use]
+    pub fn of(extensions: &Extensions) -> Option<&Self> {
+        Noted::of(extensions)?.hangup.as_ref()
+    }
+
     /// From here on the connection is closed.
     pub fn now(&self) {
         self.0.is_hung_up.store(true, Ordering::Release);
@@ -211,6 +222,12 @@ impl Hangup {
     /// Who is at the other end of it, where that is known.
     pub(crate) fn client(&self) -> Option<&Client> {
         self.0.client.get()
+    }
+
+    /// Who is at the other end, and how that is written in a field: by the first request that asks, for all of them.
+    pub(crate) fn written(&self, write: impl FnOnce(&Client) -> HeaderValue) -> Option<(Client, HeaderValue)> {
+        let client = self.client()?;
+        Some((*client, self.0.written.get_or_init(|| write(client)).clone()))
     }
 
     /// Waits until somebody wants that. For one task, which may wait for the first request too. Cancel-safe.

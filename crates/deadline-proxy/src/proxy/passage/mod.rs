@@ -40,7 +40,7 @@ use super::stall::Stalled;
 use super::stop::Stoppable;
 use super::tunnel::{Handshake, Opener, Switched};
 use crate::forward::ForwardLayer;
-use crate::limits::{self, BodyRate, HeadCount, InFlight, Rate, Verdict};
+use crate::limits::{self, BodyRate, Hangup, HeadCount, InFlight, Rate, Verdict};
 use crate::route::Rewriter;
 
 /// What happens to a request on its passage, from the first to the last; to its answer, the other way round.
@@ -146,8 +146,9 @@ where
     fn call(&mut self, mut request: Request<RB>) -> Self::Future {
         let (steps, extensions) = (&self.steps, request.extensions());
         let stoppable = Stoppable::new(extensions);
-        stoppable.admitted(extensions);
-        let stalled = extensions.get().cloned().map(|hangup| Stalled { hangup, limit: steps.write_stall });
+        stoppable.admitted();
+        let hangup = Hangup::of(extensions).cloned();
+        let stalled = hangup.map(|hangup| Stalled { hangup, limit: steps.write_stall });
         let body = PassageBody::asked(&steps.lookout, stoppable, stalled);
         let (call, version) = (Call::of(request.headers()), request.version());
         let mut begun = Begun { call, version, room: None, verdict: None, handshake: None, asked: None };

@@ -26,7 +26,7 @@ async fn ok(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infalli
         return Ok(Response::builder().status(101).body(Full::default()).unwrap());
     }
     if request.uri().path() == "/hangup" {
-        let hangup = request.extensions().get::<Hangup>().unwrap().clone();
+        let hangup = Hangup::of(request.extensions()).unwrap().clone();
         tokio::spawn(async move {
             sleep(Duration::from_millis(1)).await;
             hangup.now();

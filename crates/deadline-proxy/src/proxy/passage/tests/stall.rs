@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::limits::Hangup;
+use crate::noted::Noted;
 use deadline_testkit::BodyProbe;
 use futures_util::FutureExt;
 use std::convert::Infallible;
@@ -32,7 +33,7 @@ async fn unread() -> Unread {
     }));
     let mut request = request("", Version::HTTP_2);
     request.extensions_mut().insert(journey.clone());
-    request.extensions_mut().insert(hangup.clone());
+    Noted::within(request.extensions_mut()).hangup = Some(hangup.clone());
     let body = service.oneshot(request).await.unwrap().into_body();
     yield_now().await;
     Unread { journey, body, probe, hangup }
