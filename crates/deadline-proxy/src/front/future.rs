@@ -53,24 +53,24 @@ impl<F> FrontFuture<F> {
 
 impl Open {
     /// Each hears of the answer, from the inside out.
-    fn answered<B>(&mut self, mut response: Response<AnswerBody<B>>) -> Response<FrontBody<B>>
-    where
-        B: Body<Data: From<Bytes>>,
-    {
+    fn answered<B: Body>(&mut self, response: &mut Response<B>) {
         if let Some(receive) = &self.layer.receive {
-            receive.sign(&mut response, self.id.take());
+            receive.sign(response, self.id.take());
         }
         if let Some(told) = &mut self.told {
-            told.answered(&response);
+            told.answered(response);
         }
-        let (mut access, mut tally) = (self.access.take(), self.tally.take());
-        if let Some(tally) = &mut tally {
-            tally.answered(&response);
+        if let Some(tally) = &mut self.tally {
+            tally.answered(response);
         }
-        if let Some(access) = &mut access {
-            access.answered(&response);
+        if let Some(access) = &mut self.access {
+            access.answered(response);
         }
-        response.map(|inner| FrontBody::new(inner, access, tally))
+    }
+
+    /// What is left of it goes on with the body of its answer.
+    fn body<B>(&mut self, inner: AnswerBody<B>) -> FrontBody<B> {
+        FrontBody::new(inner, self.access.take(), self.tally.take())
     }
 
     fn failed(&mut self, error: &(dyn Error + 'static)) {
@@ -96,23 +96,24 @@ where
         let mut this = self.project();
         let span = this.open.told.as_ref().map(|told| told.span());
         let _entered = span.as_ref().map(tracing::Span::enter);
-        let outcome = match this.state.as_mut().project() {
-            Projection::Called(inner) => {
-                let outcome = ready!(inner.poll(cx));
-                outcome.map(|response| response.map(AnswerBody::Inner))
+        // Changed where it stands, and moved once, at last.
+        let mut outcome = match this.state.as_mut().project() {
+            Projection::Called(inner) => ready!(inner.poll(cx)),
+            Projection::Refused(answer) => {
+                let mut answer = std::mem::take(&mut **answer).map(AnswerBody::from);
+                this.state.set(State::Over);
+                this.open.answered(&mut answer);
+                return Poll::Ready(Ok(answer.map(|ours| this.open.body(ours))));
             }
-            Projection::Refused(answer) => Ok(std::mem::take(&mut **answer).map(AnswerBody::from)),
             Projection::Over => return Poll::Pending,
         };
         // Nothing of it is left, though who asked still holds this.
         this.state.set(State::Over);
-        Poll::Ready(match outcome {
-            Ok(response) => Ok(this.open.answered(response)),
-            Err(error) => {
-                this.open.failed(&error);
-                Err(error)
-            }
-        })
+        match &mut outcome {
+            Ok(response) => this.open.answered(response),
+            Err(error) => this.open.failed(error),
+        }
+        Poll::Ready(outcome.map(|response| response.map(|inner| this.open.body(AnswerBody::Inner(inner)))))
     }
 }
 

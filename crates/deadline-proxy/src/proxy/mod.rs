@@ -183,7 +183,7 @@ impl Proxy {
         let way = |way: &Way| {
             ServiceBuilder::new()
                 // A stranger at the edge is granted no more than the default (R7); logs have the route of what is not let in.
-                .map_request(way.arrival())
+                .layer(way.arrival())
                 // Tells no stranger of times. Reads deadline fields before they are stripped (R9), and answers for stops.
                 .layer((way.ledger, way.deadline.clone()))
                 // What was granted is noted; then one thing after the other, as they stand below.

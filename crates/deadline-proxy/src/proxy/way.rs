@@ -1,8 +1,10 @@
 //! What a route has of its own.
 
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use http::Request;
+use tower::{Layer, Service};
 use tower_deadline::policies::ByExtension;
 use tower_deadline::rescue::Typed;
 use tower_deadline::{Answers, DeadlineLayer, Dialects, HopByHopLayer, Policy};
@@ -102,15 +104,51 @@ impl Way {
     }
 
     /// What happens to a request of this route before its deadline is read.
-    pub(super) fn arrival<B>(&self) -> impl FnMut(Request<B>) -> Request<B> + Clone + use<B> {
-        let arrival = Arc::clone(&self.arrival);
-        move |mut request| {
-            let Arrival { name, policy, dialects, edge } = &*arrival;
-            note_route(&mut request, name);
-            routed(&request, name, policy.name(), dialects);
-            edge.hold(&mut request);
-            explain::admission(edge.held(&request).unwrap_or(policy), dialects, &request);
-            request
-        }
+    pub(super) fn arrival(&self) -> ArrivalLayer {
+        ArrivalLayer(Arc::clone(&self.arrival))
+    }
+}
+
+impl Arrival {
+    fn begin<B>(&self, request: &mut Request<B>) {
+        let Self { name, policy, dialects, edge } = self;
+        note_route(request, name);
+        routed(request, name, policy.name(), dialects);
+        edge.hold(request);
+        explain::admission(edge.held(request).unwrap_or(policy), dialects, request);
+    }
+}
+
+/// Layer of [`Arrived`].
+#[derive(Clone, Debug)]
+pub(super) struct ArrivalLayer(Arc<Arrival>);
+
+impl<S> Layer<S> for ArrivalLayer {
+    type Service = Arrived<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Arrived { inner, arrival: Arc::clone(&self.0) }
+    }
+}
+
+/// Changes a request where it stands: as tower's `MapRequest`, it would be handed over and back.
+#[derive(Clone, Debug)]
+pub(super) struct Arrived<S> {
+    inner: S,
+    arrival: Arc<Arrival>,
+}
+
+impl<S: Service<Request<B>>, B> Service<Request<B>> for Arrived<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        self.arrival.begin(&mut request);
+        self.inner.call(request)
     }
 }

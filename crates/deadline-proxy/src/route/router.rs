@@ -120,11 +120,12 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let outcome = match this.state.as_mut().project() {
-            Projection::Called(called) => {
-                let outcome = ready!(called.poll(cx));
-                outcome.map(|response| response.map(AnswerBody::Inner))
+            Projection::Called(called) => ready!(called.poll(cx)),
+            Projection::Missed(answer) => {
+                let answer = std::mem::take(&mut **answer);
+                this.state.set(State::Over);
+                return Poll::Ready(Ok(answer.map(|bytes| Held::new(bytes.into(), None))));
             }
-            Projection::Missed(answer) => Ok(std::mem::take(&mut **answer).map(AnswerBody::from)),
             Projection::Over => return Poll::Pending,
         };
         // Nothing of it is left, though who asked still holds this.
@@ -134,7 +135,8 @@ where
             if let Some(open) = &mut open {
                 open.answered(response.status());
             }
-            response.map(|body| Held::new(body, open))
+            // Moved once.
+            response.map(|body| Held::new(AnswerBody::Inner(body), open))
         }))
     }
 }
