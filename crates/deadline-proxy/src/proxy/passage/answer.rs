@@ -21,7 +21,11 @@ use crate::proxy::trailers::sift;
 /// body of its answer. To drop it is to end it.
 ///
 /// The body is passed on exactly (R14), but for trailers that may not pass, until everything is stopped.
-pub(in crate::proxy) struct PassageBody<B: Send + 'static>(Arc<Shared<B>>);
+pub(in crate::proxy) struct PassageBody<B: Send + 'static> {
+    shared: Arc<Shared<B>>,
+    /// All of it was handed on. Only whoever reads it comes so far, and is not asked for the lock again.
+    is_over: bool,
+}
 
 struct Shared<B> {
     lookout: Lookout,
@@ -73,16 +77,17 @@ impl<B: Send + 'static> PassageBody<B> {
     /// A request that nobody has answered yet.
     pub(super) fn asked(lookout: &Lookout, stoppable: Stoppable, stalled: Option<Stalled>) -> Self {
         let state = State { waker: None, place: None, kept: Kept::Asked };
-        Self(Arc::new(Shared { lookout: lookout.clone(), stoppable, stalled, state: Mutex::new(state) }))
+        let shared = Shared { lookout: lookout.clone(), stoppable, stalled, state: Mutex::new(state) };
+        Self { shared: Arc::new(shared), is_over: false }
     }
 
     pub(super) fn stoppable(&self) -> &Stoppable {
-        &self.0.stoppable
+        &self.shared.stoppable
     }
 
     /// Ready once everything is stopped. To be asked where the answer is not there.
     pub(super) fn poll_stopped(&self, cx: &Context<'_>) -> Poll<()> {
-        let shared = &self.0;
+        let shared = &self.shared;
         shared.wait(&mut shared.state(), cx);
         if shared.lookout.has_begun() { Poll::Ready(()) } else { Poll::Pending }
     }
@@ -93,10 +98,10 @@ impl<B: Send + 'static> PassageBody<B> {
         B: Body<Data = Bytes>,
     {
         let is_open = !answer.body.is_end_stream();
-        let mut state = self.0.state();
+        let mut state = self.shared.state();
         state.kept = Kept::Whole(answer);
         if is_open {
-            self.0.enter(&mut state);
+            self.shared.enter(&mut state);
         }
     }
 }
@@ -167,8 +172,8 @@ where
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let shared = &self.0;
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Self { shared, is_over } = &mut *self;
         let mut state = shared.state();
         let Kept::Whole(answer) = &mut state.kept else {
             // Let go of at the deadline, which the enforcing body outside sees first: it does not poll again.
@@ -178,7 +183,8 @@ where
             Poll::Ready(Some(Ok(mut frame))) => {
                 frame.trailers_mut().into_iter().for_each(|trailers| sift(trailers, &answer.named));
                 // The last one is all that there was to come, and one that never ends is always ready.
-                let is_last = frame.is_trailers() || answer.body.is_end_stream();
+                *is_over = answer.body.is_end_stream();
+                let is_last = frame.is_trailers() || *is_over;
                 if is_last || !shared.lookout.has_begun() {
                     frame.data_ref().into_iter().for_each(|data| answer.status.pass(data));
                     return Poll::Ready(Some(Ok(frame)));
@@ -201,12 +207,15 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        let state = self.0.state();
+        if self.is_over {
+            return true;
+        }
+        let state = self.shared.state();
         matches!(state.kept, Kept::Ended) || state.kept.whole().is_some_and(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        let state = self.0.state();
+        let state = self.shared.state();
         match &state.kept {
             Kept::Whole(answer) => answer.body.size_hint(),
             Kept::Ended => SizeHint::with_exact(0),
@@ -217,18 +226,18 @@ where
 
 impl<B: Send + 'static> Drop for PassageBody<B> {
     fn drop(&mut self) {
-        let mut state = self.0.state();
+        let mut state = self.shared.state();
         // Where it stands, and not moved first: nothing of it looks here.
         state.kept = Kept::Ended;
         let place = state.place.take();
         drop(state);
-        place.into_iter().for_each(|place| self.0.lookout.leave(place));
+        place.into_iter().for_each(|place| self.shared.lookout.leave(place));
     }
 }
 
 impl<B: Send> fmt::Debug for PassageBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("PassageBody").field(&self.0.stoppable).finish()
+        f.debug_tuple("PassageBody").field(&self.shared.stoppable).finish()
     }
 }
 
@@ -243,7 +252,7 @@ mod tests {
     async fn who_is_dropped_as_it_becomes_due_is_not_looked_out_for_again() {
         let lookout = Lookout::new(Shutdown::new());
         let body = PassageBody::<()>::asked(&lookout, Stoppable::new(&Extensions::new()), None);
-        let seen = Arc::clone(&body.0);
+        let seen = Arc::clone(&body.shared);
         drop(body);
         seen.due();
         assert!(format!("{lookout:?}").contains("seen: 0"), "{lookout:?}");
