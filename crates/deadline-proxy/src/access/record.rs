@@ -29,7 +29,7 @@ pub(super) struct Notes {
     pub(super) journey: Option<Journey>,
     /// Where and why it was stopped, where no journey knows.
     pub(super) stopped: Option<(Stage, Cause)>,
-    pub(super) upstream: Option<String>,
+    pub(super) upstream: Option<Arc<str>>,
     pub(super) attempts: u32,
     /// Which upstreams of a chain were passed by, and why.
     pub(super) passed: Vec<(String, String)>,
@@ -72,10 +72,10 @@ impl Record {
     }
 
     /// This upstream is asked, once more or for the first time. The last one is the one that the line names.
-    pub fn attempt(&self, upstream: &str) {
+    pub fn attempt(&self, upstream: &Arc<str>) {
         let mut notes = self.notes();
         notes.attempts += 1;
-        notes.upstream = Some(upstream.to_owned());
+        notes.upstream = Some(Arc::clone(upstream));
     }
 
     /// This upstream of a chain is passed by, for this reason.
@@ -170,7 +170,7 @@ mod tests {
         Noted::within(&mut extensions).record = Some(record.clone());
         let found = Record::of(&extensions).unwrap();
         for upstream in ["corp", "golang"] {
-            found.attempt(upstream);
+            found.attempt(&upstream.into());
         }
         found.passed("corp", 404);
         let notes = record.notes();

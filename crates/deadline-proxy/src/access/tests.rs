@@ -109,7 +109,7 @@ where
     let enter = |stage| record.as_ref().map(|record| record.enter(stage));
     if let Some(record) = &record {
         record.id(&HeaderValue::from_static("r-1"));
-        record.attempt("corp");
+        record.attempt(&"corp".into());
     }
     let open = enter(Stage::Pool);
     sleep(20 * MS).await;

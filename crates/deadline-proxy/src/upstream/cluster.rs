@@ -27,6 +27,8 @@ pub(super) type Endpoints = Vec<Arc<Endpoint>>;
 #[derive(Debug)]
 pub struct Cluster {
     settings: Settings,
+    /// That of the settings, for what is noted of each request.
+    name: Arc<str>,
     /// None where no target speaks TLS.
     pems: Pems,
     /// `None` where no target speaks TLS.
@@ -102,7 +104,8 @@ impl Cluster {
         let names = names.collect();
         let (endpoints, places) = (ArcSwap::default(), Mutex::default());
         let pooled = Pooled::new(&settings.name);
-        let cluster = Self { settings, pems, tls, origins, names, resolver, endpoints, pooled, places };
+        let name = settings.name.as_str().into();
+        let cluster = Self { settings, name, pems, tls, origins, names, resolver, endpoints, pooled, places };
         for (at, target) in cluster.settings.targets.iter().enumerate() {
             if let Some(address) = place(target) {
                 cluster.replace(at, vec![address]);
@@ -130,6 +133,11 @@ impl Cluster {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// What it is called.
+    pub(super) fn name(&self) -> &Arc<str> {
+        &self.name
     }
 
     /// Keeps it up to date, in the background of one runtime: asks for names again, and endpoints for their health.

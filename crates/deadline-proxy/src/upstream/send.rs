@@ -64,7 +64,8 @@ impl<B: Sent> Pool<B> {
     where
         F: FnMut(&mut Request<B>) -> Result<Allotted, E>,
     {
-        let Settings { name, http, fields, .. } = self.cluster().settings();
+        let Settings { http, fields, .. } = self.cluster().settings();
+        let name = self.cluster().name();
         let Some(request) = held else { return Err(SendError::NoEndpoint { upstream: self.upstream() }) };
         let (record, telling) = (Record::of(request.extensions()), Telling::of(request.extensions()));
         record.iter().for_each(|record| record.attempt(name));

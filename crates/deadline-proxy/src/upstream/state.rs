@@ -58,8 +58,8 @@ impl<B> Gone<B> {
 
     /// Closes them.
     pub(super) fn close(self) {
-        for one in self.0 {
-            one.close();
+        if !self.is_empty() {
+            self.0.into_iter().for_each(Http1::close);
         }
     }
 }
@@ -112,7 +112,7 @@ impl<B> State<B> {
         let bounds = self.bounds;
         let host = self.host_of(endpoint);
         let (taken, gone) = (host.take(need, &bounds, anew), host.take_gone());
-        self.gone.extend(gone);
+        self.goes(gone);
         taken
     }
 
@@ -129,7 +129,15 @@ impl<B> State<B> {
             None => self.gone.push(*connection),
         }
         let gone = self.host(key).map(Host::take_gone).unwrap_or_default();
-        self.gone.extend(gone);
+        self.goes(gone);
+    }
+
+    /// Hardly ever anything.
+    #[inline]
+    fn goes(&mut self, gone: Vec<Http1<B>>) {
+        if !gone.is_empty() {
+            self.gone.extend(gone);
+        }
     }
 
     /// Whether these are endpoints that those who wait do not know of. They need not be told one by one what becomes
