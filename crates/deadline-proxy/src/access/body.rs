@@ -27,6 +27,9 @@ struct Received<B> {
     waiting: Option<Spending>,
 }
 
+/// A frame, or why there is none.
+type Polled<B> = Result<Frame<<B as Body>::Data>, <B as Body>::Error>;
+
 impl<B: Body> ReceivedBody<B> {
     pub(super) fn new(inner: B, record: Option<Record>) -> Self {
         Self(Some(Box::pin(Received { inner, record, waiting: None })))
@@ -70,7 +73,7 @@ impl<B: Body> Body for ReceivedBody<B> {
 }
 
 impl<B: Body> Received<B> {
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Polled<B>>> {
         let this = self.project();
         let polled = this.inner.poll_frame(cx);
         let Some(record) = this.record else { return polled };

@@ -190,13 +190,18 @@ async fn what_was_written_is_not_sent_again() {
     let peer = closing_when_used_again();
     let pool = pool(&peer, |_| {});
     assert_eq!(text(send(&pool, get("/")).await.unwrap()).await, "ok");
-    let mut seen = 0;
-    let broken = pool.send(get("/"), |_| {
+    let (mut seen, mut request) = (0, get("/"));
+    request.headers_mut().insert("x-mine", http::HeaderValue::from_static("1"));
+    let broken = pool.send(request, |_| {
         seen += 1;
         Ok::<_, Infallible>(Allotted::default())
     });
     let error = broken.await.unwrap_err();
-    assert!(matches!(error, SendError::Exchange { .. }));
+    // Whoever may send it again has all of it.
+    assert!(
+        matches!(&error, SendError::Exchange { head: Some(head), .. } if head.headers["x-mine"] == "1"),
+        "{error:?}"
+    );
     assert_eq!(error.to_string(), "scripted (peer.example): broke off before its answer");
     assert_eq!((seen, peer.dials()), (1, 1));
     settle().await;
