@@ -12,6 +12,7 @@ use tower::Service;
 use tower::util::{Oneshot, ServiceExt};
 
 /// Calls it now if it is ready, and otherwise once it is. What is left there is a clone that has no place in a queue.
+#[inline(always)]
 pub(crate) fn call<S, R>(service: &mut S, request: R) -> Called<S, R>
 where
     S: Service<R> + Clone,

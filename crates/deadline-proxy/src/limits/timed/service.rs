@@ -18,6 +18,8 @@ impl<S> Layer<S> for Timed {
 
 impl Timed {
     /// Calls, and tells the stream of it until the answer has ended.
+    // Not a call of its own: the request and the future would be moved for it.
+    #[inline(always)]
     pub(crate) fn call<RB, F, B, E>(
         &self,
         request: Request<RB>,

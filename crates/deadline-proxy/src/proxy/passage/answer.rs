@@ -93,6 +93,7 @@ impl<B: Send + 'static> PassageBody<B> {
     }
 
     /// The answer is there.
+    #[inline(always)]
     pub(super) fn answered(&self, answer: Answer<B>)
     where
         B: Body<Data = Bytes>,
