@@ -1,7 +1,7 @@
 //! What kind of call a message is, by its headers.
 
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName};
 
 use super::Dialect;
 use super::set::mark;
@@ -233,6 +233,7 @@ fn without_parameters(value: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::HeaderValue;
 
     fn call(content_type: &'static str) -> Call {
         let mut headers = HeaderMap::new();
