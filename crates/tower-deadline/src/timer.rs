@@ -154,7 +154,7 @@ impl StandingTimer {
 
     /// Whether the task is polled again at this instant, or before it, by the timer that stands here.
     fn has(at: Instant, cx: &mut Context<'_>) -> bool {
-        // Whoever is woken by a timer that is moved may do anything, but polls nothing.
+        // The waker that is let go of meanwhile may be the last of a task, and what goes with that finds no timer here.
         STANDING.with(|standing| standing.try_borrow_mut().is_ok_and(|mut standing| standing.stands_at(at, cx)))
     }
 
