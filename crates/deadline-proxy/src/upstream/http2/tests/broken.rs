@@ -177,3 +177,17 @@ async fn a_peer_that_answers_no_ping_is_given_up() {
     assert!((330..=650).contains(&waited), "{waited}");
     assert_eq!(pool.state().connections(), (0, 0));
 }
+
+/// Nothing of it is written, and no endpoint is to blame.
+#[tokio::test(start_paused = true)]
+async fn a_head_that_http2_cannot_carry_is_the_fault_of_who_sent_it() {
+    let (pool, _) = answering(|_| pending());
+    for _ in 0..10 {
+        let mut request = request(Feed::new().1);
+        request.headers_mut().insert("connection", HeaderValue::from_static("close"));
+        let refused = pool.send(request, |_| Ok::<_, Infallible>(Allotted::default())).await;
+        assert!(matches!(refused, Err(SendError::Exchange { source, .. }) if source.is_user()));
+    }
+    assert!(pool.cluster().endpoints().iter().all(|endpoint| endpoint.is_well()));
+    assert_eq!(pool.state().connections(), (0, 1));
+}
