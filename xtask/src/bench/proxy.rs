@@ -6,7 +6,7 @@
 //!
 //! A ratio is refused where requests failed, or where a proxy did not get its core: the table says so, and why.
 
-use self::options::Options;
+use self::options::{Options, USAGE};
 use self::report::Report;
 use self::setting::Setting;
 use crate::{Outcome, machine};
@@ -24,6 +24,10 @@ mod setting;
 mod spread;
 
 pub(super) fn run(args: &[&str]) -> Outcome {
+    if args.iter().any(|arg| matches!(*arg, "-h" | "--help")) {
+        println!("{USAGE}\n\nCases:\n{}", cases::told());
+        return Ok(());
+    }
     let mut options = Options::parse(args)?;
     machine::prepare(&machine::H2LOAD)?;
     options.peers = peers::prepare(&options.peers)?;

@@ -59,6 +59,11 @@ const fn own(name: &'static str, title: &'static str, run: fn(&Setting, &mut Rep
     Case { name, title, run: Run::Own(run) }
 }
 
+/// All of them, a line each.
+pub(super) fn told() -> String {
+    ALL.iter().map(|case| format!("  {:<13} {}\n", case.name, case.title)).collect()
+}
+
 impl Case {
     pub(super) fn parse(name: &str) -> Outcome<Self> {
         let known = || ALL.iter().map(|case| case.name).collect::<Vec<_>>().join(", ");
