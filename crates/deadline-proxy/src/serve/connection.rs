@@ -31,6 +31,7 @@ use crate::client::Client;
 use crate::fleeting;
 use crate::limits::{Entry, Timed, TimedBody, TimedFuture, TimedStream, Version, no_room, refuse};
 use crate::noted::Noted;
+use crate::upstream::tell_lines;
 
 /// Serves a connection to its end: that of the client, of a limit, or of its era.
 pub(super) async fn converse<I, P, E, B>(
@@ -180,6 +181,8 @@ where
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         Noted::within(request.extensions_mut()).hangup = Some(self.timed.hangup());
+        // Before any of them is removed.
+        tell_lines(request.headers_mut());
         let is_marked = request.version() == HttpVersion::HTTP_2 && self.has_answered.replace(true);
         let leaves = if is_marked { marked } else { unmarked };
         let answer = self.timed.call(request, |request| called::call(&mut self.era.service.pick(), request));

@@ -48,7 +48,7 @@ pub use self::cluster::Cluster;
 pub use self::endpoint::Name;
 pub use self::error::{Broke, Error, SendError};
 pub(crate) use self::form::is_grpc;
-pub(crate) use self::http1::Switched;
+pub(crate) use self::http1::{Switched, tell_lines};
 pub(crate) use self::lease::Sent;
 pub use self::names::Unresolved;
 pub use self::outgoing::BodyFault;

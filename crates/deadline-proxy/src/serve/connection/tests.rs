@@ -187,6 +187,27 @@ async fn a_connection_of_http2_that_asks_for_nothing_more_is_ended() {
     assert!(since_last >= limit && since_last <= 2 * limit, "{since_last:?}");
 }
 
+/// h2 makes room for further lines without telling, and hyper's HTTP/1.1 for as many names as there are lines.
+#[tokio::test]
+async fn a_request_with_many_lines_of_one_name_is_seen_to_be_large() {
+    let capacity = tower::service_fn(async |request: Request<Incoming>| {
+        let capacity = request.headers().capacity().to_string();
+        Ok::<_, Infallible>(Response::builder().header("capacity", capacity).body(Full::<Bytes>::default()).unwrap())
+    });
+    let (near, far) = duplex(4096);
+    tokio::spawn(converse(ready(Ok((far, Client::default()))), era(&Terms::default(), capacity)));
+    let handshake = hyper::client::conn::http2::handshake(hyper_util::rt::TokioExecutor::new(), TokioIo::new(near));
+    let (mut sender, connection) = handshake.await.unwrap();
+    tokio::spawn(connection);
+    let mut request = Request::get("http://a/").body(http_body_util::Empty::<Bytes>::new()).unwrap();
+    for value in 0..40 {
+        request.headers_mut().append("a", value.into());
+    }
+    let answer = sender.send_request(request).await.unwrap();
+    let capacity: usize = answer.headers()["capacity"].to_str().unwrap().parse().unwrap();
+    assert!(capacity >= 40, "{capacity}");
+}
+
 /// hyper alone drops what it has not written, and the client sees nothing at all.
 #[tokio::test]
 async fn an_answer_that_breaks_off_at_once_has_a_head() {

@@ -36,5 +36,6 @@ mod upload;
 pub(super) use self::conn::{Begun, Broke, Conn};
 pub(super) use self::error::Error;
 pub(super) use self::spare::keep as keep_room;
+pub(crate) use self::spare::tell_lines;
 pub(crate) use self::switched::Switched;
 pub(super) use self::upload::Upload;

@@ -2,13 +2,13 @@
 //!
 //! Covers one room for each thread: a request goes as its answer comes, so there is hardly ever more than one. Does not
 //! keep what is large: hyper keeps the fields of an answer as long as the connection of its client lasts, for the next
-//! request.
+//! request, and what one client has made large would go to the connections of others.
 
 use std::cell::Cell;
 
 use http::HeaderMap;
 
-/// What is kept has room for no more than so many fields.
+/// What is kept has room for no more than so many fields, and for not many more further lines of them.
 const MOST: usize = 24;
 
 thread_local! {
@@ -26,6 +26,15 @@ pub(in crate::upstream) fn keep(mut fields: HeaderMap) {
     if (1..=MOST).contains(&fields.capacity()) {
         fields.clear();
         SPARE.set(Some(fields));
+    }
+}
+
+/// Has the capacity tell that there is room for many lines of one name, as h2 makes it: nothing else does, and the lines
+/// may be gone by the time that somebody [keeps](keep) these fields.
+#[inline]
+pub(crate) fn tell_lines(fields: &mut HeaderMap) {
+    if fields.len() - fields.keys_len() > MOST {
+        fields.reserve(fields.len());
     }
 }
 
@@ -57,6 +66,21 @@ mod tests {
         keep(full(12));
         assert!(room(1).capacity() >= 12);
         assert!(room(1).capacity() < 12);
+    }
+
+    #[test]
+    fn room_for_many_lines_of_one_name_is_not_kept_though_they_are_gone() {
+        for (lines, is_kept) in [(MOST + 1, true), (MOST + 2, false)] {
+            let mut fields = full(12);
+            fields.remove(VIA);
+            for _ in 0..lines {
+                fields.append(VIA, HeaderValue::from_static("b"));
+            }
+            tell_lines(&mut fields);
+            fields.remove(VIA);
+            keep(fields);
+            assert_eq!(room(1).capacity() >= 12, is_kept, "{lines}");
+        }
     }
 
     #[test]
