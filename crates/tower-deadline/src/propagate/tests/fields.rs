@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::testing::{poll, ready as now_ready};
-use crate::{Cause, Dialect, Dialects, Mode, OnMissing, PropagateError, Stage};
+use crate::{Cause, Dialect, Dialects, Mode, OnMissing, Outgoing, PropagateError, Stage};
 use http::HeaderName;
 use http_deadline::{Ambient, enter};
 use std::task::Poll;
@@ -206,4 +206,46 @@ async fn an_absolute_field_is_written_where_it_is_wanted() {
     let at: u64 = upstream.sent()["x-request-deadline"].to_str().unwrap().parse().unwrap();
     // The wall clock is not the paused one: all that can be said is that it is not the epoch.
     assert!(at > 1_700_000_000_000);
+}
+
+/// Who writes the fields alone is told no more and no less than who sends (R16, R21).
+#[tokio::test(start_paused = true)]
+async fn what_is_written_alone_is_what_a_call_is_sent_with() {
+    let policies = [
+        Policy::new(),
+        Policy::new().reserve(50 * MS),
+        Policy::new().reserve(50 * MS).mode(Mode::Observe),
+        Policy::new().outgoing(Outgoing::Require),
+    ];
+    let layers = [PropagateLayer::new(), PropagateLayer::new().timeout(100 * MS)];
+    let mut seen = Vec::new();
+    for (policy, layer) in policies.iter().flat_map(|policy| layers.iter().map(move |layer| (policy, layer))) {
+        for (carried, around) in
+            [(None, None), (Some(300), None), (None, Some(200)), (Some(300), Some(200)), (Some(40), None)]
+        {
+            let mut request = carried.map_or_else(|| Request::new(()), within);
+            request.headers_mut().append("x-request-timeout", "9s".parse().unwrap());
+            let (mut headers, extensions) = (request.headers().clone(), request.extensions().clone());
+            let mut ambient = Ambient::unbounded(policy.clone().into());
+            let mut upstream = upstream(layer);
+            let (sent, written) = ambient.run(|| {
+                let _entered = around.map(|around: u32| enter(Deadline::after(now(), around * MS)));
+                let written = layer.write(&mut headers, &extensions);
+                (poll(send(&mut upstream.client, request).as_mut()), written)
+            });
+            let Poll::Ready(sent) = sent else { panic!("it answers at once") };
+            match (&sent, &written) {
+                (Ok(_), Ok(_)) => assert_eq!(fields(&headers), fields(&upstream.sent())),
+                (Err(PropagateError::Exceeded(_)), Err(PropagateError::Exceeded(_)))
+                | (Err(PropagateError::Missing { .. }), Err(PropagateError::Missing { .. })) => {}
+                other => panic!("{other:?}"),
+            }
+            seen.push(written.map(|_| fields(&headers).concat()).ok());
+        }
+    }
+    let of = |field: &str| seen.iter().filter(|seen| seen.as_deref() == Some(field)).count();
+    let unsent = seen.iter().filter(|seen| seen.is_none()).count();
+    let found =
+        [of(""), of("x-request-timeout: 50ms"), of("x-request-timeout: 150ms"), of("x-request-timeout: 200ms"), unsent];
+    assert_eq!(found, [5, 8, 4, 4, 4], "{seen:#?}");
 }
