@@ -13,8 +13,8 @@ use crate::noted::Noted;
 
 /// What is noted of one request, for its line. A clone is the same.
 ///
-/// It stands in the extensions of a request of which a line may be written; of any other there is none, and nothing is
-/// paid.
+/// It is [found](Self::of) by the extensions of a request of which a line may be written; of any other there is none, and
+/// nothing is paid.
 #[derive(Clone, Debug, Default)]
 pub struct Record(Arc<Mutex<Notes>>);
 
@@ -65,7 +65,7 @@ impl Record {
         notes.policy = Some(policy);
     }
 
-    /// What was granted to the request with these extensions, where anything was.
+    /// What was granted to the request, where anything was.
     pub fn admitted(&self, deadline: Option<Deadline>, journey: Option<Journey>) {
         let mut notes = self.notes();
         (notes.deadline, notes.journey) = (deadline, journey);
