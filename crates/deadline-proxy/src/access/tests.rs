@@ -414,4 +414,5 @@ async fn without_a_log_nothing_is_noted() {
 #[test]
 fn bodies_pass_exactly() {
     assert_body_passes(|inner| ReceivedBody::new(inner, Some(Record::default())));
+    assert_body_passes(|inner| ReceivedBody::around(Request::new(inner)).into_body());
 }
