@@ -34,6 +34,10 @@ const UNWRITTEN_AT_MOST: usize = 1024 * 1024;
 /// Errors of the peer's that are answered with a reset, before the connection is ended for them.
 const OUR_RESETS: usize = 1024;
 
+/// Streams that are known for a second after they were reset. An answer that crosses its reset is such an error where its
+/// stream is not known: at a deadline, which the peer has as well, many do.
+const RESETS_KNOWN: usize = 1024;
+
 /// What has to be polled for as long as anybody has a [`Sender`].
 pub(in crate::upstream) type Link = Connection<Io, Bytes>;
 
@@ -74,6 +78,7 @@ pub(in crate::upstream) async fn handshake(io: Io, (stream, all): (u32, u32)) ->
         .max_frame_size(16 * 1024)
         .max_send_buffer_size(UNWRITTEN_AT_MOST)
         .max_local_error_reset_streams(Some(OUR_RESETS))
+        .max_concurrent_reset_streams(RESETS_KNOWN)
         .enable_push(false)
         .handshake(io)
         .await?;

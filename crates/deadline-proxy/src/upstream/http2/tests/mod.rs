@@ -1,5 +1,6 @@
 //! Exchanges with peers of which each frame is chosen, on a paused clock.
 
+mod bounds;
 mod broken;
 mod exchanges;
 
