@@ -40,7 +40,10 @@ impl<B: Sent> PooledBody<B> {
     fn finish(&mut self) {
         if let Some(lease) = self.lease.take() {
             self.telling.tell(&CallEvent::LastByte);
-            lease.finish();
+            lease.finish(match &mut self.source {
+                Arrived::Http1 => None,
+                Arrived::Http2(inner) => inner.take_rest(),
+            });
         }
     }
 }

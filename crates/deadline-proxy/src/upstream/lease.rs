@@ -18,7 +18,7 @@ use super::endpoint::{Endpoint, Spoken};
 use super::exchange::{Arrived, Broken, Terms};
 use super::form;
 use super::http1::{Conn, Switched};
-use super::http2::Sender;
+use super::http2::{Rest, Sender};
 use super::pool::{Pool, Shared};
 use super::silence::Allotted;
 use super::telling::Telling;
@@ -216,14 +216,24 @@ impl<B: Sent> Lease<B> {
         }
     }
 
-    /// The answer is whole: the connection can be had again.
-    pub(super) fn finish(mut self) {
+    /// The answer is whole: the connection can be had again, or the stream, once all of the request was sent.
+    pub(super) fn finish(mut self, rest: Option<Rest>) {
+        if let Some(rest) = rest {
+            drop(tokio::spawn(self.outlast(rest)));
+            return;
+        }
         let Some(conn) = self.conn() else { return };
         match conn.poll_whole(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(is_whole) => self.is_dirty = !is_whole,
             // The request is not: it goes on for a while.
             Poll::Pending => drop(tokio::spawn(self.settle())),
         }
+    }
+
+    /// The peer counts the stream, and so does the pool.
+    async fn outlast(self, rest: Rest) {
+        // Either is an end: what is dropped resets the stream.
+        let _ = timeout(SETTLE_LIMIT, rest.ended()).await;
     }
 
     async fn settle(mut self) {

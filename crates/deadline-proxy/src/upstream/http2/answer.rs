@@ -8,11 +8,11 @@ use h2::RecvStream;
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http_body::{Body, Frame, SizeHint};
-use tokio::task::AbortHandle;
 
 use super::sender::{Heard, Sender};
+use super::upload::Rest;
 
-/// The body of an answer. What is left of its request ends with it, unless all of it was read.
+/// The body of an answer. What is left of its request ends with it, unless that was taken.
 #[derive(Debug)]
 pub(in crate::upstream) struct Answer {
     stream: RecvStream,
@@ -22,7 +22,7 @@ pub(in crate::upstream) struct Answer {
     /// Only trailers are to come, if anything.
     is_read: bool,
     is_ended: bool,
-    rest: Option<AbortHandle>,
+    rest: Option<Rest>,
 }
 
 impl Answer {
@@ -31,12 +31,17 @@ impl Answer {
         sender: &Sender,
         fields: &HeaderMap,
         stream: RecvStream,
-        rest: Option<AbortHandle>,
+        rest: Option<Rest>,
     ) -> Self {
         let (heard, is_ended) = (sender.heard(), stream.is_end_stream());
         heard.note();
         let left = length(fields).or(is_ended.then_some(0));
         Self { stream, heard, left, is_read: false, is_ended, rest }
+    }
+
+    /// What is left of the request, if anything.
+    pub(in crate::upstream) fn take_rest(&mut self) -> Option<Rest> {
+        self.rest.take().filter(Rest::is_under_way)
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, h2::Error>> {
@@ -75,14 +80,6 @@ impl Body for Answer {
 
     fn size_hint(&self) -> SizeHint {
         self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
-    }
-}
-
-impl Drop for Answer {
-    fn drop(&mut self) {
-        if let Some(rest) = self.rest.take().filter(|_| !self.is_ended) {
-            rest.abort();
-        }
     }
 }
 

@@ -22,4 +22,4 @@ mod upload;
 
 pub(super) use self::answer::Answer;
 pub(super) use self::sender::{Link, Sender, Watch, handshake};
-pub(super) use self::upload::{Stopped, Upload};
+pub(super) use self::upload::{Rest, Stopped, Upload};

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use h2::{Reason, SendStream};
 use http_body::Body;
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
 use crate::upstream::lease::Sent;
 use crate::upstream::outgoing::{BodyFault, Outgoing};
@@ -90,8 +90,33 @@ impl<B: Sent> Upload<B> {
     }
 
     /// The answer has begun: what is left of its request goes on by itself.
-    pub(in crate::upstream) fn go_on(mut self) -> AbortHandle {
-        tokio::spawn(async move { poll_fn(|cx| self.poll(cx)).await }).abort_handle()
+    pub(in crate::upstream) fn go_on(mut self) -> Rest {
+        Rest(tokio::spawn(async move {
+            // The answer tells, if anything has to be told.
+            let _ = poll_fn(|cx| self.poll(cx)).await;
+        }))
+    }
+}
+
+/// What is left of a request whose answer has begun. Dropping it resets the stream.
+#[derive(Debug)]
+pub(in crate::upstream) struct Rest(JoinHandle<()>);
+
+impl Rest {
+    pub(super) fn is_under_way(&self) -> bool {
+        !self.0.is_finished()
+    }
+
+    /// Ends with it, however that ends.
+    pub(in crate::upstream) async fn ended(mut self) {
+        // One that panicked has ended.
+        let _ = (&mut self.0).await;
+    }
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use h2::RecvStream;
-use h2::server::{Connection, SendResponse, handshake};
+use h2::server::{Builder, Connection, SendResponse};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
@@ -67,11 +67,18 @@ fn pool<F>(act: impl Fn(Served) -> F + Clone + Send + Sync + 'static) -> (Pool<F
 where
     F: Future<Output = ()> + Send + 'static,
 {
+    pool_of(Builder::new(), act)
+}
+
+fn pool_of<F>(builder: Builder, act: impl Fn(Served) -> F + Clone + Send + Sync + 'static) -> (Pool<Fed>, Peer)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let peer = Peer::scripted(move |_| {
-        let act = act.clone();
+        let (act, builder) = (act.clone(), builder.clone());
         async move {
             let (ours, theirs) = duplex(64 * 1024);
-            tokio::spawn(async move { act(handshake(theirs).await.unwrap()).await });
+            tokio::spawn(async move { act(builder.handshake(theirs).await.unwrap()).await });
             Ok(ours)
         }
     });
@@ -83,7 +90,14 @@ fn answering<F>(act: impl Fn(Asked) -> F + Clone + Send + Sync + 'static) -> (Po
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    pool(move |mut connection| {
+    answering_of(Builder::new(), act)
+}
+
+fn answering_of<F>(builder: Builder, act: impl Fn(Asked) -> F + Clone + Send + Sync + 'static) -> (Pool<Fed>, Peer)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    pool_of(builder, move |mut connection| {
         let act = act.clone();
         async move {
             while let Some(Ok(asked)) = connection.accept().await {
