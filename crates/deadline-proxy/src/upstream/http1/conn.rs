@@ -13,6 +13,7 @@ use super::encode::{self, Framing};
 use super::error::Error;
 use super::head::{self, Head};
 use super::link::{Link, poll_write};
+use super::spare;
 use super::switched::Switched;
 use super::upload::{Out, Stopped, Upload};
 use crate::upstream::io::Io;
@@ -38,6 +39,8 @@ pub(in crate::upstream) struct Conn {
     seen: usize,
     /// How much is read at once where nobody knows what is to come.
     room: usize,
+    /// The most room that there was at once since nobody used it.
+    most: usize,
     out: Out,
     /// Bytes of the request so far.
     written: u64,
@@ -68,6 +71,7 @@ impl Conn {
             read: BytesMut::new(),
             seen: 0,
             room: READ,
+            most: 0,
             out: Out::default(),
             written: 0,
             refused: None,
@@ -235,7 +239,11 @@ impl Conn {
         };
         // What comes in small pieces goes into the room that was made once, until little of it is left.
         if self.read.capacity() - self.read.len() < room.min(READ.max(room / 4)) {
+            if self.most == 0 {
+                self.read = spare::room_to_read();
+            }
             self.read.reserve(room);
+            self.most = self.most.max(self.read.capacity());
         }
         let count = ready!(self.link.poll_read(cx, &mut self.read))?;
         if known.is_none() && count >= self.room {
@@ -258,7 +266,10 @@ impl Conn {
 
     /// Lets go of all that it does not need while nobody uses it.
     pub(in crate::upstream) fn rest(&mut self) {
-        self.read = BytesMut::new();
+        let (read, most) = (take(&mut self.read), take(&mut self.most));
+        if (1..=spare::READ_AT_MOST).contains(&most) {
+            spare::keep_to_read(read);
+        }
         if self.out.bytes.capacity() > KEPT {
             self.out = Out::default();
         }

@@ -1,18 +1,25 @@
-//! The room for the fields of an answer, which that of its request is.
+//! The room for the fields of an answer, which that of its request is, and the room that answers are read into.
 //!
-//! Covers one room for each thread: a request goes as its answer comes, so there is hardly ever more than one. Does not
+//! Covers one room for fields for each thread: a request goes as its answer comes, so there is hardly ever more than one.
+//! Of rooms to read there are some, since answers that are ready at once are read before others are asked for. Does not
 //! keep what is large: hyper keeps the fields of an answer as long as the connection of its client lasts, for the next
 //! request, and what one client has made large would go to the connections of others.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
+use bytes::BytesMut;
 use http::HeaderMap;
 
 /// What is kept has room for no more than so many fields, and for not many more further lines of them.
 const MOST: usize = 24;
 
+/// A thread keeps no more rooms to read than these, of no more bytes each.
+const READS: usize = 16;
+pub(super) const READ_AT_MOST: usize = 16 * 1024;
+
 thread_local! {
     static SPARE: Cell<Option<HeaderMap>> = const { Cell::new(None) };
+    static READ: RefCell<Vec<BytesMut>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Room for so many fields.
@@ -37,6 +44,21 @@ pub(crate) fn tell_lines(fields: &mut HeaderMap) {
         // What is too large for that is large.
         let _ = fields.try_reserve(MOST + 1);
     }
+}
+
+/// What may be room to read into, once it is made room in: it is, if nobody has anything any more that was read there.
+pub(super) fn room_to_read() -> BytesMut {
+    READ.with_borrow_mut(Vec::pop).unwrap_or_default()
+}
+
+/// Keeps the room that was read into. What was read is still somebody's, and stays as it is.
+pub(super) fn keep_to_read(mut read: BytesMut) {
+    read.clear();
+    READ.with_borrow_mut(|rooms| {
+        if rooms.len() < READS {
+            rooms.push(read);
+        }
+    });
 }
 
 #[cfg(test)]
@@ -92,6 +114,33 @@ mod tests {
         }
         tell_lines(&mut fields);
         assert!(fields.capacity() > MOST);
+    }
+
+    #[test]
+    fn what_was_read_stays_as_it_is_and_is_read_over_once_nobody_has_it() {
+        let mut read = BytesMut::with_capacity(16);
+        read.extend_from_slice(b"head");
+        let (start, head) = (read.as_ptr(), read.split().freeze());
+        keep_to_read(read);
+        let mut other = room_to_read();
+        other.reserve(16);
+        other.extend_from_slice(b"another");
+        assert!(head == "head" && other.as_ptr() != start);
+        drop((head, other));
+        let mut read = BytesMut::with_capacity(16);
+        read.extend_from_slice(b"head");
+        let start = read.as_ptr();
+        drop(read.split().freeze());
+        keep_to_read(read);
+        let mut again = room_to_read();
+        again.reserve(16);
+        assert_eq!(again.as_ptr(), start);
+    }
+
+    #[test]
+    fn no_more_rooms_to_read_are_kept_than_were_said() {
+        (0..2 * READS).for_each(|_| keep_to_read(BytesMut::with_capacity(16)));
+        assert_eq!((0..2 * READS).filter(|_| room_to_read().capacity() > 0).count(), READS);
     }
 
     #[test]
