@@ -108,7 +108,9 @@ fn port_by(proto: &[u8]) -> u16 {
 /// RFC 9112 §3.2.2: the authority of a target wins over `Host`.
 fn host<B>(request: &Request<B>) -> Option<HeaderValue> {
     let Some(authority) = request.uri().authority() else {
-        return request.headers().get(HOST).cloned();
+        // It mostly comes first, and is found sooner than it is looked up.
+        let found = request.headers().iter().find(|(name, _)| **name == HOST);
+        return found.map(|(_, host)| host.clone());
     };
     // RFC 9110 §4.2.4: no user information.
     let host = authority.as_str().rsplit('@').next().unwrap_or_default();

@@ -48,17 +48,20 @@ impl Need {
 pub(super) fn http1<B>(request: &mut Request<B>, endpoint: &Endpoint) {
     *request.version_mut() = Version::HTTP_11;
     let uri = request.uri();
+    let mut is_named = false;
     // A target without a path is empty, and would be written so.
     if uri.authority().is_some() || uri.scheme().is_some() || uri.path().is_empty() {
         let parts = std::mem::take(request.uri_mut()).into_parts();
         if let Some(host) = parts.authority.as_ref().and_then(|authority| HeaderValue::from_str(host(authority)).ok()) {
             request.headers_mut().insert(HOST, host);
+            is_named = true;
         }
         let path = parts.path_and_query.filter(|path| path.path() != "/" || path.query().is_some());
         let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
         *request.uri_mut() = Uri::from(path);
     }
-    if !request.headers().contains_key(HOST) {
+    // It mostly comes first, and is found sooner than it is looked up.
+    if !is_named && !request.headers().keys().any(|name| *name == HOST) {
         request.headers_mut().insert(HOST, endpoint.origin.host.clone());
     }
 }
