@@ -117,12 +117,14 @@ impl ReceiveLayer {
 
 /// Removes what nobody believes, and of a stranger what it says of others. In one pass: hardly ever is there any.
 fn remove_unbelieved(headers: &mut HeaderMap, believed: bool) {
-    let is_to_go = |name: &&HeaderName| {
-        let name = name.as_str();
+    let is_to_go = |name: &HeaderName| {
         // Who asks has nothing to say of where it was stopped.
-        name == DEADLINE_EXCEEDED.as_str() || !believed && (is_forwarding(name) || name == X_REQUEST_START.as_str())
+        *name == DEADLINE_EXCEEDED || !believed && (is_forwarding(name.as_str()) || *name == X_REQUEST_START)
     };
-    let to_go: Vec<HeaderName> = headers.keys().filter(is_to_go).cloned().collect();
+    if !headers.keys().any(is_to_go) {
+        return;
+    }
+    let to_go: Vec<HeaderName> = headers.keys().filter(|name| is_to_go(name)).cloned().collect();
     for name in to_go {
         headers.remove(name);
     }
