@@ -11,10 +11,10 @@ use super::Fields;
 use super::node::{self, Element};
 use crate::client::Client;
 
-static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-static X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 
 /// What a stranger may not say, beside everything that begins with [`X_FORWARDED`].
 const FORWARDING: [&str; 2] = ["forwarded", "x-real-ip"];
@@ -81,14 +81,14 @@ impl Arrival {
 
     /// Where nobody has said anything, nothing is looked up.
     fn make_x_forwarded(&self, headers: &mut HeaderMap, ports: &Ports) {
-        headers.insert(&X_FORWARDED_FOR, self.written.clone());
+        headers.insert(X_FORWARDED_FOR, self.written.clone());
         if let Some(host) = &self.host {
-            headers.insert(&X_FORWARDED_HOST, host.clone());
+            headers.insert(X_FORWARDED_HOST, host.clone());
         }
         let named = || port_of(self.host.as_ref()?.as_bytes());
         let port = self.local.map(|local| local.port()).or_else(named).unwrap_or(port_by(self.proto.as_bytes()));
-        headers.insert(&X_FORWARDED_PORT, ports.value(port));
-        headers.insert(&X_FORWARDED_PROTO, HeaderValue::from_static(self.proto));
+        headers.insert(X_FORWARDED_PORT, ports.value(port));
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(self.proto));
     }
 
     /// The port that the client went to. What another hop said of the scheme says nothing of our listener.

@@ -9,7 +9,7 @@ use uuid::Builder;
 /// Longer ones do not go into logs.
 const MAX_BYTES: usize = 128;
 
-pub(super) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The one id of a request: the believed one if it can be used, else a new one.
 pub(super) fn of(headers: &HeaderMap, believed: bool) -> HeaderValue {
@@ -19,7 +19,7 @@ pub(super) fn of(headers: &HeaderMap, believed: bool) -> HeaderValue {
 
 /// Writes the id, to a request or a response, in the place of whatever stood there.
 pub(super) fn write(headers: &mut HeaderMap, id: HeaderValue) {
-    headers.insert(&X_REQUEST_ID, id);
+    headers.insert(X_REQUEST_ID, id);
 }
 
 fn usable(headers: &HeaderMap) -> Option<&HeaderValue> {
