@@ -6,7 +6,6 @@ use http::header::HOST;
 use http::{HeaderName, HeaderValue, Method, Request, Uri, Version};
 
 use super::form::{Line, Value};
-use crate::client::Client;
 use crate::traces::TraceId;
 
 /// What is kept of a head: none of it is copied before there is a line to write.
@@ -27,7 +26,8 @@ pub(super) struct Head {
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 impl Head {
-    pub(super) fn of<B>(request: &Request<B>) -> Self {
+    /// Of a request of this client.
+    pub(super) fn of<B>(request: &Request<B>, client: Option<SocketAddr>) -> Self {
         let (mut host, mut traceparent) = (None, None);
         for (name, value) in request.headers() {
             if *name == HOST {
@@ -37,7 +37,7 @@ impl Head {
             }
         }
         Self {
-            client: Client::of(request.extensions()).and_then(|client| client.address),
+            client,
             method: request.method().clone(),
             uri: request.uri().clone(),
             host,
@@ -106,7 +106,7 @@ mod tests {
             (String::new(), None),
         ] {
             let request = Request::get("/").header(&TRACEPARENT, &field).body(()).unwrap();
-            assert_eq!(Head::of(&request).trace(), told, "{field}");
+            assert_eq!(Head::of(&request, None).trace(), told, "{field}");
         }
     }
 
@@ -115,7 +115,7 @@ mod tests {
         for uri in ["http://me:secret@shop.example/a?token=secret", "/a?token=secret"] {
             let request = Request::get(uri).header(HOST, "me:secret@shop.example").body(()).unwrap();
             let mut line = Line::new();
-            Head::of(&request).tell(&mut line);
+            Head::of(&request, None).tell(&mut line);
             let text = |key: &'static str, text: &str| (key, Value::text(text));
             let path =
                 [text("method", "GET"), text("host", "shop.example"), text("path", "/a"), text("version", "1.1")];

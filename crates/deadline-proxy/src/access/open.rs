@@ -22,6 +22,8 @@ use super::form::{Line, Value};
 use super::head::Head;
 use super::record::Notes;
 use super::{AccessLayer, Record};
+use crate::client::Client;
+use crate::limits::Hangup;
 use crate::noted::Noted;
 use crate::traces::TraceId;
 
@@ -60,14 +62,16 @@ enum Stop {
 impl Open {
     /// From now on.
     pub(super) fn new<B>(layer: Arc<AccessLayer>, request: &mut Request<B>) -> Self {
-        let (record, head) = (Record::default(), Head::of(request));
+        let record = Record::default();
         let noted = Noted::within(request.extensions_mut());
         noted.record = Some(record.clone());
+        let (arrived, known) = (noted.arrived, noted.hangup.as_ref().and_then(Hangup::client));
+        let client = known.map(|client| client.address);
         Self {
             layer,
             record,
-            head,
-            arrived: noted.arrived,
+            head: Head::of(request, client.unwrap_or_else(|| Client::of(request.extensions())?.address)),
+            arrived,
             status: None,
             grpc_status: None,
             sent: 0,

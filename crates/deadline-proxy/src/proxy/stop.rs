@@ -11,6 +11,7 @@ use tower_deadline::{Cause, Deadline, Exceeded, Journey, Stage, now};
 
 use crate::access::Record;
 use crate::count;
+use crate::noted::Noted;
 
 /// What is told of a request that is stopped.
 #[derive(Debug)]
@@ -22,12 +23,12 @@ pub(super) struct Stoppable {
 }
 
 impl Stoppable {
-    /// The request with these extensions.
-    pub(super) fn new(extensions: &Extensions) -> Self {
+    /// The request with these extensions, of which this is noted.
+    pub(super) fn new(extensions: &Extensions, noted: Option<&Noted>) -> Self {
         Self {
             granted: extensions.get().copied().ok_or_else(now),
             journey: extensions.get().cloned(),
-            record: Record::of(extensions),
+            record: noted.and_then(|noted| noted.record.clone()),
         }
     }
 

@@ -252,7 +252,7 @@ mod tests {
     #[tokio::test]
     async fn who_is_dropped_as_it_becomes_due_is_not_looked_out_for_again() {
         let lookout = Lookout::new(Shutdown::new());
-        let body = PassageBody::<()>::asked(&lookout, Stoppable::new(&Extensions::new()), None);
+        let body = PassageBody::<()>::asked(&lookout, Stoppable::new(&Extensions::new(), None), None);
         let seen = Arc::clone(&body.shared);
         drop(body);
         seen.due();

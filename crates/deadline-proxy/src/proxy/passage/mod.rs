@@ -40,7 +40,8 @@ use super::stall::Stalled;
 use super::stop::Stoppable;
 use super::tunnel::{Handshake, Opener, Switched};
 use crate::forward::ForwardLayer;
-use crate::limits::{self, BodyRate, Hangup, HeadCount, InFlight, Rate, Verdict};
+use crate::limits::{self, BodyRate, HeadCount, InFlight, Rate, Verdict};
+use crate::noted::Noted;
 use crate::route::Rewriter;
 
 /// What happens to a request on its passage, from the first to the last; to its answer, the other way round.
@@ -145,9 +146,10 @@ where
 
     fn call(&mut self, mut request: Request<RB>) -> Self::Future {
         let (steps, extensions) = (&self.steps, request.extensions());
-        let stoppable = Stoppable::new(extensions);
+        let noted = Noted::of(extensions);
+        let stoppable = Stoppable::new(extensions, noted);
         stoppable.admitted();
-        let hangup = Hangup::of(extensions).cloned();
+        let hangup = noted.and_then(|noted| noted.hangup.clone());
         let stalled = hangup.map(|hangup| Stalled { hangup, limit: steps.write_stall });
         let body = PassageBody::asked(&steps.lookout, stoppable, stalled);
         let (call, version) = (Call::of(request.headers()), request.version());

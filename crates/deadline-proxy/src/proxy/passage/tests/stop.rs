@@ -186,7 +186,7 @@ async fn a_body_passes_exactly() {
         let answer = Response::new(inner.map_err(|error| BodyError::Inner(error.into())));
         let status = Status::of(&answer, Version::HTTP_2);
         let body = AnswerBody::Inner(answer.into_body());
-        let asked = PassageBody::asked(&lookout, Stoppable::new(&Default::default()), None);
+        let asked = PassageBody::asked(&lookout, Stoppable::new(&Default::default(), None), None);
         asked.answered(Answer { body, status, named: Vec::new(), _room: None });
         asked
     };
