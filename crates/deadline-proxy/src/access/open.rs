@@ -296,11 +296,12 @@ impl Open {
 /// How many bytes of the body its connection asks for, where that is known.
 fn asked_for<B: Body>(response: &Response<B>, is_head_request: bool) -> Option<u64> {
     let bodyless = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&response.status());
-    if is_head_request || bodyless || response.body().is_end_stream() {
+    if is_head_request || bodyless {
         return Some(0);
     }
+    let ended = || response.body().is_end_stream().then_some(0);
     let told = || response.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
-    response.body().size_hint().exact().or_else(told)
+    response.body().size_hint().exact().or_else(ended).or_else(told)
 }
 
 /// The time of the wall clock, as RFC 3339 writes it, to the millisecond.
