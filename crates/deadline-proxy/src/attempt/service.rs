@@ -166,10 +166,13 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
-            let (mut answer, ahead) = match this.state.as_mut().project() {
+            // Not taken out of its poll: it would be moved for that.
+            let mut polled;
+            let ahead = match this.state.as_mut().project() {
                 StateProjection::First(first) => {
                     let first = first.as_mut().project();
-                    (ready!(first.future.poll(cx)), std::mem::replace(first.ahead, Ahead::Nothing))
+                    polled = first.future.poll(cx);
+                    first.ahead
                 }
                 StateProjection::Further(further) => {
                     let answer = ready!(further.as_mut().poll(cx));
@@ -178,10 +181,12 @@ where
                 }
                 StateProjection::Done => return Poll::Pending,
             };
+            let Poll::Ready(answer) = &mut polled else { return Poll::Pending };
+            let ahead = std::mem::replace(ahead, Ahead::Nothing);
             // Nothing of it is left before another one begins.
             this.state.set(State::Done);
-            let Some(mut course) = ahead.course(&this.shared.plan, &mut answer) else { return Poll::Ready(answer) };
-            match course.after(answer) {
+            let Some(mut course) = ahead.course(&this.shared.plan, answer) else { return polled };
+            match course.after(ready!(polled)) {
                 Then::Done(answer) => return Poll::Ready(answer),
                 Then::Again(again) => {
                     let further = further(Arc::clone(this.shared), course, again);

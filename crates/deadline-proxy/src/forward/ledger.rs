@@ -77,11 +77,14 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let mut response = ready!(this.inner.poll(cx))?;
-        if *this.is_stripped {
-            strip(response.headers_mut());
-        }
-        Poll::Ready(Ok(response.map(|inner| ToldBody { inner, is_stripped: *this.is_stripped })))
+        let is_stripped = *this.is_stripped;
+        // Not taken out of its poll: it would be moved for that.
+        this.inner.poll(cx).map_ok(|mut response| {
+            if is_stripped {
+                strip(response.headers_mut());
+            }
+            response.map(|inner| ToldBody { inner, is_stripped })
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{HeaderValue, Response};
@@ -97,8 +97,8 @@ where
         let span = this.open.told.as_ref().map(|told| told.span());
         let _entered = span.as_ref().map(tracing::Span::enter);
         // Changed where it stands, and moved once, at last.
-        let mut outcome = match this.state.as_mut().project() {
-            Projection::Called(inner) => ready!(inner.poll(cx)),
+        let mut polled = match this.state.as_mut().project() {
+            Projection::Called(inner) => inner.poll(cx),
             Projection::Refused(answer) => {
                 let mut answer = std::mem::take(&mut **answer).map(AnswerBody::from);
                 this.state.set(State::Over);
@@ -107,13 +107,14 @@ where
             }
             Projection::Over => return Poll::Pending,
         };
+        let Poll::Ready(outcome) = &mut polled else { return Poll::Pending };
         // Nothing of it is left, though who asked still holds this.
         this.state.set(State::Over);
-        match &mut outcome {
+        match outcome {
             Ok(response) => this.open.answered(response),
             Err(error) => this.open.failed(error),
         }
-        Poll::Ready(outcome.map(|response| response.map(|inner| this.open.body(AnswerBody::Inner(inner)))))
+        polled.map_ok(|response| response.map(|inner| this.open.body(AnswerBody::Inner(inner))))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -119,8 +119,9 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let outcome = match this.state.as_mut().project() {
-            Projection::Called(called) => ready!(called.poll(cx)),
+        // Not taken out of its poll: it would be moved for that.
+        let polled = match this.state.as_mut().project() {
+            Projection::Called(called) => called.poll(cx),
             Projection::Missed(answer) => {
                 let answer = std::mem::take(&mut **answer);
                 this.state.set(State::Over);
@@ -128,16 +129,19 @@ where
             }
             Projection::Over => return Poll::Pending,
         };
+        if polled.is_pending() {
+            return Poll::Pending;
+        }
         // Nothing of it is left, though who asked still holds this.
         this.state.set(State::Over);
         let mut open = this.open.take();
-        Poll::Ready(outcome.map(|response| {
+        polled.map_ok(|response| {
             if let Some(open) = &mut open {
                 open.answered(response.status());
             }
             // Moved once.
             response.map(|body| Held::new(AnswerBody::Inner(body), open))
-        }))
+        })
     }
 }
 

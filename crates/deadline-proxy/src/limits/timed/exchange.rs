@@ -34,6 +34,7 @@ enum At<F, B> {
 
 impl<F, B> Exchange<F, B> {
     /// The head of its answer is there, and this is the rest.
+    #[inline(always)]
     fn answered(self: Pin<&mut Self>, status: StatusCode, body: B) {
         let mut this = self.project();
         this.at.set(At::Answered(body));
@@ -76,11 +77,17 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(exchange) = &mut self.exchange else { return Poll::Pending };
         let Projection::Asked(inner) = exchange.as_mut().project().at.project() else { return Poll::Pending };
-        let outcome = ready!(inner.poll(cx));
+        // Not taken out of its poll: it would be moved for that.
+        let polled = inner.poll(cx);
+        if polled.is_pending() {
+            return Poll::Pending;
+        }
         let Some(mut exchange) = self.exchange.take() else { return Poll::Pending };
-        let (head, body) = outcome?.into_parts();
-        exchange.as_mut().answered(head.status, body);
-        Poll::Ready(Ok(Response::from_parts(head, TimedBody { exchange })))
+        polled.map_ok(|response| {
+            let (head, body) = response.into_parts();
+            exchange.as_mut().answered(head.status, body);
+            Response::from_parts(head, TimedBody { exchange })
+        })
     }
 }
 
