@@ -35,7 +35,10 @@ pub(in crate::proxy) fn steps(shutdown: &Shutdown) -> Steps {
 }
 
 fn body(steps: impl IntoIterator<Item = Step>) -> (Scripted, BodyProbe) {
-    let body = ScriptedBody::new(steps);
+    scripted(ScriptedBody::new(steps))
+}
+
+fn scripted(body: ScriptedBody) -> (Scripted, BodyProbe) {
     let probe = body.probe();
     (body.map_err(|error| BodyError::Inner(error.into())).boxed_unsync(), probe)
 }

@@ -23,13 +23,13 @@ struct Unread {
 }
 
 async fn unread() -> Unread {
-    answered([Step::Data("a"), Step::Stall]).await
+    answered(ScriptedBody::new([Step::Data("a"), Step::Stall])).await
 }
 
-async fn answered(steps_of_body: impl IntoIterator<Item = Step>) -> Unread {
+async fn answered(inner: ScriptedBody) -> Unread {
     let (journey, hangup) = (Journey::new(Arc::new(Policy::new()), true), Hangup::default());
     journey.enforce(Deadline::after(now(), BUDGET));
-    let (inner, probe) = body(steps_of_body);
+    let (inner, probe) = scripted(inner);
     let mut answer = Some(Response::new(inner));
     let service = PassageLayer::new(steps(&Shutdown::new())).layer(tower::service_fn(move |_| {
         let answer = answer.take().unwrap();
@@ -79,7 +79,7 @@ async fn an_unread_body_is_let_go_at_the_deadline_and_its_connection_after_the_s
 /// What has ended is asked for its end once more, as HTTP/1.1 does before it writes the last chunk.
 #[tokio::test(start_paused = true)]
 async fn a_body_that_was_handed_on_as_a_whole_stays_whole_at_the_deadline() {
-    let mut read = answered([Step::Data("a")]).await;
+    let mut read = answered(ScriptedBody::new([Step::Data("a")]).telling_end()).await;
     assert!(read.body.frame().await.unwrap().is_ok() && read.body.is_end_stream());
     later(BUDGET).await;
     assert!(!read.has_body() && read.body.is_end_stream());
