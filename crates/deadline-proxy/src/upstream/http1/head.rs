@@ -131,6 +131,14 @@ struct Says {
 }
 
 impl Says {
+    /// The length, where there is one.
+    fn bounded(&self) -> Result<Option<u64>, Error> {
+        match self.length {
+            None if self.has_length => Err(Error::Malformed("invalid content-length parsed")),
+            length => Ok(length),
+        }
+    }
+
     /// Another line of the length.
     fn length(&mut self, line: &HeaderValue) {
         let is_nonsense = self.has_length && self.length.is_none();
@@ -183,7 +191,8 @@ fn body(
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
         || *method == Method::HEAD
     {
-        return Ok(Decoder::none());
+        // R35: what it says goes on to the client, who may believe either.
+        return if says.has_coding { Ok(Decoder::none()) } else { says.bounded().map(|_| Decoder::none()) };
     }
     if *method == Method::CONNECT && status.is_success() {
         // A tunnel: no other exchange follows.
@@ -196,10 +205,7 @@ fn body(
             _ => Ok(Decoder::to_the_end()),
         };
     }
-    if !says.has_length {
-        return Ok(Decoder::to_the_end());
-    }
-    says.length.map(Decoder::length).ok_or(Error::Malformed("invalid content-length parsed"))
+    Ok(says.bounded()?.map_or_else(Decoder::to_the_end, Decoder::length))
 }
 
 /// Whether `chunked` is the last coding.

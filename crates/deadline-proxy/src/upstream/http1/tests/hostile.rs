@@ -130,6 +130,23 @@ fn a_status_says_whether_there_is_a_body() {
     assert!(!kept(&Method::GET, "200 OK") && !kept(&Method::POST, "404 Not Found"));
 }
 
+// R35
+#[test]
+fn an_answer_without_a_body_has_no_two_lengths_either() {
+    for (method, status) in
+        [(Method::HEAD, "200 OK"), (Method::GET, "204 No Content"), (Method::GET, "304 Not Modified")]
+    {
+        let kept = |length: &str| {
+            let text = format!("HTTP/1.1 {status}\r\n{length}\r\n\r\n");
+            read(&method, [text.as_bytes()]).map(|read| read.is_kept)
+        };
+        assert_eq!(kept("content-length: 5\r\ncontent-length: 5"), Ok(true), "{method} {status}");
+        for two in ["content-length: 5\r\ncontent-length: 6", "content-length: 5, 6", "content-length: +5"] {
+            assert!(kept(two).is_err(), "{method} {status} {two}");
+        }
+    }
+}
+
 /// RFC 9112 §6.3: what follows is a tunnel, whatever the fields say.
 #[test]
 fn nothing_follows_a_tunnel() {
