@@ -73,6 +73,10 @@ pub(super) fn take(read: &mut BytesMut, seen: &mut usize, method: &Method) -> Re
         // R35: it has two readings. This is the one that everybody agrees on, and what follows is not believed.
         fields.remove(CONTENT_LENGTH);
     }
+    if let Some(length) = says.length.filter(|_| says.is_repeated && !has_both) {
+        // RFC 9110 §8.6: once is enough, and hyper writes no more.
+        fields.insert(CONTENT_LENGTH, length.into());
+    }
     let is_kept = says.keep(version) && !has_both && !body.is_to_the_end();
     Ok(Some(Head { status, version, fields, reason: line.reason, is_kept, body }))
 }
@@ -127,6 +131,8 @@ struct Says {
     has_length: bool,
     /// `None` where that is no length, or not the same in all lines.
     length: Option<u64>,
+    /// Whether it is said more than once.
+    is_repeated: bool,
     has_coding: bool,
 }
 
@@ -142,6 +148,7 @@ impl Says {
     /// Another line of the length.
     fn length(&mut self, line: &HeaderValue) {
         let is_nonsense = self.has_length && self.length.is_none();
+        self.is_repeated |= self.has_length || line.as_bytes().contains(&b',');
         self.length = if is_nonsense { None } else { said(self.length, line) };
         self.has_length = true;
     }
